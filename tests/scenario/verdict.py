@@ -13,10 +13,12 @@ clock (when it sent a frame) with the product's (where the frame lies on the tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 TOLERANCE_US = 100_000
 """How far the timeline may lie from the camera's own clock."""
