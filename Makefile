@@ -1,0 +1,54 @@
+# Everything a user or a developer types. `make run` needs Python 3.11 or newer and nothing else.
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+VENV   := .venv
+BIN    := $(VENV)/bin
+CODE   := media ingest storage retention playback server simulator tests benchmarks
+
+.PHONY: run test lint format bench storm seeded lock clean
+
+run: $(VENV)/.runtime  ## simulated cameras, recording, page on http://127.0.0.1:8080
+	$(BIN)/hulta demo
+
+test: $(VENV)/.dev lint  ## everything CI runs
+	sh tests/prepare.sh
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## figures of benchmarks/README.md, about 10 minutes
+	sh tests/prepare.sh
+	$(BIN)/python -m benchmarks
+
+storm: $(VENV)/.dev  ## 20 cameras, 3 minutes, kill -9 of random processes every 5 s
+	$(BIN)/python -m tests.scenario.storm --cameras 20 --minutes 3 --kill-every 5
+
+lock:  ## renew the lock files from pyproject.toml (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group dev -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Hulta needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+# An existing development environment is good enough to run.
+$(VENV)/.runtime: $(VENV)/bin/python requirements.lock pyproject.toml
+	$(BIN)/pip install -q --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --no-deps -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python requirements-dev.lock pyproject.toml
+	$(BIN)/pip install -q --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install -q --no-deps -e .
+	touch $@ $(VENV)/.runtime
