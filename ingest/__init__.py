@@ -1,0 +1,18 @@
+"""Pull: from a camera's RTSP stream to durable fragments in the spool.
+
+    assignments.py     what this host is to record: a file the supervisor writes and this package follows
+    worker.py          the recording process: one recorder per stream, one run of the spool
+    recorder.py        one stream: sessions, backoff, gaps, memory bound
+    client.py          from a URL to a playing session: DESCRIBE, SETUP, PLAY, keepalive
+    session.py         the connection and the hot path: socket -> interleaved -> RTP -> access unit
+    segmenter.py       access units -> fragments, segments, spans (no I/O)
+    backoff.py         when to try again, and how many at once
+    network.py         which addresses a camera may have
+    anchored_clock.py  UTC tied to the boot clock
+
+A frame's way: session.buffer_updated -> media.interleaved -> media.rtp -> media.h264 -> recorder._on_unit ->
+segmenter.add -> storage.spool (group commit) -> recorder's `appended` callback: durable.
+
+Kept here: I4 (a recorder has a span open or a gap, never neither) and I7 (reading buffer, access unit, pending bytes,
+connects and handshakes are bounded). Nothing in this package opens the catalog or the object store.
+"""

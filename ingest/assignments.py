@@ -1,0 +1,96 @@
+"""The assignments file: what this host's recording process is to record.
+
+The supervisor writes it, `record` follows it: that is all `record` ever learns from the catalog, so it starts and runs
+with the catalog down. One JSON document, replaced by rename, mode 0600, camera URLs sealed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from media.errors import ConfigError, HultaError
+from media.url import CameraUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from storage.secrets import SecretBox
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """One stream to record. `networks` are those its camera may live in, empty for the default rule."""
+
+    stream: UUID
+    camera: UUID
+    name: str
+    epoch: int
+    url: CameraUrl
+    segment_us: int = 60_000_000
+    bitrate_bps: int | None = None
+    networks: tuple[str, ...] = ()
+
+
+def write_assignments(path: Path, assignments: Sequence[Assignment], box: SecretBox) -> None:
+    """Replace the file. A reader sees the old one or the new one, also after a power cut."""
+    document = {"version": VERSION, "streams": [_to_json(assignment, box) for assignment in assignments]}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(document, file, indent=1)
+        file.flush()
+        os.fsync(descriptor)
+    temporary.replace(path)
+
+
+def read_assignments(path: Path, box: SecretBox) -> list[Assignment]:
+    """What the file says; ConfigError when it is not what `write_assignments` writes."""
+    try:
+        document = json.loads(path.read_bytes())
+        if document["version"] != VERSION:
+            raise ConfigError(f"{path}: version {document['version']} is not known here", hint="upgrade this host")
+        return [_from_json(entry, box) for entry in document["streams"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: {type(error).__name__}: {error}") from error
+
+
+def _to_json(assignment: Assignment, box: SecretBox) -> dict[str, Any]:
+    return {
+        "stream": str(assignment.stream),
+        "camera": str(assignment.camera),
+        "name": assignment.name,
+        "epoch": assignment.epoch,
+        "url": box.seal(assignment.url.reveal(), _purpose(assignment.stream)).hex(),
+        "segment_us": assignment.segment_us,
+        "bitrate_bps": assignment.bitrate_bps,
+        "networks": list(assignment.networks),
+    }
+
+
+def _from_json(entry: dict[str, Any], box: SecretBox) -> Assignment:
+    stream = UUID(entry["stream"])
+    try:
+        url = CameraUrl.parse(box.open(bytes.fromhex(entry["url"]), _purpose(stream)))
+    except HultaError as error:
+        raise ConfigError(f"the URL of stream {stream} cannot be opened: {error}") from error
+    return Assignment(
+        stream=stream,
+        camera=UUID(entry["camera"]),
+        name=entry["name"],
+        epoch=entry["epoch"],
+        url=url,
+        segment_us=entry["segment_us"],
+        bitrate_bps=entry["bitrate_bps"],
+        networks=tuple(entry["networks"]),
+    )
+
+
+def _purpose(stream: UUID) -> str:
+    return f"assignment:{stream}"

@@ -1,0 +1,60 @@
+"""When to try a camera again, and how many at once: after a switch reboots, 220 cameras come back in one moment."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from media.errors import GapReason
+
+if TYPE_CHECKING:
+    from storage.clock import Clock
+
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 8.0
+REFUSED_LOGIN_RETRY_S = 300.0
+"""Cameras lock an account after a handful of wrong passwords. A changed configuration retries at once."""
+
+CONNECTS_PER_SECOND = 50
+HANDSHAKES = 32
+
+
+class Backoff:
+    """Full jitter: the first retry within 0.5 s, then within min(8 s, 2^n); 5 minutes after a refused login."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._failures = 0
+
+    def succeeded(self) -> None:
+        """Footage arrived: the next failure starts over."""
+        self._failures = 0
+
+    def failed(self, reason: GapReason) -> float:
+        """Seconds to wait after a failure for this reason."""
+        self._failures += 1
+        if reason is GapReason.AUTH:
+            return REFUSED_LOGIN_RETRY_S * self._rng.uniform(1.0, 1.1)
+        bound = FIRST_RETRY_S if self._failures == 1 else min(LONGEST_RETRY_S, 2.0 ** (self._failures - 1))
+        return self._rng.uniform(0, bound)
+
+
+class Herd:
+    """Limits shared by all cameras of a process.
+
+    Connects are spaced; RTSP handshakes are counted only once TCP is connected, so that dead cameras, which hang in
+    connect, take no place from live ones.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._next_us = 0
+        self.handshakes = asyncio.Semaphore(HANDSHAKES)
+
+    async def turn(self) -> None:
+        """Wait for this camera's turn to connect."""
+        now_us = self._clock.boot_us()
+        self._next_us = max(now_us, self._next_us + 1_000_000 // CONNECTS_PER_SECOND)
+        if self._next_us > now_us:
+            await self._clock.sleep((self._next_us - now_us) / 1_000_000)

@@ -1,0 +1,207 @@
+"""From a camera's URL to a playing session: connect, DESCRIBE, SETUP, PLAY, and keep alive (RFC 2326).
+
+Video over TCP, H.264. Every failure ends in a SourceError whose reason becomes the reason of the gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING
+
+from ingest.network import resolve
+from ingest.session import RtspSession
+from media import rtsp, rtsp_auth, sdp
+from media.errors import GapReason, MediaError, SourceError
+from media.h264 import H264Depacketizer
+from media.h264_parameters import ParameterSets
+from media.rtp import RtpReceiver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ingest.backoff import Herd
+    from media.access_unit import AccessUnit
+    from media.url import CameraUrl
+    from storage.clock import Clock
+
+CONNECT_TIMEOUT_S = 3.0
+NO_MEDIA_US = 8_000_000
+"""A playing camera from which nothing comes for so long has stalled."""
+
+LOGIN_ATTEMPTS = 2
+"""One for the challenge, one for a stale nonce. More would lock the account."""
+
+REASON_OF_STATUS = {
+    401: GapReason.AUTH,
+    403: GapReason.AUTH,
+    404: GapReason.NOT_FOUND,
+    410: GapReason.NOT_FOUND,
+    453: GapReason.BUSY,
+    503: GapReason.BUSY,
+    461: GapReason.UNSUPPORTED,
+    551: GapReason.UNSUPPORTED,
+}
+
+
+class CameraSession:
+    """A playing session. `received` counts; `session.failure` tells when and why it ended."""
+
+    def __init__(self, url: CameraUrl, session: RtspSession, clock: Clock) -> None:
+        self._url = url
+        self._clock = clock
+        self._challenges: Sequence[rtsp_auth.Challenge] = ()
+        self._nonce_count = 0
+        self._aggregate_url = url.request_url
+        self._keepalive_method = "OPTIONS"
+        self._keepalive_us = 0
+        self._keepalive_answer: asyncio.Future[rtsp.Response] | None = None
+        self._session_header: dict[str, str] = {}
+        self._keepalive_every_us = 30_000_000
+        self._playing_since_us = 0
+        self.session = session
+        self.receiver: RtpReceiver
+        self.timescale = 90_000
+
+    async def play(self, emit: Callable[[AccessUnit], None]) -> None:
+        """DESCRIBE, SETUP, PLAY."""
+        answer = await self._request("DESCRIBE", self._url.request_url, {"Accept": "application/sdp"})
+        base = answer.headers.get("Content-Base") or answer.headers.get("Content-Location") or self._url.request_url
+        base = self._absolute(base.strip())
+        try:
+            description = sdp.parse(answer.body.decode("utf-8", "replace"))
+        except MediaError as error:
+            raise SourceError(GapReason.PROTOCOL, f"the camera's description is unusable: {error}") from error
+        video = _choose_video(description)
+        self._aggregate_url = sdp.join_control(base, description.control)
+        await self._setup(sdp.join_control(base, video.control), video, emit)
+        await self._request("PLAY", self._aggregate_url, {"Range": "npt=0.000-"})
+        self._playing_since_us = self._keepalive_us = self._clock.boot_us()
+
+    def check(self, now_us: int, boot_us: int) -> None:
+        """Called every so often while playing: notices silence, keeps the session alive."""
+        if now_us - self.session.last_media_us > NO_MEDIA_US:
+            seconds = NO_MEDIA_US // 1_000_000
+            if self.receiver.packets:
+                self.session.fail(GapReason.STALLED, f"no packet for {seconds} s")
+            else:
+                self.session.fail(GapReason.NO_MEDIA, f"no packet within {seconds} s of PLAY")
+        elif boot_us - self._keepalive_us > self._keepalive_every_us:
+            self._keepalive_us = boot_us
+            self._keep_alive()
+
+    def close(self) -> None:
+        """TEARDOWN, as far as it still gets through. The answer is not waited for."""
+        if not self.session.failure.done():
+            self.session.send("TEARDOWN", self._aggregate_url, self._headers("TEARDOWN", self._aggregate_url))
+            self.session.close()
+
+    def _keep_alive(self) -> None:
+        # Cameras differ in what keeps a session: OPTIONS first, then what its answer advertises (quirk S19).
+        answered = self._keepalive_answer
+        if answered is not None and answered.done() and "public" in answered.result().headers:
+            public = answered.result().headers["public"].upper()
+            self._keepalive_method = "SET_PARAMETER" if "SET_PARAMETER" in public else "GET_PARAMETER"
+        method = self._keepalive_method
+        self._keepalive_answer = self.session.send(
+            method, self._aggregate_url, self._headers(method, self._aggregate_url)
+        )
+
+    async def _setup(
+        self, control: str, video: sdp.MediaDescription, emit: Callable[[AccessUnit], None]
+    ) -> None:
+        answer = await self._request("SETUP", control, {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"})
+        try:
+            session_id, timeout_s = rtsp.parse_session(answer.headers.get("Session", ""))
+            transport = rtsp.parse_transport(answer.headers.get("Transport", ""))
+            channel = rtsp.interleaved_channel(transport)
+        except MediaError as error:
+            raise SourceError(GapReason.PROTOCOL, f"SETUP was answered with {error}") from error
+        self._session_header = {"Session": session_id}
+        self._keepalive_every_us = min(timeout_s, 60) * 500_000
+        self.timescale = video.clock_rate
+        sprop = ParameterSets.from_sprop(video.fmtp.get("sprop-parameter-sets", ""))
+        self.receiver = RtpReceiver(video.payload_type, H264Depacketizer(emit, sprop))
+        self.session.play_into(self.receiver, channel)
+
+    async def _request(self, method: str, url: str, headers: dict[str, str]) -> rtsp.Response:
+        for _attempt in range(LOGIN_ATTEMPTS + 1):
+            answer = await self.session.request(method, url, {**self._headers(method, url), **headers})
+            if answer.status != 401 or not self._may_log_in(answer):
+                break
+        if answer.status != 200:
+            reason = REASON_OF_STATUS.get(answer.status, GapReason.PROTOCOL)
+            raise SourceError(reason, f"{method} was answered with {answer.status} {answer.reason}")
+        return answer
+
+    def _may_log_in(self, answer: rtsp.Response) -> bool:
+        if not self._url.username:
+            return False
+        known = bool(self._challenges)
+        self._challenges = rtsp_auth.parse_challenges(answer.headers)
+        self._nonce_count = 0
+        return bool(self._challenges) and (not known or any(challenge.stale for challenge in self._challenges))
+
+    def _headers(self, method: str, url: str) -> dict[str, str]:
+        fields = dict(self._session_header)
+        if self._challenges:
+            self._nonce_count += 1
+            authorization = rtsp_auth.authorize(
+                self._challenges,
+                method,
+                url,
+                self._url.username or "",
+                self._url.password or "",
+                nonce_count=self._nonce_count,
+                cnonce=secrets.token_hex(8),
+            )
+            if authorization is not None:
+                fields["Authorization"] = authorization
+        return fields
+
+    def _absolute(self, base: str) -> str:
+        # Anjvision sends a Content-Base without a scheme (quirk S6).
+        return base if "://" in base else f"rtsp://{base}"
+
+
+async def open_session(
+    url: CameraUrl, *, networks: Sequence[str], herd: Herd, clock: Clock, emit: Callable[[AccessUnit], None]
+) -> CameraSession:
+    """Connect to a camera and have it play. Access units go to `emit`, on the event loop. SourceError otherwise."""
+    if url.scheme != "rtsp":
+        raise SourceError(GapReason.UNSUPPORTED, f"{url.scheme} is not supported yet", hint="use rtsp://")
+    await herd.turn()
+    address = await resolve(url.host, url.port, networks)
+    session = await _connect(address, url.port, clock)
+    camera = CameraSession(url, session, clock)
+    try:
+        async with herd.handshakes:
+            await camera.play(emit)
+    except BaseException:
+        session.close()
+        raise
+    return camera
+
+
+async def _connect(address: str, port: int, clock: Clock) -> RtspSession:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            _transport, session = await loop.create_connection(lambda: RtspSession(clock), address, port)
+    except ConnectionRefusedError as error:
+        raise SourceError(GapReason.REFUSED, f"{address}:{port} refuses connections") from error
+    except TimeoutError as error:
+        message = f"{address}:{port} does not answer within {CONNECT_TIMEOUT_S:.0f} s"
+        raise SourceError(GapReason.UNREACHABLE, message) from error
+    except OSError as error:
+        raise SourceError(GapReason.UNREACHABLE, f"{address}:{port}: {error.strerror or error}") from error
+    return session
+
+
+def _choose_video(description: sdp.SessionDescription) -> sdp.MediaDescription:
+    videos = [media for media in description.media if media.kind == "video"]
+    for video in videos:
+        if video.encoding.upper() == "H264":
+            return video
+    found = ", ".join(video.encoding for video in videos) or "no video"
+    raise SourceError(GapReason.UNSUPPORTED, f"the camera offers {found}; H264 is supported")

@@ -1,0 +1,312 @@
+"""One stream's recorder: keeps a session to its camera, feeds the segmenter, writes to the spool, accounts for gaps.
+
+At every instant the recorder either has a span open or a gap: `_gap` is the reason why nothing is recorded, or None.
+A gap begins where the footage ends and ends where footage begins again, both as told by the segmenter, so that no
+recorded frame lies in it. Whatever is lost after that (a crash, a failing disk) starts from the last durable fragment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from ingest.backoff import Backoff
+from ingest.client import open_session
+from ingest.segmenter import Segmenter, StreamIdentity
+from media.commit import ZERO_CHAIN
+from media.errors import GapReason, SourceError
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+    from ingest.assignments import Assignment
+    from ingest.backoff import Herd
+    from ingest.client import CameraSession
+    from media.access_unit import AccessUnit
+    from media.commit import Commit
+    from media.identity import SegmentIdentity
+    from media.track import Track
+    from storage.clock import Clock
+    from storage.spool import SpoolRun, SpoolSegment
+
+PENDING_LIMIT_BYTES = 16 << 20
+"""What may wait for the disk, per stream. Above it the stream stops until the disk has caught up, and says so."""
+
+REFINE_US = 1_000_000
+"""A reason that becomes known within this replaces the one assumed, instead of making a second gap."""
+
+FLOOD_BPS = 60_000_000
+
+log = structlog.get_logger()
+
+
+class Recorder:
+    """Records one stream for the length of a run; the SegmentSink of its segmenter."""
+
+    def __init__(  # noqa: D417 - the arguments are the collaborators named by their types
+        self, assignment: Assignment, *, spool: SpoolRun, clock: Clock, herd: Herd, rng: random.Random
+    ) -> None:
+        self._assignment = assignment
+        self._wanted = True
+        self._changed = asyncio.Event()
+        self._spool = spool
+        self._clock = clock
+        self._herd = herd
+        self._backoff = Backoff(rng)
+        self._segmenter = self._new_segmenter(ZERO_CHAIN)
+        self._camera: CameraSession | None = None
+        self._file: SpoolSegment | None = None
+        self._span = -1
+        self._pending_bytes = 0
+        self._blocked = False
+        self._durable: Commit | None = None
+        self._counts = {"received_bytes": 0, "frames": 0, "lost_packets": 0, "sessions": 0}
+        self._bitrate_bps = 0
+        self._measured = (clock.boot_us(), 0)
+        now_us = clock.wall_us()
+        self._gap: GapReason | None = GapReason.NO_SYNC
+        self._gap_since_us = now_us
+        self._state, self._reason, self._detail, self._since_us = "connecting", "", "", now_us
+        self._note("stream_start", now_us, camera=str(assignment.camera), epoch=assignment.epoch)
+
+    def assign(self, assignment: Assignment | None) -> None:
+        """Follow a changed assignment at once; None: record this stream no longer."""
+        if assignment == (self._assignment if self._wanted else None):
+            return
+        if assignment is not None:
+            if assignment.epoch != self._assignment.epoch:
+                self._end_span()
+                self._assignment = assignment
+                self._segmenter = self._new_segmenter(self._segmenter.chain)
+            self._assignment = assignment
+        self._wanted = assignment is not None
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Record until cancelled. Never fails: a camera's troubles end here."""
+        while True:
+            self._changed.clear()
+            if not self._wanted:
+                self._stop_recording(GapReason.CAMERA_DISABLED, "the camera was disabled")
+                self._enter("disabled")
+                await self._changed.wait()
+                continue
+            wait_s = 0.0
+            try:
+                await self._run_once()
+            except SourceError as error:
+                wait_s = self._failed(error)
+            except Exception as error:  # noqa: BLE001 - a defect met by one camera must not stop the others
+                log.exception("recorder_defect", camera=self._assignment.name)
+                wait_s = self._failed(SourceError(GapReason.PROTOCOL, f"internal error: {type(error).__name__}"))
+            await self._pause(wait_s)
+
+    def stop(self) -> None:
+        """The process ends: close everything in order. `run` must have been cancelled."""
+        self._stop_recording(GapReason.SHUTDOWN, "the recorder was stopped")
+
+    def tick(self, now_us: int, boot_us: int) -> None:
+        """Called a few times a second: what is due without a packet arriving."""
+        self._segmenter.close_overdue(now_us)
+        if self._blocked and self._pending_bytes < PENDING_LIMIT_BYTES // 2:
+            self._blocked = False
+        if self._camera is not None:
+            self._camera.check(now_us, boot_us)
+            self._measure(boot_us)
+
+    def clock_stepped(self, step_us: int) -> None:
+        """The host's wall clock stepped by this much."""
+        self._segmenter.clock_stepped(step_us)
+
+    def state(self) -> dict[str, Any]:
+        """What an operator wants to know about this stream."""
+        durable = self._durable
+        return {
+            "camera": str(self._assignment.camera),
+            "name": self._assignment.name,
+            "state": self._state,
+            "reason": self._reason or None,
+            "detail": self._detail or None,
+            "since_us": self._since_us,
+            "durable": None
+            if durable is None
+            else {
+                "epoch": durable.identity.epoch,
+                "sequence": durable.identity.sequence,
+                "fragment": durable.fragment,
+                "through_us": durable.end_wall_us,
+            },
+            "bitrate_bps": self._bitrate_bps,
+            "pending_bytes": self._pending_bytes,
+            "camera_clock_offset_us": None,
+            **self._counts,
+        }
+
+    # --- sessions
+
+    async def _run_once(self) -> None:
+        """One session, from connect to its end."""
+        assignment = self._assignment
+        self._segmenter.start_session(segment_us=assignment.segment_us)
+        self._counts["sessions"] += 1
+        camera = await open_session(
+            assignment.url, networks=assignment.networks, herd=self._herd, clock=self._clock, emit=self._on_unit
+        )
+        self._camera = camera
+        self._measured = (self._clock.boot_us(), 0)
+        changed = asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait([camera.session.failure, changed], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+            self._camera = None
+            camera.close()
+            self._end_span()
+        if camera.session.failure.done():
+            raise camera.session.failure.result()
+        if self._wanted:
+            self._stop_recording(GapReason.NO_SYNC, "the camera's settings changed")
+
+    def _failed(self, error: SourceError) -> float:
+        self._stop_recording(error.reason, str(error))
+        if (self._state, self._reason) != ("failed", error.reason.value):
+            log.warning("camera_failed", camera=self._assignment.name, reason=error.reason.value, detail=str(error))
+        self._enter("failed", error.reason, str(error))
+        return self._backoff.failed(error.reason)
+
+    async def _pause(self, seconds: float) -> None:
+        waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._changed.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _measure(self, boot_us: int) -> None:
+        assert self._camera is not None
+        since_us, octets_before = self._measured
+        elapsed_us = boot_us - since_us
+        if elapsed_us < 2_000_000:
+            return
+        receiver = self._camera.receiver
+        octets = receiver.octets - octets_before
+        self._measured = (boot_us, receiver.octets)
+        self._bitrate_bps = octets * 8_000_000 // elapsed_us
+        self._counts["received_bytes"] += octets
+        if self._bitrate_bps > max(FLOOD_BPS, 3 * (self._assignment.bitrate_bps or 0)):
+            self._camera.session.fail(GapReason.FLOOD, f"the camera sends {self._bitrate_bps // 1_000_000} Mbit/s")
+
+    # --- units and gaps
+
+    def _on_unit(self, unit: AccessUnit) -> None:
+        now_us = self._clock.wall_us()
+        self._counts["frames"] += 1
+        self._counts["lost_packets"] += unit.lost_packets
+        if self._blocked:
+            return
+        if not self._segmenter.add(unit, now_us):
+            self._missing(self._segmenter.end_us if self._gap is None else now_us, GapReason.NO_SYNC)
+        elif self._pending_bytes > PENDING_LIMIT_BYTES:
+            self._blocked = True
+            self._stop_recording(GapReason.DISK_ERROR, "the spool disk does not keep up")
+
+    def _stop_recording(self, reason: GapReason, detail: str) -> None:
+        self._end_span()
+        self._missing(self._segmenter.end_us if self._gap is None else self._clock.wall_us(), reason, detail)
+
+    def _end_span(self) -> None:
+        if self._segmenter.recording:
+            self._segmenter.end_span()
+
+    def _missing(self, at_us: int, reason: GapReason, detail: str = "") -> None:
+        if self._gap is reason:
+            return
+        if self._gap is None or at_us - self._gap_since_us > REFINE_US:
+            self._gap_since_us = at_us
+        self._gap = reason
+        self._note("gap_open", self._gap_since_us, reason=reason.value, detail=detail)
+
+    def _note(self, kind: str, at_us: int, **fields: object) -> None:
+        self._spool.note({"kind": kind, "stream": str(self._assignment.stream), "at_us": at_us, **fields})
+
+    def _enter(self, state: str, reason: GapReason | None = None, detail: str = "") -> None:
+        reason_text = "" if reason is None else reason.value
+        if (state, reason_text) != (self._state, self._reason):
+            self._since_us = self._clock.wall_us()
+        self._state, self._reason, self._detail = state, reason_text, detail
+
+    # --- the segmenter's sink
+
+    def open_segment(self, identity: SegmentIdentity, track: Track, span: int, init: bytes) -> None:
+        """A new file in the spool."""
+        self._file = self._spool.open_segment(identity, init)
+        self._track = track
+
+    def append_fragment(self, buffers: Sequence[bytes | bytearray], commit: Commit) -> None:
+        """Queue a fragment; from here on the gap is over, and the journal says so in the same commit."""
+        assert self._file is not None
+        if commit.span != self._span:
+            self._span = commit.span
+            track = self._track
+            self._note(
+                "span_start", commit.wall_us, span=commit.span, codec=track.codec, width=track.width, height=track.height
+            )
+        if self._gap is not None:
+            self._note("gap_close", commit.wall_us)
+            self._gap = None
+        self._enter("recording")
+        size_bytes = sum(map(len, buffers))
+        self._pending_bytes += size_bytes
+        file = self._file
+
+        def appended(error: Exception | None) -> None:
+            self._pending_bytes -= size_bytes
+            if error is None:
+                self._durable = commit
+                self._backoff.succeeded()
+            else:
+                self._spool_failed(file, commit, error)
+
+        file.append(buffers, appended)
+
+    def seal_segment(self, buffers: Sequence[bytes | bytearray], end_us: int) -> None:
+        """Queue the end of the file."""
+        assert self._file is not None
+        name = self._assignment.name
+
+        def sealed(error: Exception | None) -> None:
+            if error is not None:
+                # Its fragments were announced one by one; recovery seals what is there.
+                log.error("seal_failed", camera=name, end_us=end_us, error=str(error))
+
+        self._file.seal(buffers, sealed)
+        self._file = None
+
+    def _spool_failed(self, file: SpoolSegment, commit: Commit, error: Exception) -> None:
+        """A fragment is lost: its time becomes a gap. If its file is the open one, recording goes on in a new one."""
+        cause = error.__cause__
+        full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        reason = GapReason.SPOOL_FULL if full else GapReason.DISK_ERROR
+        log.error("fragment_lost", camera=self._assignment.name, reason=reason.value, error=str(error))
+        if file is self._file:
+            file.abandon()
+            self._file = None
+            self._segmenter.abandon()
+        if self._gap is reason:
+            return  # the gap that the first lost fragment of this file opened
+        self._note("gap_open", commit.wall_us, reason=reason.value, detail=str(error))
+        if self._file is None:
+            self._gap, self._gap_since_us = reason, commit.wall_us
+        else:
+            self._note("gap_close", commit.end_wall_us)
+
+    def _new_segmenter(self, chain: bytes) -> Segmenter:
+        assignment, run = self._assignment, self._spool.run
+        identity = StreamIdentity(
+            camera=assignment.camera, stream=assignment.stream, epoch=assignment.epoch, run=run
+        )
+        return Segmenter(identity, self, segment_us=assignment.segment_us, chain=chain)

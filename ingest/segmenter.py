@@ -1,0 +1,282 @@
+"""Access units in, fragments and segments out. No I/O: a sink takes what is ready.
+
+A fragment is closed at a sync sample, or sooner after 1 s or 4 MiB; a segment at the first sync sample after its time
+is up; a span where time, parameter sets or the session break. Fragments are cut only where every later presentation
+time is larger than every earlier one, so that decode times can be synthesized inside each fragment: the i-th unit in
+decode order gets the i-th smallest presentation time, and a signed offset leads back to its own (cameras send no
+decode times, and their SPS rarely says how far they reorder).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from media.fmp4_write import Sample, SegmentWriter
+from media.identity import SegmentIdentity
+from media.timeline import StreamTimeline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from media.access_unit import AccessUnit
+    from media.commit import Commit
+    from media.track import Track
+
+FRAGMENT_US = 1_000_000
+"""What a crash may cost is one fragment, one group commit and what is on its way: under 2 s."""
+
+FRAGMENT_BYTES = 4 << 20
+
+SYNC_CUT_US = 250_000
+"""A stream of nothing but sync samples is not cut at each of them: 25 commits a second help nobody."""
+
+OVERDUE_US = 1_300_000
+"""A fragment is closed after this even if no further unit comes: slow cameras must be durable in time, too."""
+
+LONGEST_SEGMENT_US = 590_000_000
+"""No segment is over 10 minutes (the catalog relies on it); a camera that sends no sync sample for so long is cut."""
+
+CLOCK_UNKNOWN = 0
+
+
+class SegmentSink(Protocol):
+    """Takes what the segmenter makes, in order. Must not block."""
+
+    def open_segment(self, identity: SegmentIdentity, track: Track, span: int, init: bytes) -> None:
+        """A new segment begins."""
+        ...
+
+    def append_fragment(self, buffers: Sequence[bytes | bytearray], commit: Commit) -> None:
+        """One fragment with its commit box, to be made durable."""
+        ...
+
+    def seal_segment(self, buffers: Sequence[bytes | bytearray], end_us: int) -> None:
+        """The segment is complete."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamIdentity:
+    """Who writes: a stream of a camera, in a run, under an epoch."""
+
+    camera: UUID
+    stream: UUID
+    epoch: int
+    run: int
+
+
+class Segmenter:
+    """One stream's segmenter for the length of a run. Sessions come and go: `start_session`, `add`..., `end_span`."""
+
+    def __init__(self, identity: StreamIdentity, sink: SegmentSink, *, segment_us: int, chain: bytes) -> None:
+        self._identity = identity
+        self._sink = sink
+        self._chain = chain
+        self._sequence = 0
+        self._spans = 0
+        self._end_us = 0
+        self._track: Track | None = None
+        self._writer: SegmentWriter | None = None
+        self.start_session(segment_us=segment_us)
+
+    def start_session(self, *, segment_us: int, timescale: int = 90_000) -> None:
+        """A new RTSP session: its timestamps have nothing to do with the earlier ones. (H.264's clock: RFC 6184, 5.1.)"""
+        self._segment_us = segment_us
+        # Neighbours rotate at different instants, or 220 files would be sealed and shipped in the same second.
+        self._phase_us = self._identity.stream.int % segment_us
+        self._timescale = timescale
+        self._timeline = StreamTimeline(timescale, not_before_us=self._end_us)
+        self._step_us = 0
+        self._jumps = 0
+        self._break_wanted = False
+        self._fragment_ticks = FRAGMENT_US * timescale // 1_000_000
+        self._typical_ticks = timescale // 25
+        self._reorders = False
+        self._clear_fragment()
+
+    @property
+    def recording(self) -> bool:
+        """Whether a span is open."""
+        return self._writer is not None
+
+    @property
+    def chain(self) -> bytes:
+        """The head of the hash chain, as far as segments are sealed."""
+        return self._chain
+
+    @property
+    def end_us(self) -> int:
+        """Where the last closed fragment ends, in UTC; 0 before the first."""
+        return self._end_us
+
+    def clock_stepped(self, step_us: int) -> None:
+        """The host's wall clock stepped. The span goes on in the old time until the next sync sample starts another."""
+        self._step_us += step_us
+        self._break_wanted = True
+
+    def add(self, unit: AccessUnit, arrival_us: int) -> bool:
+        """Take a unit. False: it was not kept, because no sync sample has come yet to start from."""
+        pts_ticks = self._timeline.place(unit.rtp_timestamp, arrival_us - self._step_us)
+        if unit.parameters is not None:
+            self._track = unit.parameters.track(self._timescale)
+            self._break_wanted = True
+        if self._timeline.jumps != self._jumps:
+            self._jumps = self._timeline.jumps
+            self._break_wanted = True
+        if self._writer is None:
+            if not unit.sync or self._track is None:
+                return False
+            self._start_span(pts_ticks)
+        else:
+            self._cut_before(unit, pts_ticks)
+            if self._writer is None:
+                return False
+        self._keep(unit, pts_ticks, arrival_us)
+        return True
+
+    def close_overdue(self, now_us: int) -> None:
+        """Close a fragment that has waited too long for the unit that would end it."""
+        if not self._units or self._reorders or now_us - self._first_arrival_us < OVERDUE_US:
+            return
+        self._close_fragment(self._pts[-1] + self._typical_ticks)
+
+    def end_span(self) -> int:
+        """Close what is open, for whatever reason the stream stops here. Returns where the footage ends in UTC."""
+        if self._writer is not None:
+            if self._units:
+                self._close_fragment(max(self._pts) + self._typical_ticks)
+            self._seal()
+        return self._end_us
+
+    def abandon(self) -> None:
+        """The spool failed under the open segment: forget it. The next sync sample starts a new one."""
+        if self._writer is not None:
+            self._chain = self._writer.chain
+            self._writer = None
+        self._clear_fragment()
+
+    # --- where to cut
+
+    def _cut_before(self, unit: AccessUnit, pts_ticks: int) -> None:
+        if pts_ticks <= self._highest_ticks:
+            self._reorders = self._reorders or pts_ticks < self._highest_ticks
+            return
+        if not self._units:
+            if unit.sync and (self._break_wanted or self._segment_due()):
+                self._rotate(pts_ticks)
+            return
+        elapsed_ticks = pts_ticks - self._pts[0]
+        if unit.sync:
+            if self._break_wanted or self._segment_due():
+                self._close_fragment(pts_ticks)
+                self._rotate(pts_ticks)
+            elif elapsed_ticks * 1_000_000 >= SYNC_CUT_US * self._timescale:
+                self._close_fragment(pts_ticks)
+        elif elapsed_ticks >= self._fragment_ticks or self._bytes >= FRAGMENT_BYTES:
+            self._close_fragment(self._before(pts_ticks))
+            if self._end_us - self._segment_start_us > LONGEST_SEGMENT_US:
+                self._seal()
+
+    def _before(self, pts_ticks: int) -> int:
+        # With B-frames the next unit is shown later than the ones that follow it: it does not tell the end.
+        if not self._reorders:
+            return pts_ticks
+        return min(pts_ticks, max(self._pts) + self._typical_ticks)
+
+    def _segment_due(self) -> bool:
+        start, now = (us + self._phase_us for us in (self._segment_start_us, self._end_us))
+        return start // self._segment_us != now // self._segment_us
+
+    def _rotate(self, pts_ticks: int) -> None:
+        self._seal()
+        if self._break_wanted:
+            self._start_span(pts_ticks)
+        else:
+            self._open_segment(pts_ticks)
+
+    # --- spans and segments
+
+    def _start_span(self, pts_ticks: int) -> None:
+        if self._step_us:
+            self._timeline.shift(self._step_us)
+            self._step_us = 0
+        self._break_wanted = False
+        self._span = self._spans
+        self._spans += 1
+        self._span_ticks = pts_ticks
+        self._open_segment(pts_ticks)
+
+    def _open_segment(self, pts_ticks: int) -> None:
+        assert self._track is not None
+        who = self._identity
+        identity = SegmentIdentity(
+            camera=who.camera, stream=who.stream, epoch=who.epoch, run=who.run, sequence=self._sequence
+        )
+        self._sequence += 1
+        self._segment_start_us = self._timeline.wall_us(pts_ticks)
+        self._writer = SegmentWriter(identity, self._track, self._span, self._chain)
+        self._clear_fragment()
+        self._sink.open_segment(identity, self._track, self._span, self._writer.init)
+
+    def _seal(self) -> None:
+        assert self._writer is not None
+        self._sink.seal_segment(self._writer.seal(self._end_us), self._end_us)
+        self._chain = self._writer.chain
+        self._writer = None
+
+    # --- fragments
+
+    def _clear_fragment(self) -> None:
+        self._units: list[bytearray] = []
+        self._pts: list[int] = []
+        self._syncs: list[bool] = []
+        self._bytes = 0
+        self._lost = 0
+        self._highest_ticks = -1
+        self._first_arrival_us = 0
+
+    def _keep(self, unit: AccessUnit, pts_ticks: int, arrival_us: int) -> None:
+        if not self._units:
+            self._first_arrival_us = arrival_us
+        self._units.append(unit.nals)
+        self._pts.append(pts_ticks)
+        self._syncs.append(unit.sync)
+        self._bytes += len(unit.nals)
+        self._lost += unit.lost_packets
+        self._highest_ticks = max(self._highest_ticks, pts_ticks)
+
+    def _close_fragment(self, end_ticks: int) -> None:
+        assert self._writer is not None
+        decode_ticks = sorted(self._pts)
+        start_ticks = decode_ticks[0]
+        if not self._timeline.settled:
+            self._segment_start_us = self._timeline.settle(start_ticks)
+        wall_us = self._timeline.wall_us(start_ticks)
+        self._end_us = self._timeline.settle(end_ticks)
+        buffers, commit = self._writer.fragment(
+            payload=self._units,
+            samples=self._samples(decode_ticks, end_ticks),
+            media_ticks=start_ticks - self._span_ticks,
+            duration_ticks=end_ticks - start_ticks,
+            wall_us=wall_us,
+            end_wall_us=self._end_us,
+            lost_packets=self._lost,
+            clock_quality=CLOCK_UNKNOWN,
+        )
+        self._clear_fragment()
+        self._highest_ticks = end_ticks - 1
+        self._sink.append_fragment(buffers, commit)
+
+    def _samples(self, decode_ticks: list[int], end_ticks: int) -> list[Sample]:
+        following = decode_ticks[1:]
+        following.append(end_ticks)
+        if len(decode_ticks) > 1:
+            self._typical_ticks = decode_ticks[-1] - decode_ticks[-2] or self._typical_ticks
+        return [
+            Sample(len(unit), after - decode, pts - decode, sync)
+            for unit, decode, after, pts, sync in zip(
+                self._units, decode_ticks, following, self._pts, self._syncs, strict=True
+            )
+        ]

@@ -1,0 +1,129 @@
+"""One RTSP session's connection: the hot path from the socket to the depacketizer, and requests beside it.
+
+What makes it cheap: the event loop reads up to 128 KiB straight into the reader's buffer (`BufferedProtocol`, one
+recv for a whole picture), everything is parsed in place, and the arrival time is taken once per read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from media.errors import GapReason, MediaError, SourceError
+from media.interleaved import InterleavedReader
+from media.rtsp import Request, Response
+
+if TYPE_CHECKING:
+    from media.rtp import RtpReceiver
+    from storage.clock import Clock
+
+REQUEST_TIMEOUT_S = 5.0
+
+
+class RtspSession(asyncio.BufferedProtocol):
+    """A connection to a camera. Fails once, with a reason, in `failure`; after that it is of no more use."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._reader = InterleavedReader(self._on_packet, self._on_message)
+        self._transport: asyncio.Transport | None = None
+        self._answers: dict[int, asyncio.Future[Response]] = {}
+        self._sequence = 0
+        self._media_channel = -1
+        self._receiver: RtpReceiver | None = None
+        self.failure: asyncio.Future[SourceError] = asyncio.get_running_loop().create_future()
+        self.arrival_us = 0
+        self.last_media_us = 0
+        self.stray_packets = 0
+
+    # --- the hot path
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Where the event loop reads to."""
+        return self._reader.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Parse what was read."""
+        self.arrival_us = self._clock.wall_us()
+        try:
+            self._reader.received(nbytes)
+        except MediaError as error:
+            self.fail(GapReason.PROTOCOL, str(error))
+
+    def _on_packet(self, channel: int, buffer: bytearray, start: int, end: int) -> None:
+        if channel == self._media_channel:
+            self._receiver.receive(buffer, start, end)  # type: ignore[union-attr] # set together with the channel
+            self.last_media_us = self.arrival_us
+        else:
+            # RTCP on the odd channel, and channels nobody asked for (quirks I1, I2).
+            self.stray_packets += 1
+
+    # --- requests
+
+    def play_into(self, receiver: RtpReceiver, channel: int) -> None:
+        """From now on packets of `channel` go to `receiver`; before that they are discarded (quirk I2)."""
+        self._receiver, self._media_channel = receiver, channel
+        self.last_media_us = self._clock.wall_us()
+
+    async def request(self, method: str, url: str, headers: dict[str, str]) -> Response:
+        """Send a request and wait for its answer. SourceError when none comes."""
+        answer = self.send(method, url, headers)
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                await asyncio.wait([answer, self.failure], return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            raise SourceError(GapReason.PROTOCOL, f"no answer to {method} within {REQUEST_TIMEOUT_S:.0f} s") from None
+        if not answer.done():
+            raise self.failure.result()
+        return answer.result()
+
+    def send(self, method: str, url: str, headers: dict[str, str]) -> asyncio.Future[Response]:
+        """Send a request; the answer completes the future, if it comes."""
+        if self._transport is None or self.failure.done():
+            raise self.failure.result() if self.failure.done() else SourceError(GapReason.PROTOCOL, "not connected")
+        self._sequence += 1
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._answers = {key: waiting for key, waiting in self._answers.items() if not waiting.done()}
+        self._answers[self._sequence] = answer
+        fields = {"CSeq": str(self._sequence), "User-Agent": "hulta", **headers}
+        self._transport.write(Request(method=method, url=url, headers=fields, body=b"").to_bytes())
+        return answer
+
+    def _on_message(self, message: Request | Response) -> None:
+        if isinstance(message, Request):
+            return  # a camera may announce things while playing (quirk S25); none of them concerns us
+        sequence = message.headers.get("CSeq", "").strip()
+        answer = self._answers.pop(int(sequence), None) if sequence.isdecimal() else None
+        if answer is None and self._answers:
+            # Tapo answers keepalives with the CSeq of the request before (quirk S20).
+            answer = self._answers.pop(next(iter(self._answers)))
+        if answer is not None and not answer.done():
+            answer.set_result(message)
+
+    # --- the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TCP is connected."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def eof_received(self) -> bool:
+        """The camera closed its side."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """TCP is gone."""
+        self.fail(GapReason.UNREACHABLE, f"the connection was lost ({exc or 'closed by the camera'})")
+
+    def fail(self, reason: GapReason, message: str) -> None:
+        """End the session for this reason. Only the first one counts."""
+        if not self.failure.done():
+            self.failure.set_result(SourceError(reason, message))
+        self._media_channel = -1
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        """End the session from our side, once what was sent is out."""
+        self._media_channel = -1
+        if self._transport is not None:
+            self._transport.close()

@@ -1,0 +1,128 @@
+"""The recording process: follows the assignments file, one recorder per stream, one run of the spool.
+
+It needs its disk and its cameras and nothing else. It never opens the catalog or the object store, and nothing that
+happens there slows it down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from ingest.anchored_clock import AnchoredClock
+from ingest.assignments import Assignment, read_assignments
+from ingest.backoff import Herd
+from ingest.recorder import Recorder
+from media.errors import ConfigError
+from storage.layout import Layout
+from storage.spool import SpoolRun
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from uuid import UUID
+
+    from storage.clock import Clock
+    from storage.secrets import SecretBox
+
+TICK_S = 0.25
+OBSERVE_CLOCK_TICKS = 4
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """All recorders of one process."""
+
+    def __init__(self, *, data: Path, host: str, clock: Clock, box: SecretBox) -> None:
+        self._layout = Layout(data)
+        self._host = host
+        self._clock = AnchoredClock(clock)
+        self._box = box
+        self._herd = Herd(self._clock)
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+        self._run = secrets.randbits(63)
+        self._started_us = self._clock.wall_us()
+        self._recorders: dict[UUID, Recorder] = {}
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._seen: tuple[int, int] | None = None
+        self._ticks = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Record until `stop` is set, then seal everything."""
+        spool = SpoolRun.create(
+            self._layout.spool,
+            run=self._run,
+            host=self._host,
+            at_us=self._clock.wall_us(),
+            loop=asyncio.get_running_loop(),
+        )
+        log.info("recording_started", run=f"{self._run:016x}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                while not stop.is_set():
+                    self._follow(spool, group)
+                    self._tick(spool)
+                    await self._until(stop, TICK_S)
+                for task in self._tasks.values():
+                    task.cancel()
+        finally:
+            for recorder in self._recorders.values():
+                recorder.stop()
+            await spool.close(at_us=self._clock.wall_us())
+            log.info("recording_stopped", run=f"{self._run:016x}")
+
+    def state(self) -> dict[str, Any]:
+        """The process and its streams, as JSON-ready values."""
+        streams = {str(stream): recorder.state() for stream, recorder in self._recorders.items()}
+        return {"run": f"{self._run:016x}", "started_us": self._started_us, "streams": streams}
+
+    def _follow(self, spool: SpoolRun, group: asyncio.TaskGroup) -> None:
+        """Read the assignments when the file has changed."""
+        try:
+            status = self._layout.assignments.stat()
+        except FileNotFoundError:
+            return
+        seen = (status.st_mtime_ns, status.st_ino)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            assignments = read_assignments(self._layout.assignments, self._box)
+        except ConfigError as error:
+            log.error("assignments_unreadable", error=str(error))  # noqa: TRY400 - the message says it all
+            return
+        self._assign({assignment.stream: assignment for assignment in assignments}, spool, group)
+
+    def _assign(self, wanted: dict[UUID, Assignment], spool: SpoolRun, group: asyncio.TaskGroup) -> None:
+        for stream, recorder in self._recorders.items():
+            recorder.assign(wanted.get(stream))
+        for stream, assignment in wanted.items():
+            if stream not in self._recorders:
+                recorder = Recorder(assignment, spool=spool, clock=self._clock, herd=self._herd, rng=self._rng)
+                self._recorders[stream] = recorder
+                self._tasks[stream] = group.create_task(recorder.run(), name=f"recorder {assignment.name}")
+
+    def _tick(self, spool: SpoolRun) -> None:
+        self._ticks += 1
+        if self._ticks % OBSERVE_CLOCK_TICKS == 0:
+            step_us = self._clock.observe()
+            if step_us:
+                log.warning("clock_stepped", step_us=step_us)
+                spool.note({"kind": "clock_step", "at_us": self._clock.wall_us(), "step_us": step_us})
+                for recorder in self._recorders.values():
+                    recorder.clock_stepped(step_us)
+        now_us, boot_us = self._clock.wall_us(), self._clock.boot_us()
+        for recorder in self._recorders.values():
+            recorder.tick(now_us, boot_us)
+
+    async def _until(self, stop: asyncio.Event, seconds: float) -> None:
+        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._clock.sleep(seconds))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
