@@ -1,0 +1,40 @@
+"""Keep: everything between a closed fragment and an object that is safe, and the catalog of what exists.
+
+The map
+    layout      where things are under the data directory        files       every file operation of this package
+    spool       append, seal, group commit                       journal     what a run observed beside its footage
+    recovery    seal what a dead run left open                   spool_reader  the newest minute, for playback
+    model       rows as values                                   segment_row a segment's row from its file
+    catalog     the port: inventory, footage, gaps, expiry       sqlite*     the embedded catalog; sql/ its statements
+    gap_ledger  the gap rules, pure                              coverage    interval arithmetic, pure
+    objects     the port of the object store                     directory_store  a local directory as one
+    shipper     spool -> object store -> catalog                 check       are the invariants true? read only
+    secrets     sealing of credentials                           clock       the time, and the only place to ask for it
+
+Not here: what is recorded and when (ingest), what may be deleted (retention), how it is shown (playback).
+
+The invariants (numbers as in docs/architecture.md), and who keeps them here
+    I1  A row `stored` implies an object of that size and hash, or it is flagged `missing`.   shipper, check
+    I2  Every closed segment is in exactly one state.                                         catalog
+    I3  A spool copy is removed only after `stored` was read back and the object verified.    shipper
+    I4  Every instant since a camera was enabled is footage, a gap with a reason, expired,
+        missing or pending.                                                                   gap_ledger, catalog, check
+    I6  Objects are immutable and self-describing.                                            objects, segment_row
+    I7  Every queue, buffer, file, retry and loop has a bound.                                group_commit, shipper
+    I8  Any step may be killed and run again.                                                 all of it
+
+How a segment travels (shipper; each step may be killed and repeated)
+    1. `record` seals the file: samples and seal box, fdatasync, rename, fsync of the directory.
+    2. The journal is imported, then the row is registered as `spooled`; gaps give way to footage in that transaction.
+    3. Intent: `uploading`. From here on the object may exist.
+    4. Hash the file, put it under its key (created, never overwritten), ask the store for its size.
+    5. `stored`, with the hash.
+    6. Read `stored` back, ask the store once more, then unlink the spool copy.
+
+How a dead run is settled (shipper, oldest run first)
+    1. Lock its directory: only a dead run's can be locked.
+    2. Recover: torn tails to quarantine, truncate, seal, rename.
+    3. Import the rest of its journal, register its segments.
+    4. Settle: every hole becomes a gap; what follows its last instant is a gap without end.
+    5. Once all its segments are stored and its spool copies gone, remove the directory.
+"""

@@ -1,0 +1,62 @@
+"""A segment's row from its file: one function for shipper, spool reader and check, so that all give one answer.
+
+Everything comes from the commit boxes, so an open file, a recovered one and a sealed one say the same about the
+fragments they share. Only the end of the whole may differ: a seal knows it, an open file has its last fragment's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from media.errors import Mp4Error
+from media.fragment_index import FragmentEntry, encode
+from storage.model import Segment, SegmentState
+
+if TYPE_CHECKING:
+    from media.fmp4_read import SegmentScan, StoredFragment
+
+
+def segment_from_scan(scan: SegmentScan, size_bytes: int) -> Segment:
+    """The row of a sealed file of `size_bytes`, or of the durable part of an open one. Mp4Error without a fragment."""
+    if not scan.fragments:
+        raise Mp4Error(f"segment {scan.identity} holds no whole fragment")
+    commits = [fragment.commit for fragment in scan.fragments]
+    first, last = commits[0], commits[-1]
+    return Segment(
+        identity=scan.identity,
+        span=first.span,
+        state=SegmentState.SPOOLED,
+        start_us=first.wall_us,
+        end_us=last.end_wall_us if scan.seal is None else scan.seal.end_us,
+        media_ticks=first.media_ticks,
+        duration_ticks=last.media_ticks + last.duration_ticks - first.media_ticks,
+        timescale=scan.track.timescale,
+        samples=sum(commit.samples for commit in commits),
+        sync_samples=sum(commit.sync_samples for commit in commits),
+        lost_packets=sum(commit.lost_packets for commit in commits),
+        codec=scan.track.codec,
+        width=scan.track.width,
+        height=scan.track.height,
+        init_bytes=scan.init_bytes,
+        size_bytes=scan.valid_bytes if scan.seal is None else size_bytes,
+        sha256=None,
+        fragments=encode([_entry(fragment) for fragment in scan.fragments]),
+        chain=last.chain,
+    )
+
+
+def _entry(fragment: StoredFragment) -> FragmentEntry:
+    commit = fragment.commit
+    return FragmentEntry(
+        offset=commit.offset,
+        length=commit.length,
+        data_offset=fragment.data_offset,
+        media_ticks=commit.media_ticks,
+        duration_ticks=commit.duration_ticks,
+        wall_us=commit.wall_us,
+        end_wall_us=commit.end_wall_us,
+        samples=commit.samples,
+        sync_samples=commit.sync_samples,
+        starts_with_sync=commit.starts_with_sync,
+        lost_packets=commit.lost_packets,
+    )
