@@ -1,0 +1,145 @@
+"""A file that only the commit thread of its spool touches: created, appended to, synced, sealed, closed, in that order.
+
+It never retries. The first operation that fails decides: the error is kept, the descriptor is closed, and everything
+asked of the file from then on has failed with that error. After a failed fdatasync the kernel has marked the lost pages
+clean (ext4, XFS and Btrfs alike), so a second fdatasync would return 0 for bytes that are not on the disk.
+What the file holds is left to recovery, which believes nothing but complete, hashed fragments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from typing import TYPE_CHECKING
+
+from media.errors import SpoolError
+from storage import files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from storage.files import Buffer
+
+
+class CommitFile:
+    """One file of the spool. Its methods note an OSError in `error` instead of raising it.
+
+    `names` are the directories whose sync makes the file's name durable: the group commit syncs them and takes them
+    out, and nothing in the file counts as durable before.
+    """
+
+    __slots__ = ("_fd", "_parts", "_reserve_bytes", "_reserved_to", "error", "names", "path", "size_bytes")
+
+    def __init__(self, path: Path, *, reserve_bytes: int = 0) -> None:
+        self.path = path
+        self._reserve_bytes = reserve_bytes
+        self._reserved_to = 0
+        self.error: SpoolError | None = None
+        self.names: set[Path] = set()
+        self.size_bytes = 0
+        self._fd = -1
+        self._parts = 0
+
+    @classmethod
+    def adopt(cls, path: Path, fd: int, size_bytes: int, *, reserve_bytes: int = 0) -> CommitFile:
+        """A file that exists, durably, and is handed over with its descriptor."""
+        file = cls(path, reserve_bytes=reserve_bytes)
+        file._fd, file.size_bytes, file._parts = fd, size_bytes, 1
+        return file
+
+    @property
+    def usable(self) -> bool:
+        """Open and without an error."""
+        return self.error is None and self._fd >= 0
+
+    def create(self, head: Sequence[Buffer]) -> None:
+        """Create the file, and its directory if it is the first in there, and write its head."""
+        if self.error is not None:
+            return
+        directory = self.path.parent
+        try:
+            with contextlib.suppress(FileExistsError):
+                files.make_directory(directory)
+                self.names.add(directory.parent)
+            self._fd = files.create_exclusive(self.path)
+            self.names.add(directory)
+            self.size_bytes = files.append(self._fd, head, 0)
+        except OSError as error:
+            self.fail(error)
+
+    def append(self, buffers: Sequence[Buffer]) -> None:
+        """Write at the end."""
+        if self.error is not None:
+            return
+        if self._fd < 0:
+            self.fail(OSError(errno.EBADF, "it is closed"))
+            return
+        try:
+            self.size_bytes += files.append(self._fd, buffers, self.size_bytes)
+            self._parts += 1
+        except OSError as error:
+            self.fail(error)
+            return
+        self._keep_reserve()
+
+    def _keep_reserve(self) -> None:
+        """Keep room behind the end, so that what must be said about a full disk can still be written.
+
+        Best effort: a file system that cannot reserve, or is full already, only loses the reserve.
+        """
+        if self.size_bytes + self._reserve_bytes // 2 >= self._reserved_to and self._reserve_bytes:
+            self._reserved_to = self.size_bytes + self._reserve_bytes
+            with contextlib.suppress(OSError):
+                files.reserve(self._fd, self.size_bytes, self._reserve_bytes)
+
+    def datasync(self) -> None:
+        """Make what was written durable."""
+        if not self.usable:
+            return
+        try:
+            files.datasync(self._fd)
+        except OSError as error:
+            self.fail(error)
+
+    def seal(self, target: Path) -> None:
+        """Give a synced file its final name, and close it."""
+        if not self.usable:
+            return
+        try:
+            files.rename(self.path, target)
+        except OSError as error:
+            self.fail(error)
+            return
+        self.path = target
+        self.names.add(target.parent)
+        self._close()
+
+    def release(self) -> None:
+        """Close the file as it is. Without one whole part after its head there is nothing to recover: it goes."""
+        if not self.usable:
+            return
+        self._close()
+        self._unlink_if_bare()
+
+    def fail(self, error: OSError) -> None:
+        """Keep the first error and let go of the file."""
+        if self.error is not None:
+            return
+        code = errno.errorcode.get(error.errno or 0, "?")
+        self.error = SpoolError(f"{self.path}: {error.strerror or error} ({code})")
+        self.error.__cause__ = error
+        if self._fd >= 0:
+            self._close()
+            self._unlink_if_bare()
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        with contextlib.suppress(OSError):  # all that counts was synced, or has failed already
+            files.close(fd)
+
+    def _unlink_if_bare(self) -> None:
+        """A full disk must not fill with files that hold nothing: recording is tried again every few seconds."""
+        if self._parts == 0:
+            with contextlib.suppress(OSError):  # recovery finds it and says so
+                files.unlink(self.path)

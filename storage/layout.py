@@ -1,0 +1,144 @@
+"""Where things are under the data directory, and how a segment's facts are told by its file name.
+
+    <data>/run/<role>.sock, <role>.lock         one of each role per data directory
+    <data>/assignments.json                     what `record` is to do
+    <data>/token, <data>/key                    bearer token; the key that seals camera credentials
+    <data>/catalog.sqlite
+    <data>/objects/                             the directory object store
+    <data>/quarantine/                          bytes that were taken out of the spool, never destroyed
+    <data>/spool/<run>/journal
+    <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4.open    being written
+    <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4         sealed
+
+A run is printed as 16 hex digits, a stream and a camera as UUIDs, epoch and sequence in decimal without leading
+zeros. A name is accepted only if it is exactly what would be written for the same facts, so one segment has one name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from media.identity import LIMIT, SegmentIdentity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEALED_SUFFIX = ".mp4"
+OPEN_SUFFIX = ".mp4.open"
+JOURNAL = "journal"
+UNBORN_PREFIX = ".unborn-"  # a run's directory before it is locked and renamed into place
+
+_RUN = re.compile(r"[0-7][0-9a-f]{15}")  # below media.identity.LIMIT
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_STREAM = re.compile(_UUID)
+_SEGMENT = re.compile(rf"({_UUID})\.(0|[1-9][0-9]{{0,18}})\.(0|[1-9][0-9]{{0,18}})\.mp4(\.open)?")
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """The places under `--data`."""
+
+    root: Path
+
+    @property
+    def assignments(self) -> Path:
+        """What `record` is to do, written by the supervisor."""
+        return self.root / "assignments.json"
+
+    @property
+    def token(self) -> Path:
+        """The bearer token of the API, 0600."""
+        return self.root / "token"
+
+    @property
+    def key(self) -> Path:
+        """The key that seals camera credentials, 32 bytes in hex, 0600."""
+        return self.root / "key"
+
+    @property
+    def catalog(self) -> Path:
+        """The embedded catalog."""
+        return self.root / "catalog.sqlite"
+
+    @property
+    def objects(self) -> Path:
+        """The directory object store."""
+        return self.root / "objects"
+
+    @property
+    def quarantine(self) -> Path:
+        """What recovery took out of the spool."""
+        return self.root / "quarantine"
+
+    @property
+    def spool(self) -> Path:
+        """The directories of the runs."""
+        return self.root / "spool"
+
+    def socket(self, role: str) -> Path:
+        """Where a role answers with its state."""
+        return self.root / "run" / f"{role}.sock"
+
+    def lock(self, role: str) -> Path:
+        """What a role locks so that it runs once."""
+        return self.root / "run" / f"{role}.lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentName:
+    """What a path inside the spool says about a segment."""
+
+    identity: SegmentIdentity
+    sealed: bool
+
+
+def run_name(run: int) -> str:
+    """16 hex digits."""
+    return f"{run:016x}"
+
+
+def parse_run_name(name: str) -> int | None:
+    """The run a directory of the spool belongs to, or None if it is no run's directory."""
+    return int(name, 16) if _RUN.fullmatch(name) else None
+
+
+def parse_stream_name(name: str) -> UUID | None:
+    """The stream a directory of a run belongs to, or None."""
+    return UUID(name) if _STREAM.fullmatch(name) else None
+
+
+def run_directory(spool: Path, run: int) -> Path:
+    """The directory of a run."""
+    return spool / run_name(run)
+
+
+def open_path(spool: Path, identity: SegmentIdentity) -> Path:
+    """Where a segment is while it is written."""
+    return _segment_path(spool, identity, OPEN_SUFFIX)
+
+
+def sealed_path(spool: Path, identity: SegmentIdentity) -> Path:
+    """Where a segment is once it is sealed."""
+    return _segment_path(spool, identity, SEALED_SUFFIX)
+
+
+def _segment_path(spool: Path, identity: SegmentIdentity, suffix: str) -> Path:
+    name = f"{identity.camera}.{identity.epoch}.{identity.sequence}{suffix}"
+    return run_directory(spool, identity.run) / str(identity.stream) / name
+
+
+def parse_segment_path(path: Path) -> SegmentName | None:
+    """Read the segment's facts from the last three parts of its path, or None if it is not one of ours."""
+    run = parse_run_name(path.parent.parent.name)
+    stream = parse_stream_name(path.parent.name)
+    match = _SEGMENT.fullmatch(path.name)
+    if run is None or stream is None or match is None:
+        return None
+    camera, epoch, sequence, still_open = match.groups()
+    if max(int(epoch), int(sequence)) >= LIMIT:
+        return None
+    identity = SegmentIdentity(camera=UUID(camera), stream=stream, epoch=int(epoch), run=run, sequence=int(sequence))
+    return SegmentName(identity=identity, sealed=still_open is None)
