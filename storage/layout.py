@@ -38,7 +38,7 @@ _SEGMENT = re.compile(rf"({_UUID})\.(0|[1-9][0-9]{{0,18}})\.(0|[1-9][0-9]{{0,18}
 
 
 @dataclass(frozen=True, slots=True)
-class DataDirectory:
+class Layout:
     """The places under `--data`."""
 
     root: Path
