@@ -22,7 +22,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from media.errors import SpoolError
 from storage import files
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from storage.files import Buffer
 
     Done = Callable[[Exception | None], None]
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 # The pause between two rounds. 220 cameras with a fragment a second give rounds of about 44 files; a fragment waits
 # 0.1 s on average for its round, a tenth of the 2 s that may be lost; and a slow disk gets larger rounds, not more.
@@ -153,12 +156,11 @@ class GroupCommit:
             file.append(ticket.buffers)
 
     def _sync_files(self, touched: Iterable[CommitFile]) -> None:
-        usable = [file for file in touched if file.usable]
-        if len(usable) == 1:
-            usable[0].datasync()
-            return
-        for _ in self._pool.map(_datasync, usable):
-            continue
+        self._on_pool(_datasync, [file for file in touched if file.usable])
+
+    def _on_pool(self, work: Callable[[_Item], _Result], items: list[_Item]) -> list[_Result]:
+        """Do blocking work on all items at once; a single one is not worth the way to another thread."""
+        return list(map(work, items)) if len(items) == 1 else list(self._pool.map(work, items))
 
     def _finish(self, ticket: Ticket) -> None:
         if ticket.step is Step.RELEASE:
@@ -179,10 +181,9 @@ class GroupCommit:
             for directory in file.names:
                 waiting.setdefault(directory, []).append(file)
             file.names.clear()
-        for directory in sorted(waiting):  # a parent before its child
-            try:
-                files.sync_directory(directory)
-            except OSError as error:
+        directories = list(waiting)
+        for directory, error in zip(directories, self._on_pool(_sync_directory, directories), strict=True):
+            if error is not None:
                 self._lose(directory, waiting[directory], error)
 
     def _lose(self, directory: Path, dependants: list[CommitFile], error: OSError) -> None:
@@ -194,3 +195,11 @@ class GroupCommit:
 
 def _datasync(file: CommitFile) -> None:
     file.datasync()
+
+
+def _sync_directory(directory: Path) -> OSError | None:
+    try:
+        files.sync_directory(directory)
+    except OSError as error:
+        return error
+    return None
