@@ -1,0 +1,35 @@
+"""The kernel: bytes in, values out. No sockets, files, clocks, asyncio or libav.
+
+From the network
+    url                what a camera is reached by; never shows its credentials
+    rtsp               RTSP messages and header fields
+    rtsp_auth          Digest and Basic, both sides
+    sdp                session descriptions
+    interleaved        the framing of an RTSP connection            hot path, 1
+    rtp                packets: order, loss, foreign sources        hot path, 2
+    rtcp               the reports beside them
+    h264               payloads <-> access units                    hot path, 3
+    h264_parameters    parameter sets, and the description of a stream for a file
+    h264_sps           the bits of an SPS
+    nal                NAL units, start codes, length prefixes
+    access_unit        all coded data of one instant
+    timeline           RTP timestamps -> media time -> wall time
+
+Into and out of files (docs/formats/segment.md)
+    track              what a file knows about a track
+    identity           which segment this is, and the key of its object
+    fmp4_write         fragments and segments
+    commit             the boxes that make a fragment durable and a segment complete
+    fmp4_read          a segment back, whole or torn
+    fragment_index     the fragments of a segment, in a few bytes each
+    sample_table       size, time and sync flag of every sample
+    flat_mp4           a progressive file of any range
+
+errors                 the one tree of errors
+
+Invariants
+  M1 Whatever the bytes, nothing but the errors of `media.errors` is raised.
+  M2 Every buffer and every count that the other side controls has a bound.
+  M3 A NAL unit comes out bit-identical and in order, or not at all; what is missing is counted.
+  M4 No text made here for logs or people holds a credential.
+"""

@@ -1,0 +1,118 @@
+"""The parameter sets of an H.264 stream, and the sample entry a file describes it by."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from dataclasses import dataclass
+
+from media import nal as nal_units
+from media.errors import CodecError
+from media.h264_sps import SequenceParameters, parse_pps_id, parse_sps
+from media.track import Track
+
+# Real sets have 10 to 300 bytes. The bound keeps 32 + 256 hostile ones from holding more than a megabyte.
+MAX_SET_BYTES = 4096
+
+# ISO 14496-12, 8.5.2 and 12.1.3: reserved, data_reference_index, pre_defined, width, height, 72 dpi twice,
+# reserved, frame_count, compressorname, depth 24, pre_defined.
+_VISUAL_ENTRY = struct.Struct(">6xH16xHHIIIH32xHh")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterSets:
+    """The current SPS and PPS of a stream, ordered by id. Equal when their bytes are."""
+
+    sps: tuple[bytes, ...] = ()
+    pps: tuple[bytes, ...] = ()
+
+    @classmethod
+    def from_nals(cls, nals: list[bytes]) -> ParameterSets | None:
+        """The sets among some NAL units; None unless a usable SPS and a PPS are there."""
+        sets = cls()
+        for nal in nals:
+            try:
+                sets = sets.updated(nal)
+            except CodecError:
+                continue  # sprop junk (quirk V6): in-band sets will follow
+        return sets if sets.complete else None
+
+    @classmethod
+    def from_sprop(cls, text: str) -> ParameterSets | None:
+        """Read `sprop-parameter-sets` (RFC 6184 8.1); None where a camera wrote junk into it."""
+        nals: list[bytes] = []
+        for part in text.split(","):
+            try:
+                decoded = base64.b64decode(part.strip().rstrip("=") + "==")
+            except (binascii.Error, ValueError):
+                continue
+            # GW Security ends a set with a start code, others begin with one (quirk V5).
+            nals += nal_units.split_annex_b(nal_units.START_CODE + decoded)
+        return cls.from_nals(nals)
+
+    @property
+    def complete(self) -> bool:
+        """Whether a decoder could start with these."""
+        return bool(self.sps and self.pps)
+
+    def updated(self, nal: bytes) -> ParameterSets:
+        """These sets with one SPS or PPS put in the place of its id; `self` when nothing changes.
+
+        Other NAL units change nothing. `CodecError` for a set that could not describe a stream.
+        """
+        if not nal or nal in self.sps or nal in self.pps:
+            return self
+        kind = nal[0] & (nal_units.FORBIDDEN_BIT | nal_units.TYPE_MASK)
+        if kind not in (nal_units.SPS, nal_units.PPS):
+            return self
+        if len(nal) > MAX_SET_BYTES:
+            raise CodecError(f"a parameter set of {len(nal)} bytes, more than {MAX_SET_BYTES}")
+        if kind == nal_units.SPS:
+            others = {parse_sps(sps).set_id: sps for sps in self.sps}
+            return ParameterSets(sps=_by_id(others, parse_sps(nal).set_id, nal), pps=self.pps)
+        others = {parse_pps_id(pps): pps for pps in self.pps}
+        return ParameterSets(sps=self.sps, pps=_by_id(others, parse_pps_id(nal), nal))
+
+    def track(self, timescale: int = 90000) -> Track:
+        """Describe the stream for a file. Size and codec are those of the SPS with the lowest id."""
+        if not self.complete:
+            raise CodecError("a stream cannot be described without an SPS and a PPS")
+        parameters = parse_sps(self.sps[0])
+        return Track(
+            kind="video",
+            timescale=timescale,
+            codec=parameters.codec,
+            width=parameters.width,
+            height=parameters.height,
+            sample_entry=self._sample_entry(parameters),
+        )
+
+    def _sample_entry(self, parameters: SequenceParameters) -> bytes:
+        visual = _VISUAL_ENTRY.pack(1, parameters.width, parameters.height, 0x480000, 0x480000, 0, 1, 24, -1)
+        return _box(b"avc1", visual + _box(b"avcC", self._configuration(parameters)))
+
+    def _configuration(self, parameters: SequenceParameters) -> bytes:
+        """AVCDecoderConfigurationRecord, ISO 14496-15, 5.3.3.1, with NAL lengths of 4 bytes."""
+        if len(self.sps) > 31 or len(self.pps) > 255:
+            raise CodecError(f"{len(self.sps)} SPS and {len(self.pps)} PPS do not fit a file's 31 and 255")
+        record = bytearray((1, parameters.profile, parameters.compatibility, parameters.level, 0xFC | 3))
+        record.append(0xE0 | len(self.sps))
+        for nal in self.sps:
+            record += len(nal).to_bytes(2, "big") + nal
+        record.append(len(self.pps))
+        for nal in self.pps:
+            record += len(nal).to_bytes(2, "big") + nal
+        if parameters.has_chroma_fields:
+            record.append(0xFC | parameters.chroma_format)
+            record += bytes((0xF8 | parameters.luma_bits - 8, 0xF8 | parameters.chroma_bits - 8, 0))
+        return bytes(record)
+
+
+def _by_id(others: dict[int, bytes], set_id: int, nal: bytes) -> tuple[bytes, ...]:
+    others[set_id] = nal
+    return tuple(others[number] for number in sorted(others))
+
+
+def _box(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(payload), kind) + payload

@@ -1,0 +1,64 @@
+"""H.264 NAL units: their types and the two ways to string them together (ITU-T H.264 7.3.1, Annex B)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from media.errors import CodecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SLICE = 1
+IDR_SLICE = 5
+SEI = 6
+SPS = 7
+PPS = 8
+AUD = 9
+
+TYPE_MASK = 0x1F
+NRI_MASK = 0x60
+FORBIDDEN_BIT = 0x80
+
+START_CODE = b"\x00\x00\x01"
+LENGTH_BYTES = 4
+
+# The zero bytes before a start code belong to the byte stream, not to the NAL unit (B.1.1: a NAL unit never ends
+# with a zero byte).
+_SEPARATOR = re.compile(rb"\x00*\x00\x00\x01")
+
+
+def nal_type(nal: bytes) -> int:
+    """The nal_unit_type of a NAL unit of at least one byte."""
+    return nal[0] & TYPE_MASK
+
+
+def split_annex_b(stream: bytes) -> list[bytes]:
+    """The NAL units between the start codes of a byte stream; what stands before the first start code is dropped."""
+    first, *units = _SEPARATOR.split(stream)
+    if not units and first:
+        raise CodecError(f"no start code in {len(stream)} bytes of an H.264 byte stream")
+    return [nal for unit in units if (nal := unit.rstrip(b"\x00"))]
+
+
+def split_length_prefixed(nals: bytes | bytearray | memoryview) -> list[bytes]:
+    """The NAL units of an access unit as files hold it: each behind its 4-byte big-endian length."""
+    units = []
+    position, end = 0, len(nals)
+    while position < end:
+        start = position + LENGTH_BYTES
+        position = start + int.from_bytes(nals[position:start], "big")
+        if start > end or position > end:
+            raise CodecError(f"a NAL unit reaches {position - end} bytes past the {end} bytes of its access unit")
+        units.append(bytes(nals[start:position]))
+    return units
+
+
+def join_length_prefixed(nals: Iterable[bytes]) -> bytearray:
+    """The inverse of `split_length_prefixed`."""
+    joined = bytearray()
+    for nal in nals:
+        joined += len(nal).to_bytes(LENGTH_BYTES, "big")
+        joined += nal
+    return joined

@@ -1,0 +1,203 @@
+"""RTP over a reliable connection (RFC 3550): what arrives, in order, and what is missing."""
+
+from __future__ import annotations
+
+import struct
+from typing import Protocol
+
+from media.errors import CodecError, RtpError
+from media.rtcp import SenderReport, build_receiver_report, build_sender_report, parse_sender_report
+
+__all__ = [
+    "PayloadTaker",
+    "RtpReceiver",
+    "SenderReport",
+    "build_receiver_report",
+    "build_sender_report",
+    "parse_sender_report",
+    "write_header",
+]
+
+Buffer = bytes | bytearray | memoryview
+
+_HEADER = struct.Struct(">HHII")
+HEADER_BYTES = 12
+_VERSION_2 = 0x8000
+_MARKER = 0x0080
+
+# A stream whose SSRC falls silent while this many packets of one other arrive has changed its SSRC. Two streams
+# that share a channel (Reolink RLC-410, quirk I5) alternate, so the second one never gets there.
+SSRC_CHANGE_PACKETS = 64
+
+
+class PayloadTaker(Protocol):
+    """What takes RTP payloads; `media.h264.H264Depacketizer` is one."""
+
+    def push(  # noqa: PLR0917 - hot path: positional arguments are the cheap ones
+        self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int
+    ) -> None:
+        """Take `buffer[start:end]`. `CodecError` for a payload that is malformed and was left out."""
+
+
+class RtpReceiver:
+    """One source (SSRC) of one track over TCP.
+
+    Nothing a camera sends inside an intact interleaved frame ends the connection, as long as it is RTP at all:
+
+    - packets of another payload type are dropped before their sequence number counts: a Geovision camera sends
+      its own type with the previous number (quirk R1);
+    - packets of another SSRC are dropped and counted (I5), until the own one has fallen silent;
+    - a gap in the numbers is loss: counted, and told to the depacketizer (R2);
+    - a number from the past is dropped; two in a row mean that the source restarted (RFC 3550 A.1);
+    - a packet whose fields do not fit it (R5), or whose payload raised `CodecError`, is counted in
+      `malformed_packets` and kept as `last_error`. Its unit is marked damaged, the stream goes on.
+    """
+
+    __slots__ = (
+        "_expected",
+        "_foreign_at_packets",
+        "_foreign_run",
+        "_foreign_ssrc",
+        "_marked",
+        "_payload_type",
+        "_plain",
+        "_push",
+        "_restart_at",
+        "_unreported",
+        "foreign_packets",
+        "last_error",
+        "late_packets",
+        "lost_packets",
+        "malformed_packets",
+        "octets",
+        "packets",
+        "ssrc",
+    )
+
+    def __init__(self, payload_type: int, depacketizer: PayloadTaker, ssrc: int | None = None) -> None:
+        self._push = depacketizer.push
+        self._payload_type = payload_type
+        self._plain = _VERSION_2 | payload_type
+        self._marked = _VERSION_2 | _MARKER | payload_type
+        self.ssrc = ssrc
+        """The source; the first one seen unless the camera promised one."""
+        self._expected = -1  # the next sequence number; -1 before the first packet
+        self._restart_at = -1
+        self._unreported = 0  # malformed packets not yet told to the depacketizer
+        self._foreign_ssrc = -1
+        self._foreign_run = 0
+        self._foreign_at_packets = -1
+        self.packets = 0
+        """Packets of this source that counted."""
+        self.octets = 0
+        """Bytes of their payloads."""
+        self.lost_packets = 0
+        self.foreign_packets = 0
+        self.late_packets = 0
+        self.malformed_packets = 0
+        self.last_error: RtpError | CodecError | None = None
+
+    def receive(self, buffer: Buffer, start: int, end: int) -> None:
+        """Take one packet, `buffer[start:end]`, in place.
+
+        `RtpError` only for what is no RTP at all: then the framing of the connection cannot be trusted.
+        """
+        if end - start >= HEADER_BYTES:
+            kind, sequence, timestamp, ssrc = _HEADER.unpack_from(buffer, start)
+            if ssrc == self.ssrc and sequence == self._expected and kind in (self._plain, self._marked):
+                self._expected = (sequence + 1) & 0xFFFF
+                self.packets += 1
+                self.octets += end - start - 12
+                try:
+                    self._push(buffer, start + 12, end, timestamp, kind == self._marked, 0)
+                except CodecError as error:
+                    self._note(error)
+                return
+        self._receive_uncommon(buffer, start, end)
+
+    def _receive_uncommon(self, buffer: Buffer, start: int, end: int) -> None:
+        if end - start < HEADER_BYTES:
+            raise RtpError(f"an RTP packet of {end - start} bytes, less than its header of {HEADER_BYTES}")
+        kind, sequence, timestamp, ssrc = _HEADER.unpack_from(buffer, start)
+        if kind >> 14 != 2:
+            raise RtpError(f"an RTP packet of version {kind >> 14}, not 2")
+        if kind & 0x7F != self._payload_type or not self._is_ours(ssrc):
+            self.foreign_packets += 1
+            return
+        lost = self._count(sequence)
+        if lost < 0:
+            return
+        try:
+            body, end = _payload_bounds(buffer, start, end)
+            self.octets += end - body
+            lost, self._unreported = lost + self._unreported, 0
+            self._push(buffer, body, end, timestamp, kind & _MARKER != 0, lost)
+        except CodecError as error:
+            self._note(error)
+        except RtpError as error:
+            self._unreported += lost + 1
+            self._note(error)
+
+    def _is_ours(self, ssrc: int) -> bool:
+        if self.ssrc is None:
+            self.ssrc = ssrc
+        if ssrc == self.ssrc:
+            return True
+        if ssrc != self._foreign_ssrc or self.packets != self._foreign_at_packets:
+            self._foreign_ssrc, self._foreign_at_packets, self._foreign_run = ssrc, self.packets, 0
+        self._foreign_run += 1
+        if self._foreign_run < SSRC_CHANGE_PACKETS:
+            return False
+        self.ssrc = ssrc
+        self._restart(-1)
+        return True
+
+    def _count(self, sequence: int) -> int:
+        """How many packets are missing before this one; negative if this one does not count."""
+        lost = 0 if self._expected < 0 else (sequence - self._expected) & 0xFFFF
+        if lost >= 0x8000:
+            if sequence != self._restart_at:
+                self.late_packets += 1
+                self._restart_at = (sequence + 1) & 0xFFFF
+                return -1
+            self._restart(sequence)
+            lost = 0
+        self._restart_at = -1
+        self._expected = (sequence + 1) & 0xFFFF
+        self.packets += 1
+        self.lost_packets += lost
+        return lost
+
+    def _restart(self, sequence: int) -> None:
+        """The source numbers its packets anew: what it skipped is unknown, but something was."""
+        self._expected = sequence
+        self._unreported += 1
+        self.lost_packets += 1
+
+    def _note(self, error: RtpError | CodecError) -> None:
+        self.malformed_packets += 1
+        self.last_error = error
+
+
+def _payload_bounds(buffer: Buffer, start: int, end: int) -> tuple[int, int]:
+    """Where the payload begins and ends, without CSRC list, header extension and padding (RFC 3550 5.1)."""
+    first = buffer[start]
+    body = start + HEADER_BYTES + 4 * (first & 0x0F)
+    if first & 0x10:
+        if body + 4 > end:
+            raise RtpError("an RTP header extension outside of its packet")
+        body += 4 + 4 * int.from_bytes(buffer[body + 2 : body + 4], "big")
+    if body > end:
+        raise RtpError("an RTP header longer than its packet")
+    if first & 0x20:
+        padding = buffer[end - 1] if body < end else 0
+        if not 0 < padding <= end - body:
+            raise RtpError(f"an RTP packet with {padding} bytes of padding in {end - body} bytes")
+        end -= padding
+    return body, end
+
+
+def write_header(sequence: int, timestamp: int, ssrc: int, payload_type: int, *, marker: bool) -> bytes:
+    """The 12 bytes before a payload. Sequence and timestamp may have run past their 16 and 32 bits."""
+    kind = _VERSION_2 | payload_type | (_MARKER if marker else 0)
+    return _HEADER.pack(kind, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc)

@@ -1,0 +1,99 @@
+"""The URL of a camera, which does not show its credentials."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import quote, unquote, urlsplit
+
+from media.errors import ConfigError
+
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
+MAX_URL_CHARACTERS = 4096
+
+# Cameras take credentials in the path and the query as well: "/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp".
+_SECRET_FIELD = re.compile(r"(?i)((?:user(?:name)?|usr|login|pass(?:word|wd)?|pwd|pw|auth|token|key)=)[^&_;,/?\s]*")
+_USERINFO = re.compile(r"(?i)([a-z][a-z0-9+.-]*://)[^/?#\s]*@")
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f]")
+
+
+def redact(text: str) -> str:
+    """The same text with the credentials of URLs in it replaced by three stars."""
+    return _SECRET_FIELD.sub(r"\1***", _USERINFO.sub(r"\1***@", text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CameraUrl:
+    """Where a camera is and how to log in there. `str()` and `repr()` are for logs and people: redacted."""
+
+    scheme: str
+    host: str
+    port: int
+    request_url: str
+    """What goes into a request line: the URL as written, without credentials before the host."""
+    username: str | None = None
+    password: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> CameraUrl:
+        """Read "rtsp://user:password@host:port/path?query". `ConfigError` says what is wrong, without the secret."""
+        if len(text) > MAX_URL_CHARACTERS or _FORBIDDEN.search(text):
+            raise ConfigError("camera URL: it has blanks or control characters, or is very long")
+        scheme, separator, rest = text.partition("://")
+        scheme = scheme.lower()
+        if not separator or scheme not in DEFAULT_PORTS:
+            named = f"scheme {scheme!r}" if separator and scheme.isalnum() else "no scheme"
+            raise ConfigError(f"camera URL: {named}, but only rtsp and rtsps are supported", hint="rtsp://host/path")
+        userinfo, host, target = _split_authority(rest)
+        request_url = f"{scheme}://{host}{target}"
+        name, port = _host_and_port(request_url)
+        username, colon, password = userinfo.partition(":") if userinfo is not None else (None, "", "")
+        return cls(
+            scheme=scheme,
+            host=name,
+            port=port or DEFAULT_PORTS[scheme],
+            request_url=request_url,
+            username=None if username is None else unquote(username),
+            password=unquote(password) if colon else None,
+        )
+
+    def with_credentials(self, username: str | None, password: str | None) -> CameraUrl:
+        """The same camera with another login."""
+        return replace(self, username=username, password=password)
+
+    def unredacted(self) -> str:
+        """The whole URL with credentials, for `parse` to read back. Only ever to be stored encrypted."""
+        if self.username is None:
+            return self.request_url
+        scheme, _, rest = self.request_url.partition("://")
+        password = "" if self.password is None else ":" + quote(self.password, safe="")
+        return f"{scheme}://{quote(self.username, safe='')}{password}@{rest}"
+
+    def __str__(self) -> str:
+        return redact(self.request_url)
+
+    def __repr__(self) -> str:
+        return f"CameraUrl({str(self)!r})"
+
+
+def _split_authority(rest: str) -> tuple[str | None, str, str]:
+    """Userinfo, host with port, and what follows. A password may contain '@': the last one counts (RFC 3986 3.2)."""
+    match = re.search(r"[/?#]", rest)
+    stop = match.start() if match else len(rest)
+    userinfo, at, host = rest[:stop].rpartition("@")
+    return (userinfo if at else None), host, rest[stop:]
+
+
+def _host_and_port(url: str) -> tuple[str, int | None]:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        # The text may be a part of a password that was not encoded: it must not get into the message.
+        raise ConfigError(
+            "camera URL: the host or the port cannot be read",
+            hint="write / ? # of a password as %2F %3F %23, or give username and password beside the URL",
+        ) from None
+    if not host:
+        raise ConfigError("camera URL: no host in it")
+    return host, port
