@@ -66,7 +66,7 @@ def fragment_samples(moof: bytes) -> tuple[int, list[Sample]]:
     if count < 0 or rest:
         raise Mp4Error(f"a moof of {len(moof)} bytes does not have the layout of Hulta's")
     found = struct.unpack_from(f">{_HEAD}", moof)
-    sequence, decode_ticks = found[5], found[14]
+    sequence, decode_ticks = found[5], found[15]
     if found != _head(len(moof), sequence, decode_ticks, count):
         raise Mp4Error("a moof does not have the layout of Hulta's")
     return decode_ticks, [
