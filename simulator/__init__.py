@@ -1,0 +1,34 @@
+"""Simulated cameras: any number of them behind one RTSP server, for demos, load tests and proofs.
+
+    options      what can be asked for, checked
+    simulator    Simulator (in-process), simulate, run: puts the parts below together
+
+    rtsp_server  the listening socket        connection  one client's requests      guard        the login
+    description  SDP                         session     one reader of one camera   rtp_stream   its packets
+    camera       frames to all who watch     pacer       when each frame goes out   clock        the cameras' time
+
+    source       what a camera sends: access units, packetized once     timetable  when each of them is due
+    live         pictures drawn and encoded as time goes by             picture    the drawing      encoder  libx264
+    reel         prepared frames that repeat: loops (generated) or film (a file's own frames, untouched)
+
+    oracle       the mark in every generated access unit that lets a test recognise it anywhere
+    sent_log     what was sent, written outside of the system under test
+
+A frame's way: the pacer fires the camera, its source delivers an access unit as RTP payloads, the camera adds the mark
+and hands the frame to each session, which numbers the packets and writes them in one piece.
+
+Kept in mind
+  1. A camera is a pure function of the wall clock: after a restart it goes on as if it had never stopped.
+  2. Frames are encoded and packetized once, whoever watches. Nobody watching costs nothing.
+  3. Cameras behave like cameras: own RTP numbers per session, sender reports, timeouts, 461 for what they cannot do.
+  4. It knows `media` and nothing else of the product: what it tests must not be what it is made of.
+
+Not here: faults. They will go where the thing they spoil is made: `connection` (requests), `session` and `rtp_stream`
+(packets), `camera` (frames), `timetable` (time).
+"""
+
+from simulator.options import Credentials, SimulatorOptions
+from simulator.sent_log import SentFrame
+from simulator.simulator import Simulator, run, simulate
+
+__all__ = ["Credentials", "SentFrame", "Simulator", "SimulatorOptions", "run", "simulate"]

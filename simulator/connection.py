@@ -1,0 +1,229 @@
+"""One RTSP connection: requests in, responses and interleaved packets out (RFC 2326)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+from media.errors import RtspError
+from media.interleaved import InterleavedReader
+from media.rtsp import Headers, Request, Response, Transport, parse_session, parse_transports
+from simulator.description import TRACK, describe
+from simulator.guard import Guard
+from simulator.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulator.camera import Camera
+    from simulator.rtsp_server import RtspServer
+
+log = logging.getLogger(__name__)
+
+_REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    454: "Session Not Found",
+    455: "Method Not Valid in This State",
+    461: "Unsupported Transport",
+    501: "Not Implemented",
+}
+
+
+class RtspConnection(asyncio.BufferedProtocol):
+    """Serves one client. At most one session at a time, over this connection."""
+
+    def __init__(self, server: RtspServer) -> None:
+        self._server = server
+        self._guard = Guard(server.options.credentials)
+        self._reader = InterleavedReader(self._hear_packet, self._hear_message)
+        self._transport: asyncio.Transport
+        self._session: Session | None = None
+        self._heard_s = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._methods: dict[str, Callable[[Request], Response]] = {
+            "OPTIONS": self._options,
+            "DESCRIBE": self._describe,
+            "SETUP": self._setup,
+            "PLAY": self._play,
+            "GET_PARAMETER": self._keep_alive,
+            "SET_PARAMETER": self._keep_alive,
+            "TEARDOWN": self._teardown,
+        }
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
+        self._server.connections.add(self)
+        self._heard_s = asyncio.get_running_loop().time()
+        self._watch_idle()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The client has gone, or was sent away."""
+        del error
+        self._server.connections.discard(self)
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._end_session()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes go."""
+        del sizehint
+        return self._reader.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes have come: requests, and the reader's own RTCP."""
+        self._heard_s = asyncio.get_running_loop().time()
+        try:
+            self._reader.received(nbytes)
+        except RtspError as error:
+            log.warning("client %s dropped: %s", self._peer, error)
+            self._transport.abort()
+
+    # What the server and the session call
+
+    def write(self, buffer: bytes) -> None:
+        """Send one frame. A reader that does not keep up is dropped: what waits for it must not grow for ever."""
+        self._transport.write(buffer)
+        waiting = self._transport.get_write_buffer_size()
+        if waiting > self._server.options.queue_bytes:
+            log.warning("client %s dropped: it reads too slowly, %d bytes are waiting", self._peer, waiting)
+            self._transport.abort()
+            self._end_session()
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._transport.abort()
+
+    # Requests
+
+    def _hear_packet(self, channel: int, buffer: bytearray, start: int, end: int) -> None:
+        """Receiver reports: all they tell a camera is that its client lives."""
+
+    def _hear_message(self, message: Request | Response) -> None:
+        if isinstance(message, Response):
+            return  # a simulated camera asks nothing
+        response = self._answer(message)
+        cseq = message.headers.get("CSeq")
+        fields = [] if cseq is None else [("CSeq", cseq)]
+        headers = Headers([*fields, ("Server", "hulta simulator"), *response.headers.fields()])
+        self._transport.write(
+            Response(status=response.status, reason=response.reason, headers=headers, body=response.body).to_bytes()
+        )
+
+    def _answer(self, request: Request) -> Response:
+        method = self._methods.get(request.method)
+        if request.cseq is None:
+            return _response(400)
+        if method is None:
+            return _response(501, ("Public", self._public))
+        # As most cameras, we tell anyone what we can do.
+        if method != self._options and not self._guard.admits(request):
+            return _response(401, *self._guard.challenges())
+        try:
+            return method(request)
+        except (RtspError, ValueError) as error:
+            log.warning("client %s: %s refused: %s", self._peer, request.method, error)
+            return _response(400)
+
+    def _options(self, request: Request) -> Response:
+        del request
+        return _response(200, ("Public", self._public))
+
+    def _describe(self, request: Request) -> Response:
+        camera = self._camera(request.url)
+        if camera is None:
+            return _response(404)
+        base = request.url.rstrip("/") + "/"
+        fields = (("Content-Base", base), ("Content-Type", "application/sdp"))
+        return _response(200, *fields, body=describe(camera))
+
+    def _setup(self, request: Request) -> Response:
+        camera = self._camera(request.url)
+        if camera is None:
+            return _response(404)
+        if "Session" in request.headers and not self._is_ours(request):
+            return _response(454)
+        if self._session is not None and (self._session.playing or self._session.camera is not camera):
+            return _response(455)
+        channel = _choose_channel(parse_transports(request.headers.get("Transport", "")))
+        if channel is None:
+            return _response(461)
+        self._session = session = Session(camera, channel, self._server.next_session(), self.write)
+        transport = f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1};ssrc={session.stream.ssrc:08X}"
+        timeout = f"{session.identifier};timeout={self._server.options.session_timeout_s}"
+        return _response(200, ("Transport", transport), ("Session", timeout))
+
+    def _play(self, request: Request) -> Response:
+        session = self._session
+        if session is None or not self._is_ours(request):
+            return _response(454)
+        fields = [("Session", session.identifier), ("Range", "npt=now-")]
+        if not session.playing:
+            timestamp = session.play()
+            track = f"{request.url.rstrip('/').removesuffix('/' + TRACK)}/{TRACK}"
+            fields.append(("RTP-Info", f"url={track};seq={session.stream.sequence};rtptime={timestamp}"))
+        return _response(200, *fields)
+
+    def _keep_alive(self, request: Request) -> Response:
+        if "Session" in request.headers and not self._is_ours(request):
+            return _response(454)
+        return _response(200, *(("Session", value) for value in request.headers.get_all("Session")))
+
+    def _teardown(self, request: Request) -> Response:
+        if not self._is_ours(request):
+            return _response(454)
+        self._end_session()
+        return _response(200)
+
+    # What they share
+
+    @property
+    def _public(self) -> str:
+        return ", ".join(self._methods)
+
+    @property
+    def _peer(self) -> str:
+        host, port = self._transport.get_extra_info("peername", ("unknown", 0))[:2]
+        return f"{host}:{port}"
+
+    def _camera(self, url: str) -> Camera | None:
+        name = urlsplit(url).path.strip("/").removesuffix("/" + TRACK)
+        return self._server.cameras.get(name)
+
+    def _is_ours(self, request: Request) -> bool:
+        header = request.headers.get("Session", "")
+        return self._session is not None and bool(header) and parse_session(header)[0] == self._session.identifier
+
+    def _end_session(self) -> None:
+        if self._session is not None:
+            self._session.stop()
+            self._session = None
+
+    def _watch_idle(self) -> None:
+        """Drop a client that was not heard for the session timeout (RFC 2326 12.37), as cameras do."""
+        loop = asyncio.get_running_loop()
+        left_s = self._heard_s + self._server.options.session_timeout_s - loop.time()
+        if left_s <= 0:
+            log.warning("client %s dropped: no request and no report within the session timeout", self._peer)
+            self._transport.abort()
+        else:
+            self._idle_timer = loop.call_later(left_s, self._watch_idle)
+
+
+def _response(status: int, *fields: tuple[str, str], body: bytes = b"") -> Response:
+    return Response(status=status, reason=_REASONS[status], headers=Headers(fields), body=body)
+
+
+def _choose_channel(transports: tuple[Transport, ...]) -> int | None:
+    """The RTP channel of the first specification we can serve: interleaved on this connection. None: 461."""
+    for transport in transports:
+        if transport.tcp:
+            return (transport.interleaved or (0, 1))[0]
+    return None

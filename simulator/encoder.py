@@ -1,0 +1,54 @@
+"""libx264 the way a camera's chip works: one picture in, one access unit out, at a steady bitrate."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+from av.video.frame import PictureType
+
+from media.errors import CodecError
+from media.nal import split_annex_b
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Encoder:
+    """One H.264 encoder. Not for use by two threads at once; encoding releases the GIL.
+
+    Sync samples are where the caller asks for them and carry the parameter sets in band. One slice a picture: with
+    sliced threads libav's own RTSP demuxer returns one picture as two packets, and every reader built on it would
+    blame the simulator.
+    """
+
+    def __init__(self, *, width: int, height: int, fps: int, bitrate_bps: int) -> None:
+        kbps = bitrate_bps // 1000
+        self._context = av.CodecContext.create("libx264", "w")
+        self._context.width, self._context.height = width, height
+        self._context.pix_fmt = "yuv420p"
+        self._context.time_base, self._context.framerate = Fraction(1, fps), Fraction(fps)
+        self._context.bit_rate = bitrate_bps
+        self._context.thread_count = 1
+        self._context.options = {
+            "preset": "ultrafast",
+            "tune": "zerolatency",
+            "forced-idr": "1",
+            # One second of buffer: key frames may be large, as a camera's are, and the bitrate holds over a second.
+            "x264-params": f"sliced-threads=0:scenecut=0:force-cfr=1:keyint=infinite"
+            f":vbv-maxrate={kbps}:vbv-bufsize={kbps}",
+        }
+        self._pictures = 0
+
+    def encode(self, planes: NDArray[np.uint8], *, sync: bool) -> list[bytes]:
+        """The NAL units of one picture (I420 planes), without start codes. CodecError if it is not exactly one."""
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.pts = self._pictures
+        frame.pict_type = PictureType.I if sync else PictureType.NONE
+        self._pictures += 1
+        packets = self._context.encode(frame)
+        if len(packets) != 1:
+            raise CodecError(f"libx264 returned {len(packets)} packets for picture {frame.pts}; zerolatency means one")
+        return split_annex_b(bytes(packets[0]))

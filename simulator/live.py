@@ -1,0 +1,68 @@
+"""Pictures drawn and encoded as time goes by: a camera that shows what it is now."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from media.errors import CodecError
+from media.h264_parameters import ParameterSets
+from simulator.encoder import Encoder
+from simulator.picture import HEIGHT, WIDTH, Picture
+from simulator.source import CodedFrame
+from simulator.timetable import Timetable, steady_lap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from simulator.options import SimulatorOptions
+
+
+class LiveSource:
+    """One encoder, shared by all sessions of its camera. Nothing is drawn while nobody watches.
+
+    Work is done on `workers`, one picture of a camera at a time: where the machine is too slow, pictures are left out
+    as a camera does, and nothing queues up.
+    """
+
+    def __init__(self, options: SimulatorOptions, name: str, phase_us: int, workers: Executor) -> None:
+        """Encodes one picture to learn the parameter sets: some milliseconds, not for the event loop."""
+        self.timetable = Timetable(steady_lap(options.fps), phase_us)
+        self._picture = Picture(name)
+        self._encoder = Encoder(width=WIDTH, height=HEIGHT, fps=options.fps, bitrate_bps=options.bitrate_bps)
+        self._gop_frames = options.gop_frames
+        self._gop = -1
+        self._workers = workers
+        self._busy = False
+        parameters = ParameterSets.from_nals(self._encoder.encode(self._picture.render(0), sync=True))
+        if parameters is None:
+            raise CodecError("libx264 put no parameter sets into a sync sample")
+        self.parameters = parameters
+
+    def next_sync(self, number: int) -> int:
+        """Sync samples lie on multiples of the GOP."""
+        return -(-number // self._gop_frames) * self._gop_frames
+
+    def produce(self, number: int, deliver: Callable[[int, CodedFrame], None]) -> None:
+        """Draw and encode on a worker, then deliver; skipped while the picture before is still in work."""
+        if self._busy:
+            return
+        self._busy = True
+        work = asyncio.get_running_loop().run_in_executor(self._workers, self._make, number)
+        work.add_done_callback(partial(self._finish, number, deliver))
+
+    def _make(self, number: int) -> CodedFrame:
+        gop = number // self._gop_frames
+        # By number, not by count: if the picture that should have been a sync sample was left out, the next one is.
+        sync, self._gop = gop != self._gop, gop
+        nals = self._encoder.encode(self._picture.render(self.timetable.presented_us(number)), sync=sync)
+        return CodedFrame.from_nals(nals, marked=True)
+
+    def _finish(
+        self, number: int, deliver: Callable[[int, CodedFrame], None], work: asyncio.Future[CodedFrame]
+    ) -> None:
+        self._busy = False
+        if not work.cancelled():
+            deliver(number, work.result())

@@ -1,0 +1,106 @@
+"""What can be asked of the simulator, checked where it comes in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from media.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIVE_CAMERAS = 4
+"""Up to this many cameras are drawn and encoded live: about 4 % of a core each at 640x360. More share loops."""
+
+MAX_CAMERAS = 9999
+MAX_GOP_US = 600_000_000
+
+_RATE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
+_RATE_FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
+_DURATION_FACTORS_US = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """The user that every camera asks for, and the schemes it offers, strongest first."""
+
+    username: str
+    password: str
+    schemes: tuple[str, ...] = ("digest", "basic")
+
+    def __post_init__(self) -> None:
+        if not self.username or ":" in self.username:
+            raise ConfigError("simulator username: must not be empty or hold a colon (RFC 7617)")
+        if not self.schemes or not set(self.schemes) <= {"digest", "basic"}:
+            raise ConfigError(f"simulator authentication {', '.join(self.schemes) or 'none'}: digest, basic or both")
+
+    def __repr__(self) -> str:
+        return f"Credentials({', '.join(self.schemes)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorOptions:
+    """A set of cameras that are alike. Wrong values raise ConfigError with the field's name.
+
+    `file` loops that file's own frames instead of generated ones; `oracle` then adds the mark (simulator/oracle.py) to
+    them, which generated frames always carry. `port` 0 takes any free one. `queue_bytes` is how much may wait for a
+    slow reader before it is dropped.
+    """
+
+    cameras: int = 1
+    host: str = "127.0.0.1"
+    port: int = 8554
+    bitrate_bps: int = 4_000_000
+    fps: int = 25
+    gop_us: int = 1_000_000
+    file: Path | None = None
+    oracle: bool = False
+    credentials: Credentials | None = None
+    sent_log: Path | None = None
+    session_timeout_s: int = 60
+    queue_bytes: int = 8 << 20
+
+    def __post_init__(self) -> None:
+        _check("cameras", self.cameras, 1, MAX_CAMERAS)
+        _check("port", self.port, 0, 65_535)
+        _check("bitrate", self.bitrate_bps, 100_000, 50_000_000)
+        _check("fps", self.fps, 1, 120)
+        _check("gop (in microseconds)", self.gop_us, 1_000_000 // self.fps, MAX_GOP_US)
+        _check("session timeout (in seconds)", self.session_timeout_s, 1, 86_400)
+        _check("queue (in bytes)", self.queue_bytes, 64 << 10, 1 << 30)
+        if self.file is not None and not self.file.is_file():
+            raise ConfigError(f"simulator file {self.file}: no such file")
+
+    @property
+    def gop_frames(self) -> int:
+        """The distance of sync samples in frames."""
+        return max(1, self.gop_us * self.fps // 1_000_000)
+
+
+def parse_bitrate(text: str) -> int:
+    """Bits a second from `4M`, `1.5M`, `800k` or `64000`."""
+    match = _RATE.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(f"bitrate {text!r}: a number of bits a second such as 4M, 800k or 64000")
+    return _scaled(match[1], _RATE_FACTORS[match[2].lower()])
+
+
+def parse_duration_us(text: str) -> int:
+    """Microseconds from `1s`, `500ms`, `1.5s` or `2m`."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(f"duration {text!r}: a number with a unit such as 1s, 500ms or 2m")
+    return _scaled(match[1], _DURATION_FACTORS_US[match[2]])
+
+
+def _scaled(number: str, factor: int) -> int:
+    whole, _, decimals = number.partition(".")
+    return int(whole) * factor + int(decimals or "0") * factor // int(10 ** len(decimals))
+
+
+def _check(field: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ConfigError(f"simulator {field} {value}: must be between {least} and {most}")
