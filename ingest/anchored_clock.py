@@ -1,4 +1,4 @@
-"""The recording process's clock: UTC tied to the boot clock, so that a step of the wall clock is an event, not a surprise."""
+"""The recording process's clock: UTC tied to the boot clock, so that a step of the wall clock is an event."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ class AnchoredClock:
         await self._host.sleep(seconds)
 
     def observe(self) -> int:
-        """Follow the host's wall clock; returns the step in microseconds if it stepped, else 0. Call about once a second."""
+        """Follow the host's wall clock, about once a second; returns the step in microseconds if it stepped, else 0."""
         return self._anchor.observe(self._host.boot_us(), self._host.wall_us())

@@ -67,7 +67,7 @@ def _to_json(assignment: Assignment, box: SecretBox) -> dict[str, Any]:
         "camera": str(assignment.camera),
         "name": assignment.name,
         "epoch": assignment.epoch,
-        "url": box.seal(assignment.url.reveal(), _purpose(assignment.stream)).hex(),
+        "url": box.seal(assignment.url.unredacted(), _purpose(assignment.stream)).hex(),
         "segment_us": assignment.segment_us,
         "bitrate_bps": assignment.bitrate_bps,
         "networks": list(assignment.networks),

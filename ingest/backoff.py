@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import TYPE_CHECKING
 
 from media.errors import GapReason
 
 if TYPE_CHECKING:
+    import random
+
     from storage.clock import Clock
 
 FIRST_RETRY_S = 0.5

@@ -50,7 +50,7 @@ class CameraSession:
     def __init__(self, url: CameraUrl, session: RtspSession, clock: Clock) -> None:
         self._url = url
         self._clock = clock
-        self._challenges: Sequence[rtsp_auth.Challenge] = ()
+        self._challenges: tuple[rtsp_auth.Challenge, ...] = ()
         self._nonce_count = 0
         self._aggregate_url = url.request_url
         self._keepalive_method = "OPTIONS"
@@ -58,25 +58,22 @@ class CameraSession:
         self._keepalive_answer: asyncio.Future[rtsp.Response] | None = None
         self._session_header: dict[str, str] = {}
         self._keepalive_every_us = 30_000_000
-        self._playing_since_us = 0
         self.session = session
         self.receiver: RtpReceiver
-        self.timescale = 90_000
 
     async def play(self, emit: Callable[[AccessUnit], None]) -> None:
         """DESCRIBE, SETUP, PLAY."""
         answer = await self._request("DESCRIBE", self._url.request_url, {"Accept": "application/sdp"})
-        base = answer.headers.get("Content-Base") or answer.headers.get("Content-Location") or self._url.request_url
-        base = self._absolute(base.strip())
+        base = rtsp.content_base(answer, self._url.request_url)
         try:
-            description = sdp.parse(answer.body.decode("utf-8", "replace"))
+            description = sdp.parse(answer.body)
         except MediaError as error:
             raise SourceError(GapReason.PROTOCOL, f"the camera's description is unusable: {error}") from error
         video = _choose_video(description)
         self._aggregate_url = sdp.join_control(base, description.control)
         await self._setup(sdp.join_control(base, video.control), video, emit)
         await self._request("PLAY", self._aggregate_url, {"Range": "npt=0.000-"})
-        self._playing_since_us = self._keepalive_us = self._clock.boot_us()
+        self._keepalive_us = self._clock.boot_us()
 
     def check(self, now_us: int, boot_us: int) -> None:
         """Called every so often while playing: notices silence, keeps the session alive."""
@@ -99,30 +96,29 @@ class CameraSession:
     def _keep_alive(self) -> None:
         # Cameras differ in what keeps a session: OPTIONS first, then what its answer advertises (quirk S19).
         answered = self._keepalive_answer
-        if answered is not None and answered.done() and "public" in answered.result().headers:
-            public = answered.result().headers["public"].upper()
-            self._keepalive_method = "SET_PARAMETER" if "SET_PARAMETER" in public else "GET_PARAMETER"
+        if self._keepalive_method == "OPTIONS" and answered is not None and answered.done():
+            self._keepalive_method = rtsp.keepalive_method(
+                rtsp.parse_public(answered.result().headers.get("Public", ""))
+            )
         method = self._keepalive_method
         self._keepalive_answer = self.session.send(
             method, self._aggregate_url, self._headers(method, self._aggregate_url)
         )
 
-    async def _setup(
-        self, control: str, video: sdp.MediaDescription, emit: Callable[[AccessUnit], None]
-    ) -> None:
+    async def _setup(self, control: str, video: sdp.MediaDescription, emit: Callable[[AccessUnit], None]) -> None:
         answer = await self._request("SETUP", control, {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"})
         try:
             session_id, timeout_s = rtsp.parse_session(answer.headers.get("Session", ""))
-            transport = rtsp.parse_transport(answer.headers.get("Transport", ""))
-            channel = rtsp.interleaved_channel(transport)
+            channels = rtsp.parse_transport(answer.headers.get("Transport", "")).interleaved
         except MediaError as error:
             raise SourceError(GapReason.PROTOCOL, f"SETUP was answered with {error}") from error
+        if channels is None:
+            raise SourceError(GapReason.UNSUPPORTED, "the camera does not send over TCP")
         self._session_header = {"Session": session_id}
         self._keepalive_every_us = min(timeout_s, 60) * 500_000
-        self.timescale = video.clock_rate
         sprop = ParameterSets.from_sprop(video.fmtp.get("sprop-parameter-sets", ""))
         self.receiver = RtpReceiver(video.payload_type, H264Depacketizer(emit, sprop))
-        self.session.play_into(self.receiver, channel)
+        self.session.play_into(self.receiver, channels[0])
 
     async def _request(self, method: str, url: str, headers: dict[str, str]) -> rtsp.Response:
         for _attempt in range(LOGIN_ATTEMPTS + 1):
@@ -158,10 +154,6 @@ class CameraSession:
             if authorization is not None:
                 fields["Authorization"] = authorization
         return fields
-
-    def _absolute(self, base: str) -> str:
-        # Anjvision sends a Content-Base without a scheme (quirk S6).
-        return base if "://" in base else f"rtsp://{base}"
 
 
 async def open_session(
@@ -201,7 +193,7 @@ async def _connect(address: str, port: int, clock: Clock) -> RtspSession:
 def _choose_video(description: sdp.SessionDescription) -> sdp.MediaDescription:
     videos = [media for media in description.media if media.kind == "video"]
     for video in videos:
-        if video.encoding.upper() == "H264":
+        if video.encoding == "H264":
             return video
     found = ", ".join(video.encoding for video in videos) or "no video"
     raise SourceError(GapReason.UNSUPPORTED, f"the camera offers {found}; H264 is supported")

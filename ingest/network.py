@@ -25,8 +25,10 @@ async def resolve(host: str, port: int, networks: Sequence[str]) -> str:
     try:
         async with asyncio.timeout(RESOLVE_TIMEOUT_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, TimeoutError, UnicodeError) as error:
-        raise SourceError(GapReason.DNS, f"{host}: the name does not resolve ({error or 'timeout'})") from error
+    except TimeoutError as error:
+        raise SourceError(GapReason.DNS, f"{host}: no answer from the name server") from error
+    except (OSError, UnicodeError) as error:
+        raise SourceError(GapReason.DNS, f"{host}: the name does not resolve ({error})") from error
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
         if allowed(address, networks):

@@ -8,16 +8,17 @@ recorded frame lies in it. Whatever is lost after that (a crash, a failing disk)
 from __future__ import annotations
 
 import asyncio
-import errno
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from ingest.backoff import Backoff
 from ingest.client import open_session
+from ingest.race import first_of
 from ingest.segmenter import Segmenter, StreamIdentity
 from media.commit import ZERO_CHAIN
 from media.errors import GapReason, SourceError
+from storage.spool import gap_reason
 
 if TYPE_CHECKING:
     import random
@@ -47,7 +48,7 @@ log = structlog.get_logger()
 class Recorder:
     """Records one stream for the length of a run; the SegmentSink of its segmenter."""
 
-    def __init__(  # noqa: D417 - the arguments are the collaborators named by their types
+    def __init__(
         self, assignment: Assignment, *, spool: SpoolRun, clock: Clock, herd: Herd, rng: random.Random
     ) -> None:
         self._assignment = assignment
@@ -100,10 +101,11 @@ class Recorder:
                 await self._run_once()
             except SourceError as error:
                 wait_s = self._failed(error)
-            except Exception as error:  # noqa: BLE001 - a defect met by one camera must not stop the others
+            except Exception as error:
+                # A defect met by one camera must not stop the others; it is logged with its traceback.
                 log.exception("recorder_defect", camera=self._assignment.name)
                 wait_s = self._failed(SourceError(GapReason.PROTOCOL, f"internal error: {type(error).__name__}"))
-            await self._pause(wait_s)
+            await first_of(self._changed.wait(), self._clock.sleep(wait_s))
 
     def stop(self) -> None:
         """The process ends: close everything in order. `run` must have been cancelled."""
@@ -158,11 +160,9 @@ class Recorder:
         )
         self._camera = camera
         self._measured = (self._clock.boot_us(), 0)
-        changed = asyncio.ensure_future(self._changed.wait())
         try:
-            await asyncio.wait([camera.session.failure, changed], return_when=asyncio.FIRST_COMPLETED)
+            await first_of(self._changed.wait(), camera.session.wait_failed())
         finally:
-            changed.cancel()
             self._camera = None
             camera.close()
             self._end_span()
@@ -177,14 +177,6 @@ class Recorder:
             log.warning("camera_failed", camera=self._assignment.name, reason=error.reason.value, detail=str(error))
         self._enter("failed", error.reason, str(error))
         return self._backoff.failed(error.reason)
-
-    async def _pause(self, seconds: float) -> None:
-        waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._changed.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     def _measure(self, boot_us: int) -> None:
         assert self._camera is not None
@@ -241,7 +233,7 @@ class Recorder:
 
     # --- the segmenter's sink
 
-    def open_segment(self, identity: SegmentIdentity, track: Track, span: int, init: bytes) -> None:
+    def open_segment(self, identity: SegmentIdentity, track: Track, init: bytes) -> None:
         """A new file in the spool."""
         self._file = self._spool.open_segment(identity, init)
         self._track = track
@@ -253,7 +245,12 @@ class Recorder:
             self._span = commit.span
             track = self._track
             self._note(
-                "span_start", commit.wall_us, span=commit.span, codec=track.codec, width=track.width, height=track.height
+                "span_start",
+                commit.wall_us,
+                span=commit.span,
+                codec=track.codec,
+                width=track.width,
+                height=track.height,
             )
         if self._gap is not None:
             self._note("gap_close", commit.wall_us)
@@ -288,9 +285,7 @@ class Recorder:
 
     def _spool_failed(self, file: SpoolSegment, commit: Commit, error: Exception) -> None:
         """A fragment is lost: its time becomes a gap. If its file is the open one, recording goes on in a new one."""
-        cause = error.__cause__
-        full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        reason = GapReason.SPOOL_FULL if full else GapReason.DISK_ERROR
+        reason = gap_reason(error)
         log.error("fragment_lost", camera=self._assignment.name, reason=reason.value, error=str(error))
         if file is self._file:
             file.abandon()
@@ -306,7 +301,5 @@ class Recorder:
 
     def _new_segmenter(self, chain: bytes) -> Segmenter:
         assignment, run = self._assignment, self._spool.run
-        identity = StreamIdentity(
-            camera=assignment.camera, stream=assignment.stream, epoch=assignment.epoch, run=run
-        )
+        identity = StreamIdentity(camera=assignment.camera, stream=assignment.stream, epoch=assignment.epoch, run=run)
         return Segmenter(identity, self, segment_us=assignment.segment_us, chain=chain)

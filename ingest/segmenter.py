@@ -44,7 +44,7 @@ CLOCK_UNKNOWN = 0
 class SegmentSink(Protocol):
     """Takes what the segmenter makes, in order. Must not block."""
 
-    def open_segment(self, identity: SegmentIdentity, track: Track, span: int, init: bytes) -> None:
+    def open_segment(self, identity: SegmentIdentity, track: Track, init: bytes) -> None:
         """A new segment begins."""
         ...
 
@@ -82,7 +82,10 @@ class Segmenter:
         self.start_session(segment_us=segment_us)
 
     def start_session(self, *, segment_us: int, timescale: int = 90_000) -> None:
-        """A new RTSP session: its timestamps have nothing to do with the earlier ones. (H.264's clock: RFC 6184, 5.1.)"""
+        """A new RTSP session: its timestamps have nothing to do with the earlier ones.
+
+        H.264 is timed in units of 1/90000 s (RFC 6184, 8.2.1).
+        """
         self._segment_us = segment_us
         # Neighbours rotate at different instants, or 220 files would be sealed and shipped in the same second.
         self._phase_us = self._identity.stream.int % segment_us
@@ -164,12 +167,12 @@ class Segmenter:
             self._reorders = self._reorders or pts_ticks < self._highest_ticks
             return
         if not self._units:
-            if unit.sync and (self._break_wanted or self._segment_due()):
+            if unit.sync and (self._break_wanted or self._segment_due(pts_ticks)):
                 self._rotate(pts_ticks)
             return
         elapsed_ticks = pts_ticks - self._pts[0]
         if unit.sync:
-            if self._break_wanted or self._segment_due():
+            if self._break_wanted or self._segment_due(pts_ticks):
                 self._close_fragment(pts_ticks)
                 self._rotate(pts_ticks)
             elif elapsed_ticks * 1_000_000 >= SYNC_CUT_US * self._timescale:
@@ -185,8 +188,8 @@ class Segmenter:
             return pts_ticks
         return min(pts_ticks, max(self._pts) + self._typical_ticks)
 
-    def _segment_due(self) -> bool:
-        start, now = (us + self._phase_us for us in (self._segment_start_us, self._end_us))
+    def _segment_due(self, pts_ticks: int) -> bool:
+        start, now = (us + self._phase_us for us in (self._segment_start_us, self._timeline.wall_us(pts_ticks)))
         return start // self._segment_us != now // self._segment_us
 
     def _rotate(self, pts_ticks: int) -> None:
@@ -218,7 +221,7 @@ class Segmenter:
         self._segment_start_us = self._timeline.wall_us(pts_ticks)
         self._writer = SegmentWriter(identity, self._track, self._span, self._chain)
         self._clear_fragment()
-        self._sink.open_segment(identity, self._track, self._span, self._writer.init)
+        self._sink.open_segment(identity, self._track, self._writer.init)
 
     def _seal(self) -> None:
         assert self._writer is not None

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from ingest.race import first_of
 from media.errors import GapReason, MediaError, SourceError
 from media.interleaved import InterleavedReader
-from media.rtsp import Request, Response
+from media.rtsp import Headers, Request, Response
 
 if TYPE_CHECKING:
     from media.rtp import RtpReceiver
@@ -68,14 +69,16 @@ class RtspSession(asyncio.BufferedProtocol):
     async def request(self, method: str, url: str, headers: dict[str, str]) -> Response:
         """Send a request and wait for its answer. SourceError when none comes."""
         answer = self.send(method, url, headers)
-        try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                await asyncio.wait([answer, self.failure], return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError:
-            raise SourceError(GapReason.PROTOCOL, f"no answer to {method} within {REQUEST_TIMEOUT_S:.0f} s") from None
-        if not answer.done():
+        await first_of(asyncio.wait([answer]), self.wait_failed(), self._clock.sleep(REQUEST_TIMEOUT_S))
+        if answer.done():
+            return answer.result()
+        if self.failure.done():
             raise self.failure.result()
-        return answer.result()
+        raise SourceError(GapReason.PROTOCOL, f"no answer to {method} within {REQUEST_TIMEOUT_S:.0f} s")
+
+    async def wait_failed(self) -> None:
+        """Wait for the end of the session."""
+        await asyncio.wait([self.failure])
 
     def send(self, method: str, url: str, headers: dict[str, str]) -> asyncio.Future[Response]:
         """Send a request; the answer completes the future, if it comes."""
@@ -86,14 +89,13 @@ class RtspSession(asyncio.BufferedProtocol):
         self._answers = {key: waiting for key, waiting in self._answers.items() if not waiting.done()}
         self._answers[self._sequence] = answer
         fields = {"CSeq": str(self._sequence), "User-Agent": "hulta", **headers}
-        self._transport.write(Request(method=method, url=url, headers=fields, body=b"").to_bytes())
+        self._transport.write(Request(method=method, url=url, headers=Headers(fields)).to_bytes())
         return answer
 
     def _on_message(self, message: Request | Response) -> None:
         if isinstance(message, Request):
             return  # a camera may announce things while playing (quirk S25); none of them concerns us
-        sequence = message.headers.get("CSeq", "").strip()
-        answer = self._answers.pop(int(sequence), None) if sequence.isdecimal() else None
+        answer = self._answers.pop(message.cseq, None) if message.cseq is not None else None
         if answer is None and self._answers:
             # Tapo answers keepalives with the CSeq of the request before (quirk S20).
             answer = self._answers.pop(next(iter(self._answers)))

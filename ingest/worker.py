@@ -16,6 +16,7 @@ import structlog
 from ingest.anchored_clock import AnchoredClock
 from ingest.assignments import Assignment, read_assignments
 from ingest.backoff import Herd
+from ingest.race import first_of
 from ingest.recorder import Recorder
 from media.errors import ConfigError
 from storage.layout import Layout
@@ -66,7 +67,7 @@ class Worker:
                 while not stop.is_set():
                     self._follow(spool, group)
                     self._tick(spool)
-                    await self._until(stop, TICK_S)
+                    await first_of(stop.wait(), self._clock.sleep(TICK_S))
                 for task in self._tasks.values():
                     task.cancel()
         finally:
@@ -115,14 +116,8 @@ class Worker:
                 spool.note({"kind": "clock_step", "at_us": self._clock.wall_us(), "step_us": step_us})
                 for recorder in self._recorders.values():
                     recorder.clock_stepped(step_us)
+        if spool.failed is not None:
+            raise spool.failed  # what is observed could no longer be written down: end, and begin a new run
         now_us, boot_us = self._clock.wall_us(), self._clock.boot_us()
         for recorder in self._recorders.values():
             recorder.tick(now_us, boot_us)
-
-    async def _until(self, stop: asyncio.Event, seconds: float) -> None:
-        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._clock.sleep(seconds))]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()

@@ -17,7 +17,7 @@ SLEW_PPM = 500
 """How fast an offset is corrected: 30 ms a minute, below what a player or a viewer notices."""
 
 FAST_SLEW_PPM = 10_000
-"""How fast it is corrected once it is off by FAST_SLEW_ABOVE_US: cameras whose crystal is off by thousands of ppm exist."""
+"""How fast it is corrected once it is off by FAST_SLEW_ABOVE_US: crystals off by thousands of ppm exist."""
 
 FAST_SLEW_ABOVE_US = 100_000
 
@@ -120,7 +120,7 @@ class StreamTimeline:
         return anchor_us
 
     def shift(self, step_us: int) -> None:
-        """The wall clock was stepped: what is placed from now on lies `step_us` later. For use at the start of a span."""
+        """The wall clock was stepped: what is placed from now on lies `step_us` later. Call it where a span starts."""
         self._anchor_us += step_us
         self._arrival_us += step_us
         self._window_start_us += step_us
