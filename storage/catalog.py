@@ -179,8 +179,20 @@ class Gaps(Protocol):
 class Expiry(Protocol):
     """Deletion in steps that may each be killed and repeated: mark, purge, (delete the object,) tombstone."""
 
-    async def candidates(self, stream: UUID, ended_by_us: int, limit: int) -> list[Expiring]:
-        """Segments of a stream that ended at or before `ended_by_us` and are not being purged, oldest first."""
+    async def candidates(
+        self,
+        stream: UUID,
+        *,
+        marked: bool,
+        limit: int,
+        ended_after_us: int | None = None,
+        ended_by_us: int | None = None,
+    ) -> list[Expiring]:
+        """Marked or not yet marked segments of a stream that ended in `(ended_after_us, ended_by_us]`, oldest first.
+
+        Those being purged are not among them. Marks wait for a day, so they are asked for apart: the oldest of each
+        kind are always seen, however many of the other wait before them.
+        """
         ...
 
     async def mark(self, segment_ids: Sequence[UUID], *, now_us: int, policy: str, reason: str) -> int:
