@@ -115,9 +115,10 @@ def by_ffmpeg(urls: list[str], folder: Path, seconds: float) -> tuple[Load, int]
 
 def by_hulta(urls: list[str], folder: Path, seconds: float) -> tuple[Load, int]:
     """`hulta record`, from an assignments file; the memory of the process without cameras is taken off."""
+    from server.key import load_key
+
     from ingest.assignments import Assignment, write_assignments
     from media.url import CameraUrl
-    from server.key import load_key
     from storage.layout import Layout
 
     layout = Layout(folder)

@@ -18,6 +18,7 @@ from ingest.race import first_of
 from ingest.segmenter import Segmenter, StreamIdentity
 from media.commit import ZERO_CHAIN
 from media.errors import GapReason, SourceError
+from storage import journal
 from storage.spool import gap_reason
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ class Recorder:
         self._gap: GapReason | None = GapReason.NO_SYNC
         self._gap_since_us = now_us
         self._state, self._reason, self._detail, self._since_us = "connecting", "", "", now_us
-        self._note("stream_start", now_us, camera=str(assignment.camera), epoch=assignment.epoch)
+        self._stream = assignment.stream
+        spool.note(
+            journal.stream_start(stream=self._stream, camera=assignment.camera, epoch=assignment.epoch, at_us=now_us)
+        )
 
     def assign(self, assignment: Assignment | None) -> None:
         """Follow a changed assignment at once; None: record this stream no longer."""
@@ -220,15 +224,18 @@ class Recorder:
         if self._gap is None or at_us - self._gap_since_us > REFINE_US:
             self._gap_since_us = at_us
         self._gap = reason
-        self._note("gap_open", self._gap_since_us, reason=reason.value, detail=detail)
+        self._open_gap(self._gap_since_us, reason, detail)
 
-    def _note(self, kind: str, at_us: int, **fields: object) -> None:
-        self._spool.note({"kind": kind, "stream": str(self._assignment.stream), "at_us": at_us, **fields})
+    def _open_gap(self, at_us: int, reason: GapReason, detail: str) -> None:
+        self._spool.note(journal.gap_open(stream=self._stream, at_us=at_us, reason=reason, detail=detail))
 
-    def _enter(self, state: str, reason: GapReason | None = None, detail: str = "") -> None:
+    def _close_gap(self, at_us: int) -> None:
+        self._spool.note(journal.gap_close(stream=self._stream, at_us=at_us))
+
+    def _enter(self, state: str, reason: GapReason | None = None, detail: str = "", since_us: int = 0) -> None:
         reason_text = "" if reason is None else reason.value
         if (state, reason_text) != (self._state, self._reason):
-            self._since_us = self._clock.wall_us()
+            self._since_us = since_us or self._clock.wall_us()
         self._state, self._reason, self._detail = state, reason_text, detail
 
     # --- the segmenter's sink
@@ -243,19 +250,11 @@ class Recorder:
         assert self._file is not None
         if commit.span != self._span:
             self._span = commit.span
-            track = self._track
-            self._note(
-                "span_start",
-                commit.wall_us,
-                span=commit.span,
-                codec=track.codec,
-                width=track.width,
-                height=track.height,
-            )
+            self._note_span(commit)
         if self._gap is not None:
-            self._note("gap_close", commit.wall_us)
+            self._close_gap(commit.wall_us)
             self._gap = None
-        self._enter("recording")
+        self._enter("recording", since_us=commit.wall_us)
         size_bytes = sum(map(len, buffers))
         self._pending_bytes += size_bytes
         file = self._file
@@ -269,6 +268,19 @@ class Recorder:
                 self._spool_failed(file, commit, error)
 
         file.append(buffers, appended)
+
+    def _note_span(self, commit: Commit) -> None:
+        track = self._track
+        self._spool.note(
+            journal.span_start(
+                stream=self._stream,
+                span=commit.span,
+                at_us=commit.wall_us,
+                codec=track.codec,
+                width=track.width,
+                height=track.height,
+            )
+        )
 
     def seal_segment(self, buffers: Sequence[bytes | bytearray], end_us: int) -> None:
         """Queue the end of the file."""
@@ -293,11 +305,11 @@ class Recorder:
             self._segmenter.abandon()
         if self._gap is reason:
             return  # the gap that the first lost fragment of this file opened
-        self._note("gap_open", commit.wall_us, reason=reason.value, detail=str(error))
+        self._open_gap(commit.wall_us, reason, str(error))
         if self._file is None:
             self._gap, self._gap_since_us = reason, commit.wall_us
         else:
-            self._note("gap_close", commit.end_wall_us)
+            self._close_gap(commit.end_wall_us)
 
     def _new_segmenter(self, chain: bytes) -> Segmenter:
         assignment, run = self._assignment, self._spool.run

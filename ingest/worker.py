@@ -19,6 +19,7 @@ from ingest.backoff import Herd
 from ingest.race import first_of
 from ingest.recorder import Recorder
 from media.errors import ConfigError
+from storage import journal
 from storage.layout import Layout
 from storage.spool import SpoolRun
 
@@ -113,7 +114,7 @@ class Worker:
             step_us = self._clock.observe()
             if step_us:
                 log.warning("clock_stepped", step_us=step_us)
-                spool.note({"kind": "clock_step", "at_us": self._clock.wall_us(), "step_us": step_us})
+                spool.note(journal.clock_step(at_us=self._clock.wall_us(), step_us=step_us))
                 for recorder in self._recorders.values():
                     recorder.clock_stepped(step_us)
         if spool.failed is not None:

@@ -1,0 +1,66 @@
+"""The file that tells the recording process what to record."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from ingest.assignments import Assignment, read_assignments, write_assignments
+from media.errors import ConfigError
+from media.url import CameraUrl
+from storage.secrets import SecretBox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ASSIGNMENT = Assignment(
+    stream=UUID(int=2),
+    camera=UUID(int=1),
+    name="boras-hulta-017-a",
+    epoch=3,
+    url=CameraUrl.parse("rtsp://hulta:k%40nin%21@10.17.0.11/axis-media/media.amp?x=1"),
+    segment_us=60_000_000,
+    bitrate_bps=4_000_000,
+    networks=("10.17.0.0/24",),
+)
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    """All fields, the password included."""
+    box = SecretBox.at(tmp_path / "key")
+    path = tmp_path / "assignments.json"
+    write_assignments(path, [ASSIGNMENT], box)
+    assert read_assignments(path, box) == [ASSIGNMENT]
+    assert read_assignments(path, box)[0].url.password == "k@nin!"
+
+
+def test_the_file_holds_no_credentials_and_belongs_to_its_owner(tmp_path: Path) -> None:
+    """Neither the password nor the user name, in any spelling; mode 0600; no temporary file left."""
+    path = tmp_path / "assignments.json"
+    write_assignments(path, [ASSIGNMENT], SecretBox.at(tmp_path / "key"))
+    text = path.read_text()
+    assert all(word not in text for word in ("k@nin", "k%40nin", "hulta:", "10.17.0.11"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["assignments.json", "key"]
+
+
+def test_a_sealed_url_cannot_be_moved_to_another_stream(tmp_path: Path) -> None:
+    """Swapping two cameras' secrets in the file is noticed."""
+    box = SecretBox.at(tmp_path / "key")
+    path = tmp_path / "assignments.json"
+    write_assignments(path, [ASSIGNMENT], box)
+    path.write_text(path.read_text().replace(str(UUID(int=2)), str(UUID(int=5))))
+    with pytest.raises(ConfigError, match="stream"):
+        read_assignments(path, box)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2, "streams": []}', '{"version": 1, "streams": [{}]}'])
+def test_a_file_that_is_something_else_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    """The recorder keeps its last assignments; the message names the file."""
+    path = tmp_path / "assignments.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"assignments\.json"):
+        read_assignments(path, SecretBox.at(tmp_path / "key"))
