@@ -29,8 +29,10 @@ OPERATIONS = (
     "create_exclusive",
     "datasync",
     "link",
+    "link_count",
     "lock",
     "make_directory",
+    "names",
     "open_directory",
     "open_read",
     "open_write",
@@ -73,7 +75,7 @@ def _regular(fd: int, path: Path) -> int:
 
 def open_directory(path: Path) -> int:
     """Open a directory, to lock it."""
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def close(fd: int) -> None:
@@ -126,7 +128,7 @@ def datasync(fd: int) -> None:
 
 def sync_directory(path: Path) -> None:
     """Make the names in a directory durable."""
-    fd = open_directory(path)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
@@ -141,6 +143,11 @@ def make_directory(path: Path) -> None:
 def remove_directory(path: Path) -> None:
     """Remove an empty directory."""
     path.rmdir()
+
+
+def names(path: Path) -> list[str]:
+    """What a directory holds, in order."""
+    return sorted(entry.name for entry in path.iterdir())
 
 
 def rename(source: Path, target: Path) -> None:
@@ -170,6 +177,11 @@ def lock(fd: int, *, shared: bool = False) -> bool:
 def size_bytes(fd: int) -> int:
     """The size of an open file."""
     return os.fstat(fd).st_size
+
+
+def link_count(fd: int) -> int:
+    """How many names an open file has: more than one when the object store holds it, too."""
+    return os.fstat(fd).st_nlink
 
 
 def read_at(fd: int, offset: int, length: int) -> bytes:

@@ -38,6 +38,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 
 MAX_LINE_BYTES = 16_384
+_DETAIL_CHARACTERS = 1000
 _CRC_DIGITS = 8
 _READ_BYTES = 1 << 20
 
@@ -76,7 +77,7 @@ def stream_start(*, stream: UUID, camera: UUID, epoch: int, at_us: int) -> Recor
 
 def gap_open(*, stream: UUID, at_us: int, reason: GapReason, detail: str = "") -> Record:
     """Nothing is recorded from here on. `detail` is for people and never holds a credential."""
-    return {"kind": "gap_open", "stream": str(stream), "at_us": at_us, "reason": str(reason), "detail": detail[:1000]}
+    return {"kind": "gap_open", "stream": str(stream), "at_us": at_us, "reason": str(reason), "detail": detail}
 
 
 def gap_close(*, stream: UUID, at_us: int) -> Record:
@@ -114,6 +115,11 @@ def encode(record: Mapping[str, Any]) -> bytes:
         raise SpoolError(f"journal: unknown kind of record {record.get('kind')!r}")
     if missing := [name for name in fields if name not in record]:
         raise SpoolError(f"journal: {record['kind']} without {', '.join(missing)}")
+    if "detail" in record:
+        record = {
+            **record,
+            "detail": record["detail"][:_DETAIL_CHARACTERS],
+        }  # an error's text is never too long to note
     text = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace")
     line = b"%08x %b\n" % (zlib.crc32(text), text)
     if len(line) > MAX_LINE_BYTES:

@@ -1,0 +1,233 @@
+"""Recovery of a dead run: seal what it left open, destroy nothing, vouch for nothing but whole, hashed fragments.
+
+For each segment that is not sealed, under the run's lock:
+
+1. scan it with all hashes (media/segment_scanner.py), for the identity that its name tells;
+2. copy what belongs to no fragment to the quarantine, durably;
+3. turn holes between fragments into `free` boxes, so that the file plays, and truncate what is behind the last one;
+4. append samples and seal, fdatasync;
+5. rename, fsync of the directory.
+
+Each step leaves a file from which the same steps lead to the same result, so recovery may be killed anywhere and run
+again. What carries a segment's name and holds none goes to the quarantine whole. One file's trouble is reported with
+its path and never stops the rest. A live run is left alone: its lock is held.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from media.closing import closing_boxes
+from media.commit import COMMIT_BOX_BYTES, SEAL_BOX_BYTES, Seal
+from media.errors import Mp4Error, SpoolError
+from media.fmp4_read import scan
+from storage import files, layout
+from storage.quarantine import Quarantine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from media.identity import SegmentIdentity
+    from media.segment_scanner import SegmentScan
+    from storage.clock import Clock
+
+_FREE_HEADER_BYTES = 8
+_MOST_FREE_BYTES = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something in the spool that is not as a segment's file should be."""
+
+    path: Path
+    why: str
+    at_us: int
+    kept: Path | None = None
+    """Where the bytes are now, if they were copied or moved to the quarantine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveredRun:
+    """What became of a run."""
+
+    run: int
+    alive: bool
+    """Its lock is held: nothing was touched."""
+    complete: bool
+    """Everything in it is sealed or out of the way: as it will not change, recovering it again finds nothing to do."""
+    sealed: tuple[Path, ...]
+    """The segments sealed by this recovery."""
+    findings: tuple[Finding, ...]
+
+
+def recover_run(run_directory: Path, quarantine: Path, clock: Clock, report: Callable[[Finding], None]) -> RecoveredRun:
+    """Recover a run if it is dead. Blocks. SpoolError if its directory cannot be opened; idempotent, may be killed."""
+    run = layout.parse_run_name(run_directory.name)
+    if run is None:
+        raise SpoolError(f"{run_directory}: not the directory of a run")
+    try:
+        lock_fd = files.open_directory(run_directory)
+    except OSError as error:
+        raise SpoolError(f"{run_directory}: {error.strerror}") from error
+    try:
+        if not files.lock(lock_fd):
+            return RecoveredRun(run=run, alive=True, complete=False, sealed=(), findings=())
+        recovery = _Recovery(run_directory, Quarantine(quarantine), clock, report)
+        recovery.recover()
+    finally:
+        files.close(lock_fd)
+    return RecoveredRun(
+        run=run,
+        alive=False,
+        complete=recovery.complete,
+        sealed=tuple(recovery.sealed),
+        findings=tuple(recovery.findings),
+    )
+
+
+class _Recovery:
+    """One dead run under its lock."""
+
+    def __init__(
+        self, run_directory: Path, quarantine: Quarantine, clock: Clock, report: Callable[[Finding], None]
+    ) -> None:
+        self.complete = True
+        self.sealed: list[Path] = []
+        self.findings: list[Finding] = []
+        self._directory = run_directory
+        self._quarantine = quarantine
+        self._clock = clock
+        self._report = report
+
+    def recover(self) -> None:
+        """Go through the run's directory."""
+        for name in files.names(self._directory):
+            path = self._directory / name
+            if layout.parse_stream_name(name) is not None:
+                self._attempt(path, self._recover_stream)
+            elif name != layout.JOURNAL:
+                self._find(path, "not a part of a run; left where it is")
+
+    def _recover_stream(self, directory: Path) -> None:
+        try:
+            names = files.names(directory)
+        except NotADirectoryError:
+            self._find(directory, "not the directory of a stream; left where it is")
+            return
+        for name in names:
+            self._attempt(directory / name, self._recover_file)
+
+    def _attempt(self, path: Path, recover: Callable[[Path], None]) -> None:
+        """Do one part; whatever stands in its way is reported and left for another time."""
+        try:
+            recover(path)
+        except OSError as error:
+            self.complete = False
+            self._find(path, f"not recovered: {error.strerror} ({errno.errorcode.get(error.errno or 0, '?')})")
+
+    def _find(self, path: Path, why: str, kept: Path | None = None) -> None:
+        finding = Finding(path=path, why=why, at_us=self._clock.wall_us(), kept=kept)
+        self.findings.append(finding)
+        self._report(finding)
+
+    def _remove(self, path: Path, why: str) -> None:
+        self._find(path, why, self._quarantine.move(path))
+
+    def _recover_file(self, path: Path) -> None:
+        name = layout.parse_segment_path(path)
+        if name is None:
+            self._remove(path, "not the name of a segment")
+            return
+        try:
+            fd = files.open_write(path)
+        except IsADirectoryError:
+            self._remove(path, "a directory with the name of a segment")
+            return
+        except OSError as error:
+            if error.errno not in {errno.EINVAL, errno.ELOOP, errno.ENXIO}:
+                raise
+            self._remove(path, "not a regular file")
+            return
+        try:
+            why = self._recover_open(path, fd, name)
+        finally:
+            files.close(fd)
+        if why:
+            self._remove(path, why)
+
+    def _recover_open(self, path: Path, fd: int, name: layout.SegmentName) -> str:
+        """Seal a file; why it is none of ours, or nothing."""
+        size_bytes = files.size_bytes(fd)
+        if name.sealed and _is_sealed(fd, size_bytes, name.identity):
+            return ""
+        if name.sealed and files.link_count(fd) > 1:
+            self._find(path, "its seal is damaged, and the object store holds the same file; left as it is")
+            return ""
+        try:
+            found = scan(partial(files.read_at, fd), size_bytes, verify=True, identity=name.identity)
+        except Mp4Error as error:
+            if not error.hint:
+                return f"no footage of this segment: {error}"
+            self._find(path, f"left where it is: {error}; {error.hint}")  # of a newer version, which will know it
+            return ""
+        for fault in found.faults:
+            self._find(path, fault)
+        target = path if name.sealed else path.with_name(path.name.removesuffix(".open"))
+        if not name.sealed and target.name in files.names(path.parent):
+            return "its segment is sealed already"
+        self._close_file(path, fd, found)
+        if not name.sealed:
+            files.rename(path, target)
+            files.sync_directory(path.parent)
+        self.sealed.append(target)
+        return ""
+
+    def _close_file(self, path: Path, fd: int, found: SegmentScan) -> None:
+        """Bring the file into the form a seal gives it, durably."""
+        end, closing = _closing(found)
+        size_bytes = files.size_bytes(fd)
+        for start, stop in found.torn:
+            if stop <= end:
+                self._free(path, fd, start, stop)
+        # Samples and seal that are whole, or whose writing was interrupted, are no loss: they are written again.
+        written = files.read_at(fd, end, len(closing) + 1)
+        if not closing.startswith(written):
+            kept = self._quarantine.keep(fd, end, size_bytes, of=path)
+            self._find(path, f"bytes {end} to {size_bytes} belong to no whole fragment", kept)
+            files.truncate(fd, end)
+        # Also what seems to be there: pages that an earlier sync lost are clean now, and a sync alone would skip them.
+        files.append(fd, [closing], end)
+        files.datasync(fd)
+
+    def _free(self, path: Path, fd: int, start: int, stop: int) -> None:
+        """Turn a hole into a `free` box that players skip (ISO/IEC 14496-12 §8.1.2), its bytes kept elsewhere."""
+        if not _FREE_HEADER_BYTES <= stop - start <= _MOST_FREE_BYTES:
+            return
+        header = (stop - start).to_bytes(4, "big") + b"free"
+        if files.read_at(fd, start, len(header)) == header:
+            return
+        kept = self._quarantine.keep(fd, start, stop, of=path)
+        self._find(path, f"bytes {start} to {stop} between fragments belong to none", kept)
+        files.append(fd, [header], start)
+
+
+def _is_sealed(fd: int, size_bytes: int, identity: SegmentIdentity) -> bool:
+    """Whether the file ends with the seal of this segment."""
+    try:
+        seal = Seal.from_box(files.read_at(fd, max(size_bytes - SEAL_BOX_BYTES, 0), SEAL_BOX_BYTES))
+    except Mp4Error:
+        return False
+    return seal.identity == identity and seal.samples_offset + seal.samples_length + SEAL_BOX_BYTES == size_bytes
+
+
+def _closing(found: SegmentScan) -> tuple[int, bytes]:
+    """Where the last fragment ends, and the samples and seal that belong there."""
+    commits = [fragment.commit for fragment in found.fragments]
+    end = commits[-1].box_offset + COMMIT_BOX_BYTES
+    end_us = found.seal.end_us if found.seal is not None else commits[-1].end_wall_us
+    boxes = closing_boxes(commits, found.samples, found.track, init_bytes=found.init_bytes, offset=end, end_us=end_us)
+    return end, b"".join(boxes)

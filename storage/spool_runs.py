@@ -1,0 +1,70 @@
+"""The runs in a spool: which there are, in which order, which of them live."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from storage import files, layout
+from storage.journal import MAX_LINE_BYTES, read_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def runs(spool: Path) -> list[Path]:
+    """The directories of all runs, the one that started first first; none if there is no spool yet."""
+    return sorted(_run_directories(spool), key=_started)
+
+
+def _run_directories(spool: Path) -> Iterator[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        for name in files.names(spool):
+            if layout.parse_run_name(name) is not None:
+                yield spool / name
+
+
+def _started(run_directory: Path) -> tuple[int, str]:
+    """When a run started, as its journal says. One without a readable journal comes first: it has nothing to say."""
+    with contextlib.suppress(OSError):
+        fd = files.open_read(run_directory / layout.JOURNAL)
+        try:
+            head = files.read_at(fd, 0, MAX_LINE_BYTES)
+        finally:
+            files.close(fd)
+        for record in read_journal(lambda offset, length: head[offset : offset + length], len(head)).records[:1]:
+            return int(record.fields.get("at_us", 0)), run_directory.name
+    return 0, run_directory.name
+
+
+def is_alive(run_directory: Path) -> bool:
+    """Whether somebody holds the run's lock: the process that records it, or one that recovers it right now."""
+    try:
+        fd = files.open_directory(run_directory)
+    except FileNotFoundError:
+        return False
+    try:
+        return not files.lock(fd, shared=True)
+    finally:
+        files.close(fd)
+
+
+def remove_unborn(spool: Path) -> None:
+    """Clear directories of runs that died before they had a name: they hold a journal of one line, and no footage."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in files.names(spool):
+            if name.startswith(layout.UNBORN_PREFIX):
+                _remove_unborn(spool / name)
+
+
+def _remove_unborn(directory: Path) -> None:
+    with contextlib.suppress(OSError):  # born, or cleared by somebody else, meanwhile; next time otherwise
+        fd = files.open_directory(directory)
+        try:
+            if files.lock(fd):
+                with contextlib.suppress(FileNotFoundError):
+                    files.unlink(directory / layout.JOURNAL)
+                files.remove_directory(directory)
+        finally:
+            files.close(fd)
