@@ -185,13 +185,12 @@ class Expiry(Protocol):
         *,
         marked: bool,
         limit: int,
-        ended_after_us: int | None = None,
         ended_by_us: int | None = None,
+        ended_after_us: int | None = None,
     ) -> list[Expiring]:
-        """Marked or not yet marked segments of a stream that ended in `(ended_after_us, ended_by_us]`, oldest first.
+        """The oldest segments of a stream that are visible, or that are marked, by start.
 
-        Those being purged are not among them. Marks wait for a day, so they are asked for apart: the oldest of each
-        kind are always seen, however many of the other wait before them.
+        Those that ended at or before `ended_by_us`, and after `ended_after_us`, where these are given.
         """
         ...
 
@@ -200,7 +199,7 @@ class Expiry(Protocol):
         ...
 
     async def unmark(self, segment_ids: Sequence[UUID]) -> int:
-        """Take the intent back: marked -> the state before; how many changed."""
+        """Take the intent back: marked -> stored, or spooled if its object was never verified; how many changed."""
         ...
 
     async def purge(self, segment_ids: Sequence[UUID]) -> list[Segment]:

@@ -1,8 +1,8 @@
 """Sealing of camera credentials: AES-256-GCM under the key in `<data>/key`.
 
 A sealed text is `version || nonce || ciphertext and tag`. It is bound to its version and, by associated data (camera id
-and field), to its place: a sealed text copied to another camera does not open. The nonce is 96 random bits: safe for 2**32 sealings
-under one key (NIST SP 800-38D, 8.3), some millions more than a city's cameras will ever need.
+and field), to its place: a sealed text copied to another camera does not open. The nonce is 96 random bits: safe for
+2**32 sealings under one key (NIST SP 800-38D, 8.3), far more than a city's cameras will ever need.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class SecretBox:
         """Decrypt what `seal` made for the same `aad`. StorageError names the place, never the content."""
         nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
-            return self._cipher.decrypt(nonce, body, _VERSION + aad.encode()).decode()
+            return self._cipher.decrypt(nonce, body, sealed[:1] + aad.encode()).decode()
         except (InvalidTag, ValueError):
             raise StorageError(
                 f"the sealed text of {aad} does not open with this key",

@@ -1,0 +1,64 @@
+"""Bringing a SQLite catalog up to the schema this version knows: numbered migrations, forwards only.
+
+`application_id` says that a file is a Hulta catalog, `user_version` which migrations it has had.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from media.errors import CatalogError
+from storage.statements import migrations
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+APPLICATION_ID = 0x48554C54  # "HULT"
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Run the migrations that are missing, in one transaction. CatalogError for a foreign file or a newer schema."""
+    path.touch(0o600)
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _require_ours(connection, path)
+        version = _pragma(connection, "user_version")
+        for number, script in migrations():
+            if number > version:
+                _run(connection, script)
+                connection.execute(f"PRAGMA user_version = {number:d}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
+    known, version = migrations()[-1][0], _pragma(connection, "user_version")
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if _pragma(connection, "application_id") != APPLICATION_ID and tables:
+        raise CatalogError(f"{path} is a database of another program", hint="choose another data directory")
+    if version > known:
+        raise CatalogError(
+            f"catalog {path} has schema {version}; this version of Hulta knows schemas up to {known}",
+            hint="a newer Hulta has used it: run that version, or restore the catalog from before the upgrade",
+        )
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    answer: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return answer
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    """Run a script inside the transaction (`executescript` would commit it first)."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
