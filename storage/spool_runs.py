@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 def runs(spool: Path) -> list[Path]:
     """The directories of all runs, the one that started first first; none if there is no spool yet."""
-    return sorted(_run_directories(spool), key=_started)
+    return sorted(run_directories(spool), key=_started)
 
 
-def _run_directories(spool: Path) -> Iterator[Path]:
+def run_directories(spool: Path) -> Iterator[Path]:
+    """The directories of all runs, in no order that means anything."""
     with contextlib.suppress(FileNotFoundError):
         for name in files.names(spool):
             if layout.parse_run_name(name) is not None:
