@@ -1,0 +1,279 @@
+"""A flat, progressive mp4 of one track: `ftyp`, `moov`, then `mdat`, from the sample tables of many segments.
+
+A fragmented file cannot show an exact range: players ignore an edit list in it (measured). A flat one can, but its
+`moov` lists every sample before the first byte of the first one. So the file is described here in two parts: the
+bytes around the tables, known at once, and the tables themselves, as large as they are long, which `ChunkTables`
+makes chunk by chunk when somebody reads them.
+
+A chunk is what the file takes from one segment: consecutive samples, stored one after the other. Its sample durations
+take one `stts` entry more than they have runs, because the last sample's duration depends on what follows the chunk
+in the file: the next chunk, a gap, or nothing.
+
+Composition offsets are shifted to be positive and the edit list starts that much later. Signed offsets (`ctts`
+version 1) are in the standard, but FFmpeg (5.1 and 8 alike) warns about them and starts up to two frames early where
+the file begins inside a group of B-frames. Layouts: ISO/IEC 14496-12 §8.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from media.boxes import box, full_box
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from media.sample_table import SampleTable
+
+_MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+_UNDETERMINED = 0x55C4  # ISO 639-2 "und", five bits a letter
+_TRACK_ID = 1
+_ENABLED_IN_MOVIE = 3
+_SELF_CONTAINED = 1
+_LARGEST_32_BIT_FILE = 0xFFFF_FFFF
+
+
+class Table(Enum):
+    """The tables of `stbl` with entries for each sample, in the order of the file; the value is bytes per entry."""
+
+    DURATIONS = b"stts", 8
+    OFFSETS = b"ctts", 8
+    SYNC = b"stss", 4
+    SIZES = b"stsz", 4
+
+    @property
+    def entry_bytes(self) -> int:
+        """How long an entry is."""
+        return self.value[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """How much one chunk puts into each table and into `mdat`."""
+
+    samples: int
+    duration_runs: int
+    offset_runs: int
+    sync_samples: int
+    payload_bytes: int
+    sample_entry: int  # number of its sample entry, from 0
+
+    def entries(self, table: Table) -> int:
+        """How many entries of a table are this chunk's."""
+        match table:
+            case Table.DURATIONS:
+                return self.duration_runs
+            case Table.OFFSETS:
+                return self.offset_runs
+            case Table.SYNC:
+                return self.sync_samples
+            case Table.SIZES:
+                return self.samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A part of the media that is shown, in ticks of the track's decode times from the file's first sample."""
+
+    start_ticks: int
+    end_ticks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlatMovie:
+    """All that must be known of a file before its first byte."""
+
+    timescale: int
+    width: int
+    height: int
+    sample_entries: tuple[bytes, ...]
+    chunks: tuple[Chunk, ...]
+    edits: tuple[Edit, ...]
+    media_ticks: int  # sum of all sample durations
+    offset_shift_ticks: int  # what was added to every composition offset
+    has_offsets: bool  # whether any frame is shown at another time than it is decoded
+
+    @property
+    def payload_bytes(self) -> int:
+        """The content of `mdat`."""
+        return sum(chunk.payload_bytes for chunk in self.chunks)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables this file has, in order."""
+        return tuple(table for table in Table if table is not Table.OFFSETS or self.has_offsets)
+
+    def table_bytes(self, table: Table) -> int:
+        """The entries of a table."""
+        return table.entry_bytes * sum(chunk.entries(table) for chunk in self.chunks)
+
+    def skeleton(self) -> tuple[bytes, ...]:
+        """The bytes before, between and after the tables: one piece more than `tables`; the payload follows."""
+        small = _Skeleton(self, large=False)
+        return small.pieces() if small.file_bytes <= _LARGEST_32_BIT_FILE else _Skeleton(self, large=True).pieces()
+
+
+class ChunkTables:
+    """The table entries of one chunk."""
+
+    def __init__(self, table: SampleTable, samples: slice, *, last_duration_ticks: int) -> None:
+        """`table` describes a segment, `samples` says which of its samples, by number from `start` to `stop`."""
+        self.sizes = table.sizes[samples]
+        self._durations = table.durations[samples.start : samples.stop - 1]
+        self._last_duration_ticks = last_duration_ticks
+        self._offsets = table.offsets[samples]
+        self._sync = table.sync[(table.sync >= samples.start) & (table.sync < samples.stop)] - samples.start
+
+    @property
+    def least_offset_ticks(self) -> int:
+        """The smallest composition offset."""
+        return int(self._offsets.min())
+
+    @property
+    def has_offsets(self) -> bool:
+        """Whether any frame is shown at another time than it is decoded."""
+        return bool(self._offsets.any())
+
+    def chunk(self, sample_entry: int) -> Chunk:
+        """How much this puts into the file."""
+        return Chunk(
+            samples=len(self.sizes),
+            duration_runs=len(_runs(self._durations)) + 1,
+            offset_runs=len(_runs(self._offsets)),
+            sync_samples=len(self._sync),
+            payload_bytes=int(self.sizes.sum(dtype=np.int64)),
+            sample_entry=sample_entry,
+        )
+
+    def entries(self, table: Table, *, samples_before: int, offset_shift_ticks: int) -> bytes:
+        """The entries of one table; `samples_before` are in the file ahead of this chunk."""
+        match table:
+            case Table.DURATIONS:
+                return _runs(self._durations).tobytes() + struct.pack(">II", 1, self._last_duration_ticks)
+            case Table.OFFSETS:
+                return _runs(self._offsets + np.int32(offset_shift_ticks)).tobytes()
+            case Table.SYNC:
+                return bytes((self._sync + np.uint32(samples_before + 1)).astype(">u4"))
+            case Table.SIZES:
+                return self.sizes.astype(">u4").tobytes()
+
+
+class _Skeleton:
+    """The boxes around the tables, with 32- or 64-bit offsets of the chunks."""
+
+    def __init__(self, movie: FlatMovie, *, large: bool) -> None:
+        self._movie = movie
+        self._large = large
+        self._shown_ticks = sum(edit.end_ticks - edit.start_ticks for edit in movie.edits)
+        self._tables_bytes = sum(map(movie.table_bytes, movie.tables))
+        # Where the chunks are depends on how large the moov is, not the other way round: measure, then fill in.
+        self._chunks_at = self._tables_bytes + sum(map(len, self.pieces(chunks_at=0)))
+
+    @property
+    def file_bytes(self) -> int:
+        """The size of the whole file."""
+        return self._chunks_at + self._movie.payload_bytes
+
+    def pieces(self, chunks_at: int | None = None) -> tuple[bytes, ...]:
+        """The bytes before, between and after the tables, for chunks that begin at this byte of the file."""
+        movie = self._movie
+        description = self._sample_entries()
+        heads = [self._table_head(table) for table in movie.tables]
+        heads[-1] = self._sample_to_chunk() + heads[-1]
+        offsets = self._chunk_offsets(self._chunks_at if chunks_at is None else chunks_at)
+        stbl_bytes = 8 + len(description) + sum(map(len, heads)) + self._tables_bytes + len(offsets)
+        return (self._open_boxes(stbl_bytes) + description + heads[0], *heads[1:], offsets + self._mdat_header())
+
+    def _open_boxes(self, stbl_bytes: int) -> bytes:
+        """Everything up to the content of `stbl`, whose size fixes those of all boxes around it."""
+        ftyp = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2mp41")
+        in_minf = full_box(b"vmhd", 0, 1, bytes(8)) + _data_information()
+        minf_bytes = 8 + len(in_minf) + stbl_bytes
+        in_mdia = self._mdhd() + full_box(b"hdlr", 0, 0, bytes(4), b"vide", bytes(12), b"Hulta\0")
+        mdia_bytes = 8 + len(in_mdia) + minf_bytes
+        in_trak = self._tkhd() + box(b"edts", self._elst())
+        trak_bytes = 8 + len(in_trak) + mdia_bytes
+        in_moov = self._mvhd()
+        heads = (
+            (b"moov", 8 + len(in_moov) + trak_bytes, in_moov),
+            (b"trak", trak_bytes, in_trak),
+            (b"mdia", mdia_bytes, in_mdia),
+            (b"minf", minf_bytes, in_minf),
+            (b"stbl", stbl_bytes, b""),
+        )
+        return ftyp + b"".join(struct.pack(">I4s", size, kind) + content for kind, size, content in heads)
+
+    def _mvhd(self) -> bytes:
+        times = struct.pack(">QQIQ", 0, 0, self._movie.timescale, self._shown_ticks)
+        rate_and_volume = struct.pack(">IH10x", 0x10000, 0x100)
+        return full_box(b"mvhd", 1, 0, times, rate_and_volume, _MATRIX, bytes(24), struct.pack(">I", _TRACK_ID + 1))
+
+    def _tkhd(self) -> bytes:
+        times = struct.pack(">QQIIQ16x", 0, 0, _TRACK_ID, 0, self._shown_ticks)
+        size = struct.pack(">II", self._movie.width << 16, self._movie.height << 16)
+        return full_box(b"tkhd", 1, _ENABLED_IN_MOVIE, times, _MATRIX, size)
+
+    def _elst(self) -> bytes:
+        # The movie's timescale is the track's, so the edits are exact in both.
+        shift = self._movie.offset_shift_ticks
+        edits = [
+            struct.pack(">QqHH", edit.end_ticks - edit.start_ticks, edit.start_ticks + shift, 1, 0)
+            for edit in self._movie.edits
+        ]
+        return full_box(b"elst", 1, 0, struct.pack(">I", len(edits)), *edits)
+
+    def _mdhd(self) -> bytes:
+        times = struct.pack(">QQIQHH", 0, 0, self._movie.timescale, self._movie.media_ticks, _UNDETERMINED, 0)
+        return full_box(b"mdhd", 1, 0, times)
+
+    def _sample_entries(self) -> bytes:
+        entries = self._movie.sample_entries
+        return full_box(b"stsd", 0, 0, struct.pack(">I", len(entries)), *entries)
+
+    def _table_head(self, table: Table) -> bytes:
+        kind = table.value[0]
+        entry_bytes = self._movie.table_bytes(table)
+        count = struct.pack(">I", entry_bytes // table.entry_bytes)
+        if table is Table.SIZES:
+            count = bytes(4) + count  # sample_size 0: the sizes differ
+        return struct.pack(">I4sI", 12 + len(count) + entry_bytes, kind, 0) + count
+
+    def _sample_to_chunk(self) -> bytes:
+        chunks = self._movie.chunks
+        entries = np.empty((len(chunks), 3), dtype=">u4")
+        entries[:, 0] = np.arange(1, len(chunks) + 1)
+        entries[:, 1] = [chunk.samples for chunk in chunks]
+        entries[:, 2] = [chunk.sample_entry + 1 for chunk in chunks]
+        return full_box(b"stsc", 0, 0, struct.pack(">I", len(chunks)), entries.tobytes())
+
+    def _chunk_offsets(self, first_chunk: int) -> bytes:
+        sizes = np.array([0, *(chunk.payload_bytes for chunk in self._movie.chunks[:-1])], dtype=np.int64)
+        offsets = np.cumsum(sizes) + first_chunk
+        count = struct.pack(">I", len(offsets))
+        if self._large:
+            return full_box(b"co64", 0, 0, count, offsets.astype(">u8").tobytes())
+        return full_box(b"stco", 0, 0, count, offsets.astype(">u4").tobytes())
+
+    def _mdat_header(self) -> bytes:
+        payload_bytes = self._movie.payload_bytes
+        if self._large:
+            return struct.pack(">I4sQ", 1, b"mdat", payload_bytes + 16)
+        return struct.pack(">I4s", (payload_bytes + 8) & 0xFFFF_FFFF, b"mdat")
+
+
+def _runs(values: NDArray[np.uint32] | NDArray[np.int32]) -> NDArray[np.void]:
+    """Equal neighbours as entries of (count, value), big-endian, as stts and ctts have them."""
+    starts = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1]))) if len(values) else np.empty(0, int)
+    runs = np.empty(len(starts), dtype=[("count", ">u4"), ("value", values.dtype.newbyteorder(">"))])
+    runs["count"] = np.diff(starts, append=len(values))
+    runs["value"] = values[starts]
+    return runs
+
+
+def _data_information() -> bytes:
+    return box(b"dinf", full_box(b"dref", 0, 0, struct.pack(">I", 1), full_box(b"url ", 0, _SELF_CONTAINED)))

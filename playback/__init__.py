@@ -1,0 +1,22 @@
+"""Give back: from a question about time to spans, bytes and pictures.
+
+    library       the questions: timeline, video, playlist, segment, frame
+    timerange     RFC 3339 in and out; half-open ranges
+    timeline      what is there and what is not: every instant exactly one of span, gap, expired, missing, pending
+    footage       segments of a stream from catalog and spool, merged by identity; their tables and bytes
+    slices        which samples of a segment a range needs, and which of them are shown
+    file_time     where the slices lie in the time of one file
+    video         one flat mp4 of exactly a range, described before its first byte and made as it is read
+    virtual_file  a file of parts: any byte range by touching only the parts in it
+    hls           a playlist of byte ranges into the segments
+    frame         the picture on screen at an instant, as JPEG
+
+Not here: HTTP (server/), and everything live.
+
+What holds:
+- I4: no instant since a camera was enabled is silently absent from the timeline.
+- A range shows exactly the frames whose presentation time lies in it; ranges that touch share none and lose none.
+- Bytes and ETag depend on immutable facts only: the same from an open file, a sealed or recovered one, and an object.
+- The size is known before the first byte, and memory does not grow with the range's footage.
+- Nothing past the last durable fragment is ever given out.
+"""

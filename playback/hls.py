@@ -1,0 +1,133 @@
+"""HLS playlists (RFC 8216 and its second edition): byte ranges into the segments' own files, nothing repackaged.
+
+A media segment is a group of fragments that begins with a sync sample and lasts GROUP_US or a little longer. Each span
+has its own clock, so it begins with a discontinuity and its own init section.
+
+Where time is missing between spans stands one entry marked EXT-X-GAP. It lasts a second however long the gap is: the
+dates around it tell the truth, and a player neither waits an hour nor asks for an hour of nothing. Players that do not
+know the mark (ffmpeg 5.1, VLC 3) load the entry: it leads to a commit box, which every mp4 reader skips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from media.commit import COMMIT_BOX_BYTES
+from media.fragment_index import decode as decode_fragments
+from playback.slices import follows
+from playback.timerange import SECOND_US, format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from media.fragment_index import FragmentEntry
+    from storage.model import Segment
+
+GROUP_US = 4 * SECOND_US
+"""A day is then 21600 entries, and a second of video from a click away is one request."""
+
+_GAP_SECONDS = "1.000000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaSegment:
+    """Consecutive fragments of one file, decodable without what is before them."""
+
+    segment: Segment
+    offset: int
+    end: int
+    start_us: int
+    end_us: int
+    duration_ticks: int
+
+    @property
+    def duration_us(self) -> int:
+        """How long it plays."""
+        return self.duration_ticks * SECOND_US // self.segment.timescale
+
+
+def write_playlist(
+    segments: Sequence[Segment], *, from_us: int, to_us: int, url_prefix: str, ended: bool, settled: bool
+) -> str:
+    """The playlist of a range; an empty text if nothing in it can be played yet.
+
+    `ended`: the range lies in the past as a whole, and the playlist will never change. Otherwise entries are added to
+    its end (EVENT). `settled`: no more is to come of the last segment; otherwise its last group is still growing and
+    is left out, because an entry may not change once it was published.
+    """
+    entries = [entry for entry in media_segments(segments, to_us=to_us, settled=settled) if entry.end_us > from_us]
+    if not entries:
+        return ""
+    longest_us = max(entry.duration_us for entry in entries)
+    lines = [
+        "#EXTM3U",
+        "#EXT-X-VERSION:7",
+        f"#EXT-X-TARGETDURATION:{max(1, (longest_us + SECOND_US // 2) // SECOND_US)}",
+        f"#EXT-X-PLAYLIST-TYPE:{'VOD' if ended else 'EVENT'}",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        f"#EXT-X-START:TIME-OFFSET={_seconds(max(0, from_us - entries[0].start_us))},PRECISE=YES",
+    ]
+    before: MediaSegment | None = None
+    for entry in entries:
+        lines += _lines(entry, before, url_prefix)
+        before = entry
+    if ended:
+        lines.append("#EXT-X-ENDLIST")
+    return "\n".join([*lines, ""])
+
+
+def media_segments(segments: Sequence[Segment], *, to_us: int, settled: bool) -> Iterator[MediaSegment]:
+    """The groups of all segments, in order, up to the fragment that holds the last instant before `to_us`."""
+    for number, segment in enumerate(segments, start=1):
+        fragments = [fragment for fragment in decode_fragments(segment.fragments) if fragment.wall_us < to_us]
+        groups = list(_groups(fragments)) if fragments else []
+        if number == len(segments) and not settled:
+            groups = groups[:-1]
+        for group in groups:
+            yield MediaSegment(
+                segment=segment,
+                offset=group[0].offset,
+                end=group[-1].offset + group[-1].length,
+                start_us=group[0].wall_us,
+                end_us=group[-1].end_wall_us,
+                duration_ticks=group[-1].media_ticks + group[-1].duration_ticks - group[0].media_ticks,
+            )
+
+
+def _groups(fragments: Sequence[FragmentEntry]) -> Iterator[Sequence[FragmentEntry]]:
+    start = 0
+    for number, fragment in enumerate(fragments):
+        if fragment.starts_with_sync and fragment.wall_us - fragments[start].wall_us >= GROUP_US:
+            yield fragments[start:number]
+            start = number
+    yield fragments[start:]
+
+
+def _lines(entry: MediaSegment, before: MediaSegment | None, url_prefix: str) -> Iterator[str]:
+    segment = entry.segment
+    uri = f"{url_prefix}{segment.id}.mp4"
+    if before is None or segment.id != before.segment.id:
+        if before is None or not follows(segment, before.segment):
+            if before is not None:
+                yield from _break(entry, before, url_prefix)
+            yield f'#EXT-X-MAP:URI="{uri}",BYTERANGE="{segment.init_bytes}@0"'
+        yield f"#EXT-X-PROGRAM-DATE-TIME:{format_instant(entry.start_us)}"
+    yield f"#EXTINF:{_seconds(entry.duration_us)},"
+    yield f"#EXT-X-BYTERANGE:{entry.end - entry.offset}@{entry.offset}"
+    yield uri
+
+
+def _break(entry: MediaSegment, before: MediaSegment, url_prefix: str) -> Iterator[str]:
+    if entry.start_us > before.end_us:
+        yield "#EXT-X-DISCONTINUITY"
+        yield "#EXT-X-GAP"
+        yield f"#EXT-X-PROGRAM-DATE-TIME:{format_instant(before.end_us)}"
+        yield f"#EXTINF:{_GAP_SECONDS},"
+        yield f"#EXT-X-BYTERANGE:{COMMIT_BOX_BYTES}@{before.end}"
+        yield f"{url_prefix}{before.segment.id}.mp4"
+    yield "#EXT-X-DISCONTINUITY"
+
+
+def _seconds(microseconds: int) -> str:
+    return f"{microseconds // SECOND_US}.{microseconds % SECOND_US:06}"

@@ -1,0 +1,180 @@
+"""The questions that can be asked of the footage, and where their answers come from."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from media.errors import NoFootage, NotFound, RangeError
+from playback.footage import MergedFootage
+from playback.frame import NEIGHBOURHOOD_US, frame_at
+from playback.hls import write_playlist
+from playback.payload import READ_BYTES
+from playback.timeline import SHOWN, Evidence, partition
+from playback.timerange import DAY_US, SECOND_US, format_instant
+from playback.video import lay_out
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+    from uuid import UUID
+
+    from playback.frame import Frame
+    from playback.timeline import Timeline
+    from playback.video import VideoFile
+    from storage.catalog import Catalog
+    from storage.clock import Clock
+    from storage.model import Camera, Segment
+    from storage.objects import ObjectStore
+    from storage.spool_reader import SpoolReader
+
+LONGEST_VIDEO_US = 31 * DAY_US
+"""A month of one camera in one file; at 4 Mbit/s that is 1.3 TB."""
+
+FRAMES_AT_ONCE = 2
+"""Pictures decoded at the same time: each takes a core, and recording is on the same host."""
+
+_FIRST_LOOK_US = 3600 * SECOND_US
+
+
+class Library:
+    """Answers from catalog, object store and spool.
+
+    NoFootage where nothing was recorded, RangeError for a range that cannot be answered, NotFound for an unknown
+    segment, StorageError where catalog, store or spool fail.
+    """
+
+    def __init__(self, catalog: Catalog, store: ObjectStore, spool: SpoolReader | None, clock: Clock) -> None:
+        self._catalog = catalog
+        self._footage = MergedFootage(catalog.footage, store, spool)
+        self._clock = clock
+        self._decoders = asyncio.Semaphore(FRAMES_AT_ONCE)
+
+    async def timeline(self, camera: Camera, from_us: int, to_us: int) -> Timeline:
+        """What is there and what is not, without opening anything stored."""
+        return (await self._examine(camera, from_us, to_us))[1]
+
+    async def video(self, camera: Camera, from_us: int, to_us: int) -> VideoFile:
+        """One mp4 of exactly the frames presented in `[from_us, to_us)`; of what is durable of them by now."""
+        if to_us - from_us > LONGEST_VIDEO_US:
+            raise RangeError(f'"from" and "to" are more than {LONGEST_VIDEO_US // DAY_US} days apart for one file')
+        evidence, timeline = await self._examine(camera, from_us, to_us)
+        durable_us = _durable_us(timeline, evidence.now_us)
+        layout = await lay_out(self._footage, _shown(evidence.segments), from_us, durable_us)
+        if not layout.parts:
+            raise _nothing(camera, from_us, to_us)
+        return layout.file(from_us=from_us, to_us=durable_us, complete=durable_us == to_us)
+
+    async def playlist(self, camera: Camera, from_us: int, to_us: int, url_prefix: str) -> str:
+        """An HLS playlist of the range; `url_prefix` goes before `<segment id>.mp4`."""
+        evidence, timeline = await self._examine(camera, from_us, to_us)
+        ended = _durable_us(timeline, evidence.now_us) == to_us
+        stopped = bool(timeline.spans and timeline.gaps) and timeline.gaps[-1].from_us >= timeline.spans[-1].to_us
+        playlist = write_playlist(
+            _shown(evidence.segments),
+            from_us=from_us,
+            to_us=to_us,
+            url_prefix=url_prefix,
+            ended=ended,
+            settled=ended or stopped,
+        )
+        if not playlist:
+            raise _nothing(camera, from_us, to_us)
+        return playlist
+
+    async def frame(self, camera: Camera, at_us: int) -> Frame:
+        """The picture on screen at an instant."""
+        from_us, to_us = at_us - NEIGHBOURHOOD_US, at_us + NEIGHBOURHOOD_US
+        segments = _shown(await self._footage.segments(camera.stream, from_us, to_us))
+        async with self._decoders:
+            return await frame_at(self._footage, segments, at_us)
+
+    async def segment_bytes(self, segment_id: UUID) -> SegmentFile:
+        """A segment's own file, as far as it is durable: what playlists refer to."""
+        try:
+            segment = await self._footage.segment(segment_id)
+        except NotFound:
+            # Not in the catalog yet, and not from a playlist of ours: look through the spool once.
+            for camera in await self._catalog.inventory.cameras():
+                await self._footage.spooled(camera.stream)
+            segment = await self._footage.segment(segment_id)
+        return SegmentFile(footage=self._footage, segment=segment)
+
+    async def _examine(self, camera: Camera, from_us: int, to_us: int) -> tuple[Evidence, Timeline]:
+        now_us = self._clock.wall_us()
+        evidence = Evidence(
+            from_us=from_us,
+            to_us=to_us,
+            now_us=now_us,
+            expected_since_us=camera.expected_since_us,
+            enabled=camera.enabled,
+            segments=await self._footage.segments(camera.stream, from_us, to_us),
+            tombstones=await self._catalog.expiry.tombstones(camera.stream, from_us, to_us),
+            gaps=await self._catalog.gaps.gaps(camera.stream, from_us, to_us),
+            events=await self._catalog.gaps.events(camera.stream, from_us, to_us),
+        )
+        timeline = partition(camera.id, evidence)
+        if (
+            timeline.pending
+            and timeline.pending[-1].to_us == to_us < now_us
+            and await self._known(camera, to_us, now_us)
+        ):
+            evidence = replace(evidence, known_after=True)
+            timeline = partition(camera.id, evidence)
+        return evidence, timeline
+
+    async def _known(self, camera: Camera, after_us: int, now_us: int) -> bool:
+        """Whether footage or gaps are known after an instant. Looks ever further: an answer is mostly near."""
+        step_us = _FIRST_LOOK_US
+        while after_us < now_us:
+            until_us = min(after_us + step_us, now_us)
+            if await self._footage.segments(camera.stream, after_us, until_us):
+                return True
+            if await self._catalog.gaps.gaps(camera.stream, after_us, until_us):
+                return True
+            after_us, step_us = until_us, step_us * 8
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentFile:
+    """A segment's own file."""
+
+    footage: MergedFootage
+    segment: Segment
+
+    @property
+    def size_bytes(self) -> int:
+        """How much of it is durable."""
+        return self.segment.size_bytes
+
+    @property
+    def etag(self) -> str:
+        """Quoted, strong. An open segment's file grows, and each length has its own."""
+        return f'"{self.segment.id}-{self.segment.size_bytes}"'
+
+    async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The bytes from `start` to `stop`, in pieces of at most READ_BYTES."""
+        end = self.size_bytes if stop is None else min(stop, self.size_bytes)
+        async with self.footage.open(self.segment) as stored:
+            for offset in range(start, end, READ_BYTES):
+                yield await stored.read_at(offset, min(READ_BYTES, end - offset))
+
+
+def _shown(segments: Sequence[Segment]) -> list[Segment]:
+    return [segment for segment in segments if segment.state in SHOWN]
+
+
+def _durable_us(timeline: Timeline, now_us: int) -> int:
+    """Up to where the range is known: its end, or now, or where the newest durable footage ends."""
+    end_us = min(timeline.to_us, now_us)
+    if timeline.pending and timeline.pending[-1].to_us >= end_us:
+        return timeline.pending[-1].from_us
+    return end_us
+
+
+def _nothing(camera: Camera, from_us: int, to_us: int) -> NoFootage:
+    return NoFootage(
+        f"camera {camera.name} has no footage between {format_instant(from_us)} and {format_instant(to_us)}",
+        hint="the timeline tells why",
+    )
