@@ -115,7 +115,7 @@ def by_ffmpeg(urls: list[str], folder: Path, seconds: float) -> tuple[Load, int]
 
 def by_hulta(urls: list[str], folder: Path, seconds: float) -> tuple[Load, int]:
     """`hulta record`, from an assignments file; the memory of the process without cameras is taken off."""
-    from server.key import load_key
+    from storage.secrets import SecretBox
 
     from ingest.assignments import Assignment, write_assignments
     from media.url import CameraUrl
@@ -123,7 +123,7 @@ def by_hulta(urls: list[str], folder: Path, seconds: float) -> tuple[Load, int]:
 
     layout = Layout(folder)
     folder.mkdir(exist_ok=True)
-    box = load_key(layout)
+    box = SecretBox.at(layout.key)
     write_assignments(layout.assignments, [], box)
     with running([sys.executable, "-P", "-m", "server", "record", "--data", str(folder)]) as pids:
         time.sleep(WARM_UP_S)

@@ -4,7 +4,7 @@ set -eu
 
 packages="ffmpeg chromium vlc-bin vlc-plugin-base gstreamer1.0-tools gstreamer1.0-plugins-base
 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-rtsp
-python3-gi python3-gst-1.0 gir1.2-gst-rtsp-server-1.0"
+python3-gi python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 docker-compose"
 
 missing=""
 for package in $packages; do

@@ -1,0 +1,68 @@
+"""A camera nobody here wrote: GStreamer's RTSP server. Run with the system's Python, which has its bindings.
+
+usage: /usr/bin/python3 tests/gst_camera.py PORT [USER PASSWORD]
+
+rtsp://127.0.0.1:PORT/slices   x264 with four slices per picture; parameter sets before each slice of a sync sample
+rtsp://127.0.0.1:PORT/plain    x264 with one slice per picture
+
+Both show `videotestsrc pattern=ball` in frame order, so that each picture is known by its number. With USER and
+PASSWORD it asks for Digest authentication.
+"""
+
+import sys
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - the versions come first
+
+SOURCE = (
+    "videotestsrc is-live=true pattern=ball animation-mode=frames"
+    " ! video/x-raw,format=I420,width=320,height=240,framerate=25/1"
+)
+ENCODERS = {
+    "/slices": "x264enc tune=zerolatency threads=4 sliced-threads=true",
+    "/plain": "x264enc tune=zerolatency sliced-threads=false",
+}
+
+
+def factory(encoder: str) -> GstRtspServer.RTSPMediaFactory:
+    """One stream."""
+    media = GstRtspServer.RTSPMediaFactory()
+    media.set_launch(
+        f"( {SOURCE} ! {encoder} speed-preset=ultrafast bitrate=2000 key-int-max=25"
+        " ! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+    )
+    media.set_shared(True)
+    permissions = GstRtspServer.RTSPPermissions.new()
+    for role in ("user", "anonymous"):
+        permissions.add_permission_for_role(role, "media.factory.access", True)
+        permissions.add_permission_for_role(role, "media.factory.construct", True)
+    media.set_permissions(permissions)
+    return media
+
+
+def main() -> None:
+    """Serve until killed."""
+    Gst.init(None)
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service(sys.argv[1])
+    if len(sys.argv) == 4:
+        token = GstRtspServer.RTSPToken()
+        token.set_string("media.factory.role", "user")
+        auth = GstRtspServer.RTSPAuth()
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(sys.argv[2], sys.argv[3], token)
+        server.set_auth(auth)
+    for path, encoder in ENCODERS.items():
+        server.get_mount_points().add_factory(path, factory(encoder))
+    server.attach(None)
+    print("ready", flush=True)
+    GLib.MainLoop().run()
+
+
+if __name__ == "__main__":
+    main()
