@@ -2,13 +2,15 @@
 
 From the network
     url                what a camera is reached by; never shows its credentials
-    rtsp               RTSP messages and header fields
+    rtsp               RTSP messages
+    rtsp_fields        the values of their header fields
     rtsp_auth          Digest and Basic, both sides
     sdp                session descriptions
     interleaved        the framing of an RTSP connection            hot path, 1
     rtp                packets: order, loss, foreign sources        hot path, 2
     rtcp               the reports beside them
-    h264               payloads <-> access units                    hot path, 3
+    h264               payloads -> access units                     hot path, 3
+    h264_packetize     access units -> payloads
     h264_parameters    parameter sets, and the description of a stream for a file
     h264_sps           the bits of an SPS
     nal                NAL units, start codes, length prefixes

@@ -1,7 +1,7 @@
 """The framing of an RTSP connection (RFC 2326 10.12): messages, and binary frames "$ channel length data".
 
-Hot path: every byte of every camera goes through `InterleavedReader.received`. What makes it fast is
-measured in benchmarks/kernel.py and noted where it is done.
+Hot path, first part: every byte of every camera goes through `InterleavedReader.received`. One buffer that is never
+replaced, frames found and handed on by their positions in it: 160 ns a packet of any size (benchmarks/kernel.py).
 """
 
 from __future__ import annotations

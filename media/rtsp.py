@@ -1,7 +1,4 @@
-"""RTSP 1.0 messages and their header fields (RFC 2326), read as tolerantly as cameras require.
-
-The framing on a connection is in `media.interleaved`.
-"""
+"""RTSP 1.0 messages (RFC 2326). Framing on a connection: `media.interleaved`; values of fields: `media.rtsp_fields`."""
 
 from __future__ import annotations
 
@@ -10,10 +7,38 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from media.errors import RtspError
+from media.rtsp_fields import (
+    RtpInfo,
+    Transport,
+    keepalive_method,
+    parse_integer,
+    parse_public,
+    parse_rtp_info,
+    parse_session,
+    parse_transport,
+    parse_transports,
+)
 from media.url import redact
 
+__all__ = [
+    "VERSION",
+    "Headers",
+    "Request",
+    "Response",
+    "RtpInfo",
+    "Transport",
+    "content_base",
+    "content_length",
+    "keepalive_method",
+    "parse_head",
+    "parse_public",
+    "parse_rtp_info",
+    "parse_session",
+    "parse_transport",
+    "parse_transports",
+]
+
 VERSION = "RTSP/1.0"
-DEFAULT_SESSION_TIMEOUT_S = 60  # RFC 2326 12.37
 
 _REQUEST_LINE = re.compile(r"([A-Z_]+) (\S+) RTSP/1\.\d")
 _STATUS_LINE = re.compile(r"RTSP/1\.\d (\d{3})(?: (.*))?")
@@ -76,7 +101,7 @@ class Request:
     @property
     def cseq(self) -> int | None:
         """The number that the response repeats."""
-        return _integer(self.headers.get("CSeq"))
+        return parse_integer(self.headers.get("CSeq"))
 
     def to_bytes(self) -> bytes:
         """The message as it is sent. `RtspError` if a line break hides in one of its parts."""
@@ -98,7 +123,7 @@ class Response:
     @property
     def cseq(self) -> int | None:
         """The number of the request this answers; absent or nonsense with some cameras."""
-        return _integer(self.headers.get("CSeq"))
+        return parse_integer(self.headers.get("CSeq"))
 
     @property
     def ok(self) -> bool:
@@ -153,7 +178,7 @@ def content_length(headers: Headers) -> int:
     values = set(headers.get_all("Content-Length"))
     if not values:
         return 0
-    size = _integer(values.pop())
+    size = parse_integer(values.pop())
     if size is None or values:
         raise RtspError("a Content-Length that is no number, or two that differ")
     return size
@@ -171,134 +196,3 @@ def content_base(response: Response, request_url: str) -> str:
     if base.startswith("/"):
         return f"{scheme}://{rest.partition('/')[0]}{base}"
     return f"{scheme}://{base}"
-
-
-def parse_session(header: str) -> tuple[str, int]:
-    """The id and the timeout in seconds of a Session field (RFC 2326 12.37). `RtspError` for an empty id or no time."""
-    identifier, *parameters = (part.strip() for part in header.split(";"))
-    if not identifier:
-        raise RtspError("a Session header without an id")
-    timeout_s = _integer(_parameters(parameters).get("timeout"))
-    if timeout_s is None:
-        timeout_s = DEFAULT_SESSION_TIMEOUT_S
-    if timeout_s == 0:
-        raise RtspError("a Session header with a timeout of 0 seconds")
-    return identifier, timeout_s
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transport:
-    """One transport specification (RFC 2326 12.39); parameters by lower-case name, in whatever order they came."""
-
-    protocol: str
-    parameters: Mapping[str, str]
-
-    def __getitem__(self, name: str) -> str:
-        return self.parameters[name.lower()]
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self.parameters
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """A parameter, "" for one without a value such as "unicast"."""
-        return self.parameters.get(name.lower(), default)
-
-    @property
-    def tcp(self) -> bool:
-        """Whether the packets come on the RTSP connection itself."""
-        return self.protocol.upper().endswith("/TCP")
-
-    @property
-    def interleaved(self) -> tuple[int, int] | None:
-        """The channels of RTP and RTCP. `RtspError` unless they are an even number and the next (quirk I6)."""
-        value = self.get("interleaved")
-        if value is None:
-            return None
-        first, dash, second = value.partition("-")
-        rtp = _integer(first)
-        rtcp = _integer(second) if dash else (None if rtp is None else rtp + 1)
-        if rtp is None or rtcp != rtp + 1 or rtp % 2 or rtp > 254:
-            raise RtspError(f"interleaved channels {value[:20]!r} are not an even number and the next one")
-        return rtp, rtcp
-
-    @property
-    def ssrc(self) -> int | None:
-        """The promised SSRC, in hexadecimal with 1 to 8 digits and perhaps blanks (quirks S9 S10)."""
-        return _hexadecimal(self.get("ssrc"))
-
-
-def parse_transports(header: str) -> tuple[Transport, ...]:
-    """Every specification of a Transport field, in order of preference."""
-    transports = []
-    for specification in header.split(","):
-        protocol, *parameters = (part.strip() for part in specification.split(";"))
-        if protocol:
-            transports.append(Transport(protocol=protocol, parameters=_parameters(parameters)))
-    if not transports:
-        raise RtspError("a Transport header that names no transport")
-    return tuple(transports)
-
-
-def parse_transport(header: str) -> Transport:
-    """The only, or the preferred, specification of a Transport field."""
-    return parse_transports(header)[0]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RtpInfo:
-    """Where a track starts, from the response to PLAY (RFC 2326 12.33). None for what is absent or nonsense."""
-
-    url: str
-    sequence: int | None
-    rtp_timestamp: int | None
-    ssrc: int | None
-
-
-def parse_rtp_info(header: str) -> tuple[RtpInfo, ...]:
-    """Every track of an RTP-Info field. Sequences 0 and 1 are what cameras write who do not know (quirk S17)."""
-    tracks = []
-    for part in re.split(r",(?=\s*url\s*=)", header, flags=re.IGNORECASE):
-        parameters = _parameters(part.split(";"))
-        if "url" in parameters:
-            sequence = _integer(parameters.get("seq"))
-            timestamp = _integer(parameters.get("rtptime"))
-            tracks.append(
-                RtpInfo(
-                    url=parameters["url"],
-                    sequence=sequence if sequence is not None and 1 < sequence < 1 << 16 else None,
-                    rtp_timestamp=timestamp if timestamp is not None and timestamp < 1 << 32 else None,
-                    ssrc=_hexadecimal(parameters.get("ssrc")),
-                )
-            )
-    return tuple(tracks)
-
-
-def parse_public(header: str) -> frozenset[str]:
-    """The methods of a Public field."""
-    return frozenset(method.strip().upper() for method in header.split(",") if method.strip())
-
-
-def keepalive_method(public: Iterable[str]) -> str:
-    """What keeps a session alive once OPTIONS was answered: GW cameras ignore GET_PARAMETER (quirk S19)."""
-    return "SET_PARAMETER" if "SET_PARAMETER" in public else "GET_PARAMETER"
-
-
-def _parameters(parts: Iterable[str]) -> dict[str, str]:
-    """Parts like "name=value" by lower-case name; the first counts, without quotes and blanks (quirks S3 S10 S15)."""
-    parameters: dict[str, str] = {}
-    for part in parts:
-        name, _, value = part.partition("=")
-        if name.strip():
-            parameters.setdefault(name.strip().lower(), value.strip().strip('"'))
-    return parameters
-
-
-def _integer(text: str | None) -> int | None:
-    """A decimal number of at most 10 digits, without sign; None for anything else (rtptime=-1, quirk S16)."""
-    text = (text or "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None
-
-
-def _hexadecimal(text: str | None) -> int | None:
-    text = (text or "").strip()
-    return int(text, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,8}", text) else None

@@ -24,7 +24,7 @@ _HASHES = {"SHA-256": hashlib.sha256, "MD5": hashlib.md5}
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - a word of the grammar (RFC 7230 3.2.6), no secret
 _PARAMETER = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)')
-_SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?:\s+|$)")
+_SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?:\s+(?!=)|(?=,)|$)")
 _CREDENTIAL_BYTES = 4096
 
 
@@ -90,7 +90,7 @@ def authorize(
             if challenge.scheme == "Digest" and _hash_name(challenge.algorithm) == name and _usable(challenge):
                 return _answer(challenge, method, url, username, password, nonce_count, cnonce)
     if any(challenge.scheme == "Basic" for challenge in challenges):
-        return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
+        return f"Basic {base64.b64encode(_bytes(f'{username}:{password}')).decode()}"
     return None
 
 
@@ -154,7 +154,7 @@ def _digest(name: str, method: str, password: str, given: Mapping[str, str]) -> 
     """The response of RFC 7616 3.4.1; without qop that of RFC 2069."""
 
     def hashed(*parts: str) -> str:
-        return _HASHES[name](":".join(parts).encode()).hexdigest()
+        return _HASHES[name](_bytes(":".join(parts))).hexdigest()
 
     secret = hashed(given["username"], given["realm"], password)
     if given.get("algorithm", "").lower().endswith("-sess"):
@@ -179,7 +179,11 @@ def _verify_basic(encoded: str, username: str, password: str) -> bool:
 
 
 def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
+    return hmac.compare_digest(_bytes(given), _bytes(wanted))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # an answer may hold anything
 
 
 def _split_challenges(value: str) -> list[tuple[str, dict[str, str]]]:

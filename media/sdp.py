@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from media.errors import SdpError
+from media.rtsp_fields import parse_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,18 +98,15 @@ def join_control(base: str, control: str | None) -> str:
 
 def _parse_media(section: list[str]) -> MediaDescription | None:
     """None for a section without a payload type: TP-Link offers "smart/1/90000" (quirk D4)."""
-    kind, _, rest = section[0].removeprefix("m=").partition(" ")
-    _port, *words = rest.split()
-    transport, formats = (words[0], words[1:]) if words else ("", [])
-    payload_types = [int(word) for word in formats if word.isascii() and word.isdigit() and len(word) <= 3]
-    payload_types = [number for number in payload_types if number < 128]
+    kind, _port, transport, *formats = (*section[0].removeprefix("m=").split(), "", "", "")
+    payload_types = [number for word in formats if (number := parse_integer(word)) is not None and number < 128]
     if not payload_types:
         return None
     encodings = _encodings(section)
     payload_type = next((number for number in payload_types if number in encodings), payload_types[0])
     encoding, clock_rate = encodings.get(payload_type, ("", 0))
     return MediaDescription(
-        kind=kind.strip().lower(),
+        kind=kind.lower(),
         transport=transport,
         payload_type=payload_type,
         encoding=encoding,
@@ -124,9 +122,9 @@ def _encodings(section: Iterable[str]) -> dict[int, tuple[str, int]]:
     for value in _attributes(section, "rtpmap"):
         number, _, mapping = value.partition(" ")
         name, _, rest = mapping.strip().partition("/")
-        rate = rest.partition("/")[0].strip()
-        if number.isdigit() and rate.isascii() and rate.isdigit() and 0 < len(rate) <= 9 and int(rate):
-            encodings[int(number[:4])] = (name.strip().upper(), int(rate))
+        payload_type, clock_rate = parse_integer(number), parse_integer(rest.partition("/")[0])
+        if payload_type is not None and clock_rate and clock_rate < 1 << 32:  # what files can hold
+            encodings[payload_type] = (name.strip().upper(), clock_rate)
     return encodings
 
 
@@ -134,7 +132,7 @@ def _format_parameters(section: Iterable[str], payload_type: int) -> dict[str, s
     parameters: dict[str, str] = {}
     for value in _attributes(section, "fmtp"):
         number, _, rest = value.partition(" ")
-        if number == str(payload_type):
+        if parse_integer(number) == payload_type:
             for part in rest.split(";"):
                 name, _, setting = part.partition("=")
                 if name.strip():

@@ -1,0 +1,475 @@
+"""Payloads into access units: how units are cut, what loss does, what cameras do."""
+
+from __future__ import annotations
+
+import pytest
+
+from media.h264_parameters import ParameterSets
+from media.nal import split_length_prefixed
+from tests.builders_h264 import (
+    AUD,
+    IDR,
+    IDR_REST,
+    PPS,
+    SEI,
+    SLICE,
+    SLICE_REST,
+    SPS,
+    Receiver,
+    fragments,
+    with_start_codes,
+)
+
+SETS = ParameterSets(sps=(SPS,), pps=(PPS,))
+
+
+def stap(*nals: bytes) -> bytes:
+    """A STAP-A payload (RFC 6184 5.7.1)."""
+    return b"\x78" + b"".join(len(nal).to_bytes(2, "big") + nal for nal in nals)
+
+
+# --- how units are cut
+
+
+def test_a_unit_ends_with_the_marker() -> None:
+    """Without waiting for the next one."""
+    receiver = Receiver()
+    receiver.push(SEI, 10)
+    receiver.push(IDR, 10, marker=True)
+    assert receiver.nals == [[SEI, IDR]]
+    (unit,) = receiver.units
+    assert (unit.rtp_timestamp, unit.sync, unit.lost_packets, unit.parameters) == (10, True, 0, None)
+
+
+def test_a_unit_ends_with_another_timestamp() -> None:
+    """Some cameras never set the marker."""
+    receiver = Receiver()
+    for timestamp, nal in enumerate((IDR, SLICE, SLICE)):
+        receiver.push(nal, timestamp)
+    assert receiver.nals == [[IDR], [SLICE]]
+    assert [unit.sync for unit in receiver.units] == [True, False]
+
+
+def test_one_packet_may_end_two_units() -> None:
+    """The one before, by its timestamp, and its own, by its marker."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    receiver.push(SLICE, 2, marker=True)
+    assert receiver.nals == [[IDR], [SLICE]]
+
+
+def test_all_slices_of_a_picture_are_one_unit() -> None:
+    """GStreamer repeats the parameter sets before each of them."""
+    nals = [AUD, SPS, PPS, SEI, IDR, SPS, PPS, IDR_REST, IDR_REST]
+    receiver = Receiver()
+    receiver.push_unit(nals, 1, max_payload_bytes=100)
+    assert receiver.nals == [nals]
+    assert receiver.units[0].parameters == SETS
+
+
+def test_aggregated_and_fragmented_units_come_out_bit_identical() -> None:
+    """In order, whatever carried them."""
+    receiver = Receiver()
+    receiver.push(stap(AUD, SPS, PPS), 1)
+    for payload in fragments(IDR, 5):
+        receiver.push(payload, 1)
+    receiver.push(SEI, 1)
+    for payload in fragments(IDR_REST, 2):
+        receiver.push(payload, 1)
+    receiver.push(stap(IDR_REST, SEI), 1, marker=True)
+    assert receiver.nals == [[AUD, SPS, PPS, IDR, SEI, IDR_REST, IDR_REST, SEI]]
+    assert receiver.errors == []
+
+
+def test_an_empty_payload_changes_nothing_but_may_carry_the_marker() -> None:
+    """Some encoders send it so."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    receiver.push(b"", 1)
+    receiver.push(b"", 1, marker=True)
+    receiver.push(b"", 2, marker=True)
+    assert receiver.nals == [[IDR]]
+
+
+# --- parameter sets
+
+
+def test_parameters_come_with_the_first_unit_and_with_changes() -> None:
+    """A repetition is no change (quirk V15)."""
+    other_pps = PPS[:-1] + b"\xc1"
+    receiver = Receiver()
+    for timestamp, nals in enumerate(
+        ([SLICE], [SPS, PPS, IDR], [SPS, PPS, IDR], [SLICE], [other_pps, SLICE], [SPS, PPS, IDR])
+    ):
+        receiver.push_unit(nals, timestamp)
+    changed = ParameterSets(sps=(SPS,), pps=(other_pps,))
+    assert [unit.parameters for unit in receiver.units] == [None, SETS, None, None, changed, SETS]
+
+
+def test_parameters_of_the_description_come_with_the_first_unit() -> None:
+    """Those in the stream only where they differ."""
+    receiver = Receiver(SETS)
+    receiver.push_unit([SLICE], 1)
+    receiver.push_unit([SPS, PPS, IDR], 2)
+    assert [unit.parameters for unit in receiver.units] == [SETS, None]
+
+
+def test_an_unreadable_parameter_set_stays_in_its_unit() -> None:
+    """It is counted, and does not replace the ones in use."""
+    broken = b"\x67\x64"
+    receiver = Receiver(SETS)
+    receiver.push_unit([broken, PPS, IDR], 1)
+    assert receiver.nals == [[broken, PPS, IDR]]
+    assert receiver.units[0].parameters == SETS
+    assert receiver.depacketizer.unusable_sets == 1
+
+
+# --- what cameras do
+
+
+def test_marked_parameter_sets_with_another_timestamp_belong_to_the_next_picture() -> None:
+    """Reolink RLC-822A: SPS marked, PPS, then the IDR with another timestamp (quirk V1)."""
+    receiver = Receiver()
+    receiver.push(SPS, 100, marker=True)
+    receiver.push(PPS, 100)
+    receiver.push(IDR, 200, marker=True)
+    assert receiver.nals == [[SPS, PPS, IDR]]
+    assert receiver.units[0].rtp_timestamp == 200
+
+
+def test_parameter_sets_with_the_timestamp_of_the_picture_before() -> None:
+    """Belong to the next one (quirk V2)."""
+    receiver = Receiver()
+    receiver.push(SLICE, 100, marker=True)
+    receiver.push(SPS, 100)
+    receiver.push(PPS, 100)
+    receiver.push(IDR, 200, marker=True)
+    assert receiver.nals == [[SLICE], [SPS, PPS, IDR]]
+    assert [unit.rtp_timestamp for unit in receiver.units] == [100, 200]
+    assert receiver.lost == [0, 0]
+
+
+def test_a_unit_does_not_end_on_a_marked_parameter_set() -> None:
+    """LV-IP22IR40DVBL marks SPS, PPS and SEI (quirk V3)."""
+    receiver = Receiver()
+    for nal in (SPS, PPS, SEI):
+        receiver.push(nal, 1, marker=True)
+    receiver.push(IDR, 1, marker=True)
+    assert receiver.nals == [[SPS, PPS, SEI, IDR]]
+
+
+@pytest.mark.parametrize("fragment_count", range(1, 60))
+def test_start_codes_inside_an_sps_are_split(fragment_count: int) -> None:
+    """V380 sends SPS, PPS and IDR as one NAL unit in FU-A; a start code may span packets (quirk V4)."""
+    receiver = Receiver()
+    picture = b"\x65\x88" + bytes(range(1, 12))
+    joined = with_start_codes([SPS, PPS, picture])[4:]
+    payloads = fragments(joined, fragment_count) if fragment_count in valid_counts(joined) else [joined]
+    for payload in payloads:
+        receiver.push(payload, 1, marker=payload is payloads[-1])
+    assert receiver.nals == [[SPS, PPS, picture]]
+    assert receiver.units[0].sync
+    assert receiver.units[0].parameters == SETS
+
+
+def valid_counts(nal: bytes) -> set[int]:
+    """Into how many fragments of one size a NAL unit can be cut."""
+    return {-(-(len(nal) - 1) // step) for step in range(1, len(nal) - 1)}
+
+
+@pytest.mark.parametrize("wrap", [lambda nal: nal, stap])
+def test_start_codes_inside_a_whole_sps_are_split(wrap: object) -> None:
+    """In a single NAL unit and in a STAP-A too."""
+    assert callable(wrap)
+    receiver = Receiver()
+    receiver.push(wrap(with_start_codes([SPS, PPS, IDR])[4:]), 1, marker=True)
+    assert receiver.nals == [[SPS, PPS, IDR]]
+
+
+@pytest.mark.parametrize("first", [4, 3])
+def test_a_payload_that_is_a_byte_stream_is_split(first: int) -> None:
+    """With a start code of 3 or 4 bytes in front."""
+    receiver = Receiver()
+    receiver.push(with_start_codes([SPS, PPS, IDR])[4 - first :], 1, marker=True)
+    assert receiver.nals == [[SPS, PPS, IDR]]
+    assert receiver.errors == []
+
+
+def test_the_reserved_bit_of_fragments_is_ignored() -> None:
+    """Longse, HeroSpeed (quirk V9)."""
+    receiver = Receiver()
+    payloads = fragments(IDR, 4)
+    for payload in payloads:
+        receiver.push(payload[:1] + bytes([payload[1] | 0x20]) + payload[2:], 1, marker=payload is payloads[-1])
+    assert (receiver.nals, receiver.errors) == ([[IDR]], [])
+
+
+def test_a_type_that_changes_between_fragments_is_the_first_one() -> None:
+    """Tiandy (quirk V10)."""
+    receiver = Receiver()
+    payloads = fragments(IDR, 4)
+    for index, payload in enumerate(payloads):
+        other = bytes([payload[1] & 0xE0 | 1]) if index else payload[1:2]
+        receiver.push(payload[:1] + other + payload[2:], 1, marker=payload is payloads[-1])
+    assert (receiver.nals, receiver.errors) == ([[IDR]], [])
+
+
+def test_a_single_fragment_may_be_a_whole_nal_unit() -> None:
+    """OpenIPC sets start and end bit (quirk V11)."""
+    receiver = Receiver()
+    receiver.push(b"\x7c" + bytes([0xC0 | 5]) + IDR[1:], 1, marker=True)
+    assert (receiver.nals, receiver.errors) == ([[IDR]], [])
+
+
+def test_empty_fragments_are_accepted() -> None:
+    """At the start, inside and at the end (quirk V12)."""
+    receiver = Receiver()
+    for payload in (b"\x7c\x85", b"\x7c\x05" + IDR[1:], b"\x7c\x05", b"\x7c\x45"):
+        receiver.push(payload, 1, marker=payload == b"\x7c\x45")
+    assert (receiver.nals, receiver.errors) == ([[IDR]], [])
+
+
+# --- loss
+
+
+@pytest.mark.parametrize("missing", range(6))
+def test_a_nal_unit_with_a_fragment_missing_is_dropped(missing: int) -> None:
+    """The rest of its unit stays, and carries the count (quirk V14)."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    payloads = fragments(IDR_REST, 6)
+    for index, payload in enumerate(payloads):
+        if index != missing:
+            receiver.push(payload, 1, lost=int(index == missing + 1))
+    receiver.push(SEI, 1, marker=True, lost=int(missing == 5))
+    assert receiver.nals == [[IDR, SEI]]
+    assert receiver.lost == [1]
+    assert receiver.errors == []
+
+
+def test_whole_slices_around_a_loss_are_kept() -> None:
+    """Only what a lost packet was part of goes."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    receiver.push(IDR_REST, 1, lost=3, marker=True)
+    assert receiver.nals == [[IDR, IDR_REST]]
+    assert receiver.lost == [3]
+
+
+def test_a_unit_that_lost_its_picture_is_dropped_and_its_count_moves_on() -> None:
+    """With its SEI, which described a picture that is not there."""
+    receiver = Receiver()
+    receiver.push(SEI, 1)
+    payloads = fragments(IDR, 4)
+    receiver.push(payloads[0], 1)
+    receiver.push(payloads[2], 1, lost=1)
+    receiver.push(payloads[3], 1, marker=True)
+    receiver.push(SLICE, 2, marker=True, lost=2)
+    receiver.push(SLICE, 3, marker=True)
+    assert receiver.nals == [[SLICE], [SLICE]]
+    assert receiver.lost == [3, 0]
+    assert receiver.errors == []
+
+
+def test_loss_across_the_border_damages_the_unit_that_lacks_its_end() -> None:
+    """One packet is missing: that was the one with the marker. The next unit is whole."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    receiver.push(SLICE, 2, lost=1, marker=True)
+    assert receiver.lost == [1, 0]
+
+
+def test_more_loss_across_the_border_damages_both_units() -> None:
+    """The sum stays."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    receiver.push(SLICE, 2, lost=5, marker=True)
+    assert receiver.lost == [1, 4]
+
+
+def test_loss_between_whole_units_belongs_to_the_next() -> None:
+    """The unit before ended with its marker."""
+    receiver = Receiver()
+    receiver.push(IDR, 1, marker=True)
+    receiver.push(SLICE, 3, lost=2, marker=True)
+    receiver.push(SLICE, 4, marker=True)
+    assert receiver.lost == [0, 2, 0]
+
+
+def test_an_sei_without_its_picture_does_not_get_into_the_next_unit() -> None:
+    """Loss between the two."""
+    receiver = Receiver()
+    receiver.push(SEI, 1)
+    receiver.push(SLICE, 2, lost=1, marker=True)
+    assert (receiver.nals, receiver.lost) == ([[SLICE]], [1])
+
+
+def test_parameter_sets_of_a_lost_picture_are_not_forgotten() -> None:
+    """They come with the unit that is emitted next."""
+    receiver = Receiver()
+    receiver.push(stap(SPS, PPS), 1)
+    receiver.push(SLICE, 2, lost=4, marker=True)
+    assert receiver.units[0].parameters == SETS
+
+
+# --- joining
+
+
+def test_the_rest_of_a_picture_from_before_we_joined_is_skipped() -> None:
+    """Fragments without a start are no error then; later units are whole."""
+    receiver = Receiver()
+    for payload in fragments(IDR, 4)[2:]:
+        receiver.push(payload, 1, marker=payload[1] & 0x40 != 0)
+    receiver.push(SLICE, 2, marker=True)
+    assert (receiver.nals, receiver.lost, receiver.errors) == ([[SLICE]], [0], [])
+
+
+def test_joining_within_a_picture_is_damage() -> None:
+    """Its first slice went by: fragments without a start, or a first slice that is none."""
+    receiver = Receiver()
+    receiver.push(fragments(IDR, 4)[3], 1)
+    receiver.push(IDR_REST, 1, marker=True)
+    assert (receiver.nals, receiver.lost) == ([[IDR_REST]], [1])
+    receiver = Receiver()
+    receiver.push(IDR_REST, 1, marker=True)
+    receiver.push(IDR_REST, 2, marker=True)
+    assert receiver.lost == [1, 0]
+
+
+# --- malformed packets
+
+
+@pytest.mark.parametrize(
+    ("payload", "problem"),
+    [
+        (b"\x79" + bytes(10), "STAP-B"),
+        (b"\x7a" + bytes(10), "MTAP16"),
+        (b"\x7b" + bytes(10), "MTAP24"),
+        (b"\x7d\x85" + bytes(10), "FU-B"),
+        (b"\x7e" + bytes(10), "0x7e"),
+        (b"\x7f" + bytes(10), "0x7f"),
+        (b"\x00" + bytes(10), "type 0"),
+        (b"\x00", "type 0"),
+        (b"\xe5" + bytes(10), "0xe5"),
+        (b"\x7c", "without its header"),
+        (b"\x7c\x80" + bytes(10), "type 0"),
+        (b"\x7c\x9c" + bytes(10), "type 28"),
+        (b"\x7c\x05" + bytes(10), "without a start"),
+        (stap(SEI)[:-1], "STAP-A"),
+        (b"\x78\x00", "STAP-A"),
+        (b"\x78\x00\x00", "STAP-A"),
+        (stap(b"\xe5" + bytes(5)), "0xe5"),
+        (stap(b"\x78\x00\x01\x41"), "0x78"),
+    ],
+)
+def test_a_malformed_packet_is_damage_to_its_unit_alone(payload: bytes, problem: str) -> None:
+    """It is named, the unit goes on, the next one is whole."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    receiver.push(payload, 1)
+    receiver.push(IDR_REST, 1, marker=True)
+    receiver.push(SLICE, 2, marker=True)
+    assert receiver.nals == [[IDR, IDR_REST], [SLICE]]
+    assert receiver.lost == [1, 0]
+    assert len(receiver.errors) == 1
+    assert problem in receiver.errors[0]
+
+
+def test_what_stands_before_the_error_in_an_aggregate_is_kept() -> None:
+    """And what is after it is not guessed at."""
+    receiver = Receiver()
+    receiver.push(stap(SPS, PPS, IDR) + b"\xff\xff\x06", 1, marker=True)
+    assert (receiver.nals, receiver.lost, len(receiver.errors)) == ([[SPS, PPS, IDR]], [1], 1)
+
+
+def test_an_aggregate_without_units_is_nothing() -> None:
+    """No more than an empty payload."""
+    receiver = Receiver()
+    receiver.push(b"\x78", 1)
+    receiver.push(IDR, 1, marker=True)
+    assert (receiver.nals, receiver.lost, receiver.errors) == ([[IDR]], [0], [])
+
+
+def test_fragments_that_never_end_are_reported_and_the_new_packet_still_counts() -> None:
+    """Another timestamp, without any loss (quirk V13)."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    receiver.push(fragments(IDR_REST, 3)[0], 1)
+    receiver.push(SLICE, 2, marker=True)
+    assert receiver.nals == [[IDR], [SLICE]]
+    assert receiver.lost == [1, 0]
+    assert receiver.errors == ["a fragmented NAL unit did not end before the timestamp changed"]
+
+
+@pytest.mark.parametrize("following", [SEI, stap(SEI), fragments(IDR_REST, 3)[0]])
+def test_fragments_interrupted_by_another_nal_unit_are_dropped(following: bytes) -> None:
+    """Likewise."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    receiver.push(fragments(IDR_REST, 3)[0], 1)
+    receiver.push(following, 1)
+    for payload in fragments(IDR_REST, 3)[1:] if following[0] == 0x7C else []:
+        receiver.push(payload, 1)
+    receiver.push(SEI, 1, marker=True)
+    assert receiver.nals == [[IDR, IDR_REST if following[0] == 0x7C else SEI, SEI]]
+    assert receiver.lost == [1]
+    assert receiver.errors == ["a fragmented NAL unit did not end before the next one"]
+
+
+def test_a_marker_before_the_end_of_fragments_ends_the_unit() -> None:
+    """Without the NAL unit in question (quirk V17)."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    receiver.push(fragments(IDR_REST, 3)[0], 1)
+    receiver.push(fragments(IDR_REST, 3)[1], 1, marker=True)
+    receiver.push(SLICE, 2, marker=True)
+    assert (receiver.nals, receiver.lost) == ([[IDR], [SLICE]], [1, 0])
+    assert receiver.errors == ["a marker inside a fragmented NAL unit"]
+
+
+def test_fragments_without_a_start_are_reported_once() -> None:
+    """Not each of them."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    for payload in fragments(IDR_REST, 6)[1:]:
+        receiver.push(payload, 1, marker=payload[1] & 0x40 != 0)
+    assert (receiver.nals, receiver.lost, len(receiver.errors)) == ([[IDR]], [1], 1)
+
+
+@pytest.mark.parametrize("payload", [b"\x7c\x05" + bytes(500), b"\x06" + bytes(500), stap(b"\x06" + bytes(500))])
+def test_a_unit_has_a_largest_size(payload: bytes) -> None:
+    """Past it the unit is dropped and its memory freed; the next one is whole."""
+    receiver = Receiver(max_unit_bytes=10_000)
+    receiver.push(IDR, 1)
+    receiver.push(b"\x7c\x85" + bytes(500), 1)
+    for _ in range(100):
+        receiver.push(payload, 1)
+        assert len(receiver.depacketizer._nals) <= 10_000 + len(payload)
+    receiver.push(payload, 1, marker=True)
+    assert receiver.units == []
+    assert "an access unit of more than 10000 bytes" in receiver.errors
+    errors = len(receiver.errors)
+    receiver.push(SLICE, 2, marker=True)
+    assert receiver.nals == [[SLICE]]
+    assert receiver.lost[0] >= 1
+    assert len(receiver.errors) == errors <= 2
+
+
+def test_units_without_a_picture_do_not_pile_up() -> None:
+    """They wait for one (rule 2), but not without a bound."""
+    receiver = Receiver(max_unit_bytes=1000)
+    for timestamp in range(1000):
+        receiver.push(SEI, timestamp, marker=True)
+        assert len(receiver.depacketizer._nals) <= 1000
+    assert receiver.units == []
+    assert receiver.errors != []
+
+
+def test_units_are_not_touched_after_they_were_emitted() -> None:
+    """They belong to whoever took them."""
+    receiver = Receiver()
+    receiver.push_unit([SPS, PPS, IDR, IDR_REST], 1, 50)
+    before = bytes(receiver.units[0].nals)
+    receiver.push_unit([SLICE, SLICE_REST], 2, 50)
+    assert bytes(receiver.units[0].nals) == before
+    assert split_length_prefixed(before) == [SPS, PPS, IDR, IDR_REST]
