@@ -3,7 +3,10 @@
 The map
     layout      where things are under the data directory        files       every file operation of this package
     spool       append, seal, group commit                       journal     what a run observed beside its footage
-    recovery    seal what a dead run left open                   spool_reader  the newest minute, for playback
+    group_commit  one commit for all cameras of a disk           commit_file one file of it, never retried
+    recovery    seal what a dead run left open                   quarantine  what recovery takes out of the spool
+    spool_runs  which runs there are, and which live             growing_segment  an open file, scanned as it grows
+    spool_reader  the newest minute, for playback
     model       rows as values                                   segment_row a segment's row from its file
     catalog     the port: inventory, footage, gaps, expiry       sqlite*     the embedded catalog; sql/ its statements
     gap_ledger  the gap rules, pure                              coverage    interval arithmetic, pure

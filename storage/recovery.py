@@ -65,32 +65,26 @@ class RecoveredRun:
 
 
 def recover_run(run_directory: Path, quarantine: Path, clock: Clock, report: Callable[[Finding], None]) -> RecoveredRun:
-    """Recover a run if it is dead. Blocks. SpoolError if its directory cannot be opened; idempotent, may be killed."""
+    """Recover a run if it is dead. Blocks; idempotent, may be killed. SpoolError if its directory cannot be read."""
     run = layout.parse_run_name(run_directory.name)
     if run is None:
         raise SpoolError(f"{run_directory}: not the directory of a run")
+    recovery = _Recovery(run_directory, Quarantine(quarantine), clock, report)
     try:
-        lock_fd = files.open_directory(run_directory)
+        alive = not recovery.recover()
     except OSError as error:
         raise SpoolError(f"{run_directory}: {error.strerror}") from error
-    try:
-        if not files.lock(lock_fd):
-            return RecoveredRun(run=run, alive=True, complete=False, sealed=(), findings=())
-        recovery = _Recovery(run_directory, Quarantine(quarantine), clock, report)
-        recovery.recover()
-    finally:
-        files.close(lock_fd)
     return RecoveredRun(
         run=run,
-        alive=False,
-        complete=recovery.complete,
+        alive=alive,
+        complete=recovery.complete and not alive,
         sealed=tuple(recovery.sealed),
         findings=tuple(recovery.findings),
     )
 
 
 class _Recovery:
-    """One dead run under its lock."""
+    """One run, and what was found in it."""
 
     def __init__(
         self, run_directory: Path, quarantine: Quarantine, clock: Clock, report: Callable[[Finding], None]
@@ -103,14 +97,23 @@ class _Recovery:
         self._clock = clock
         self._report = report
 
-    def recover(self) -> None:
-        """Go through the run's directory."""
-        for name in files.names(self._directory):
-            path = self._directory / name
-            if layout.parse_stream_name(name) is not None:
-                self._attempt(path, self._recover_stream)
-            elif name != layout.JOURNAL:
-                self._find(path, "not a part of a run; left where it is")
+    def recover(self) -> bool:
+        """Go through the run's directory under its lock; False if somebody else has it."""
+        lock_fd = files.open_directory(self._directory)
+        try:
+            if not files.lock(lock_fd):
+                return False
+            for name in files.names(self._directory):
+                self._recover_entry(self._directory / name)
+        finally:
+            files.close(lock_fd)
+        return True
+
+    def _recover_entry(self, path: Path) -> None:
+        if layout.parse_stream_name(path.name) is not None:
+            self._attempt(path, self._recover_stream)
+        elif path.name != layout.JOURNAL:
+            self._find(path, "not a part of a run; left where it is")
 
     def _recover_stream(self, directory: Path) -> None:
         try:

@@ -1,0 +1,74 @@
+"""Names in the spool: exactly one for each segment, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from media.identity import LIMIT
+from storage import layout
+from tests.builders_spool import CAMERA, STREAM, identity
+
+SPOOL = Path("/hulta/spool")
+RUN_AND_STREAM = f"0000000000001234/{STREAM}"
+
+
+def test_a_segment_is_found_by_its_name() -> None:
+    """Path and identity are the same fact, open and sealed."""
+    segment = identity(17)
+    opened, sealed = layout.open_path(SPOOL, segment), layout.sealed_path(SPOOL, segment)
+    assert str(opened) == f"/hulta/spool/{RUN_AND_STREAM}/{CAMERA}.1.17.mp4.open"
+    assert str(sealed) == f"/hulta/spool/{RUN_AND_STREAM}/{CAMERA}.1.17.mp4"
+    assert layout.parse_segment_path(opened) == layout.SegmentName(identity=segment, sealed=False)
+    assert layout.parse_segment_path(sealed) == layout.SegmentName(identity=segment, sealed=True)
+
+
+def test_the_largest_numbers_have_names_too() -> None:
+    """Everything an identity can hold is written and read back."""
+    segment = identity(LIMIT - 1, run=LIMIT - 1, epoch=LIMIT - 1)
+    parsed = layout.parse_segment_path(layout.sealed_path(SPOOL, segment))
+    assert parsed == layout.SegmentName(identity=segment, sealed=True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{RUN_AND_STREAM}/{CAMERA}.1.017.mp4",
+        f"{RUN_AND_STREAM}/{CAMERA}.01.17.mp4",
+        f"{RUN_AND_STREAM}/{CAMERA}.1.-1.mp4",
+        f"{RUN_AND_STREAM}/{CAMERA}.1.{LIMIT}.mp4",
+        f"{RUN_AND_STREAM}/{CAMERA}.1.1٣.mp4",
+        f"{RUN_AND_STREAM}/{CAMERA}.1.17.mp4.open.bak",
+        f"{RUN_AND_STREAM}/{str(CAMERA).upper()}.1.17.mp4",
+        f"{RUN_AND_STREAM}/{CAMERA.hex}.1.17.mp4",
+        f"{RUN_AND_STREAM}/{CAMERA}.1.17.mp4\n",
+        f"{RUN_AND_STREAM}/holiday.mp4",
+        f"0000000000001234/stream/{CAMERA}.1.17.mp4",
+        f"f000000000001234/{STREAM}/{CAMERA}.1.17.mp4",
+        f"1234/{STREAM}/{CAMERA}.1.17.mp4",
+        f".unborn-0000000000001234/{STREAM}/{CAMERA}.1.17.mp4",
+    ],
+)
+def test_other_names_are_nobody(path: str) -> None:
+    """A name that we would not have written is not read as ours."""
+    assert layout.parse_segment_path(SPOOL / path) is None
+
+
+def test_the_data_directory_has_one_place_for_each_thing() -> None:
+    """The layout of the first page of docs/formats/spool.md."""
+    data = layout.Layout(Path("/hulta"))
+    assert [
+        str(path)
+        for path in (data.assignments, data.token, data.key, data.catalog, data.objects, data.quarantine, data.spool)
+    ] == [
+        "/hulta/assignments.json",
+        "/hulta/token",
+        "/hulta/key",
+        "/hulta/catalog.sqlite",
+        "/hulta/objects",
+        "/hulta/quarantine",
+        "/hulta/spool",
+    ]
+    assert str(data.socket("ship")) == "/hulta/run/ship.sock"
+    assert str(data.lock("ship")) == "/hulta/run/ship.lock"
