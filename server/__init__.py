@@ -1,0 +1,39 @@
+"""The daemon and its doors: command line, settings, supervisor, HTTP API, page.
+
+The command line (`hulta`, `python -P -m server`)
+    __main__        a command for people, or a role for the supervisor
+    cli             all commands; cli_frame: configuration, data directory, errors and exits of each
+    cli_run         demo, run, record, ship, keep, serve; cli_simulate: cameras to try with
+    cli_config      config check, apply; cli_cameras: list, add, remove, test; cli_check: check
+    cli_status      status, cli_footage: footage, cli_export: export: questions to the API, by api_client
+    demonstration   what `hulta demo` shows; announcer: says where the page is; camera_probe: watches one camera
+
+The configuration
+    yaml_loader     YAML with line numbers and ${VAR}; quantities: 62d, 40M, 127.0.0.1:8080
+    settings        what the file may say; settings_errors: what is wrong with it, in words
+    desired         from the file to what the catalog is asked for; catalog_access: opening the catalog
+    spool_disk      whether the data directory's disk keeps what it promised; version: of this installation
+
+The processes
+    supervisor      keeps the roles alive; child: one of them; assigner: tells `record` its cameras
+    role            what is common to roles; role_record, role_ship, role_keep, role_serve: what each is made of
+    role_lock       one of each, and how a successor ends a stale one; parent: children end with their supervisor
+    status_socket   how a role answers for itself; watchdog: how the supervisor does to systemd
+    listener        the API's socket; waiting: waits that a stop cuts short; log: what may be logged, and how
+
+The HTTP API
+    http            the application; parts: what its handlers work with
+    api_cameras, api_media, api_health, api_page    the routes; api_schema: their JSON, described
+    camera_view     a camera as it is shown; fleet: what the roles say; metrics: the same for Prometheus
+    byte_ranges     bytes over HTTP; head: HEAD for every GET
+    auth            who may; problems: errors as RFC 9457; security_headers: what every answer tells a browser
+    page/           the operators' page and the API's documentation: plain files, nothing loaded from elsewhere
+
+What holds
+    1. Nothing here slows or stops `record`: not the catalog, not the API, not a viewer, not a faulty configuration.
+    2. Every error a person can cause is a sentence that names what and where, with an exit code or a status of its own.
+    3. No credential is in a log, an answer, a command line, an environment of a child, or a file but the sealed ones.
+    4. Nothing is reachable from another host without the token, and no route can forget to ask for it.
+
+Not here: what the commands and routes are about. That is ingest, storage, retention and playback.
+"""

@@ -1,0 +1,24 @@
+"""`hulta`, and `python -P -m server`: a command for people, or a role started by the supervisor."""
+
+from __future__ import annotations
+
+import sys
+
+from server.parent import follow_parent
+
+
+def main() -> int:
+    """Be a role if the supervisor says so, else the command line. What is not needed is not imported."""
+    supervised = follow_parent()
+    if supervised and sys.argv[1] != "simulate":
+        from server.role import run_supervised  # noqa: PLC0415 - `record` starts a second sooner without the CLI
+
+        return run_supervised(sys.argv[1:])
+    from server.cli import app  # noqa: PLC0415 - as above
+
+    app(prog_name="hulta")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Tells a person at the terminal where the page is, once it answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.cli_frame import out
+from server.status_socket import read_status
+from server.waiting import pause
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from server.quantities import ListenAddress
+    from storage.clock import Clock
+    from storage.layout import Layout
+
+LOOK_S = 0.25
+
+
+class Announcer:
+    """Prints the address once `serve` answers."""
+
+    def __init__(self, *, address: ListenAddress, data: Layout, clock: Clock) -> None:
+        self._address = address
+        self._data = data
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Wait for `serve`, say it once, end."""
+        while not stop.is_set() and await read_status(self._data.socket("serve")) is None:
+            await pause(self._clock, LOOK_S, stop)
+        if stop.is_set():
+            return
+        out.print(f"Hulta is at {self._address.url}  (Ctrl-C ends it)", markup=False)
+        if not self._address.loopback:
+            out.print(f"It asks for the token in {self._data.token} (as password, with any user name).", markup=False)

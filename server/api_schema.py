@@ -1,0 +1,94 @@
+"""The JSON of the API, for its OpenAPI description. Answers are built as plain values, not validated twice."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from media.errors import GapReason
+
+
+class CameraJson(BaseModel):
+    """A camera and how it is."""
+
+    id: UUID
+    name: str
+    site: str
+    enabled: bool
+    state: Literal["disabled", "connecting", "recording", "failed"]
+    reason: GapReason | None = Field(description="Why it does not record.")
+    since: datetime | None = Field(
+        description="Since when it is in this state; for one that does not record, since its newest footage."
+    )
+    durable_through: datetime | None = Field(description="The end of its newest footage that survives a power cut.")
+    bitrate_bps: int | None
+    camera_clock_offset_us: int | None = Field(description="The camera's own clock minus this host's.")
+
+
+class IntervalJson(BaseModel):
+    """A half-open interval."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: datetime = Field(alias="from")
+    to: datetime
+
+
+class SpanJson(IntervalJson):
+    """Continuous footage."""
+
+    segments: int
+    bytes: int
+    damaged: int = Field(description="Segments in which packets were lost.")
+
+
+class AbsenceJson(IntervalJson):
+    """Time without footage to show, and why."""
+
+    detail: str
+
+
+class GapJson(AbsenceJson):
+    """Time that should have been recorded and was not."""
+
+    reason: GapReason
+
+
+class TimelineJson(BaseModel):
+    """What there is of a camera in a range: every instant is in exactly one of the first five lists."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    camera: UUID
+    from_: datetime = Field(alias="from")
+    to: datetime
+    spans: list[SpanJson]
+    gaps: list[GapJson]
+    expired: list[AbsenceJson]
+    missing: list[AbsenceJson]
+    pending: list[AbsenceJson]
+    events: list[dict[str, Any]]
+
+
+class ProblemJson(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemJson, "description": description, "content": {"application/problem+json": {}}}
+    for status, description in (
+        (400, "The range or a parameter is wrong"),
+        (401, "A token is needed"),
+        (403, "The request was meant for another host"),
+        (404, "Unknown, or nothing in the range"),
+        (503, "A part of the server is not available"),
+    )
+}

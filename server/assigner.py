@@ -1,0 +1,93 @@
+"""Keeps the assignments file equal to the catalog's cameras.
+
+It runs in the supervisor, beside the children. While the catalog is down nothing changes: `record` goes on with the
+file as it is, also across a restart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ingest.assignments import Assignment, write_assignments
+from server.desired import apply_settings
+from server.waiting import pause, until_stopped
+from storage.secrets import SecretBox
+from storage.sqlite_catalog import SqliteCatalog
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from server.settings import Settings
+    from storage.catalog import Inventory
+    from storage.clock import Clock
+    from storage.layout import Layout
+
+LOOK_S = 1.0
+RETRY_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Assigner:
+    """Applies the configuration once, then follows the catalog."""
+
+    def __init__(self, *, settings: Settings, data: Layout, clock: Clock) -> None:
+        self._settings = settings
+        self._data = data
+        self._clock = clock
+        self._written: list[Assignment] | None = None
+        self._complaint = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`. Whatever fails is tried again: nothing here may take the children down with it."""
+        while not stop.is_set():
+            try:
+                await until_stopped(self._run_once(), stop)
+            except Exception as error:  # noqa: BLE001 - a defect here must not stop the recording
+                self._complain(error)
+            await pause(self._clock, RETRY_S, stop)
+
+    async def _run_once(self) -> None:
+        """Open the catalog, apply the configuration, follow. Ends only by an error or by being cancelled."""
+        box = SecretBox.at(self._data.key)
+        catalog = await SqliteCatalog.open(self._data.catalog, self._clock, box)
+        try:
+            for change in await apply_settings(catalog.inventory, self._settings):
+                log.info("configuration_applied", change=str(change))
+            while True:
+                await self.assign(catalog.inventory, box)
+                self._complaint = ""
+                await self._clock.sleep(LOOK_S)
+        finally:
+            await catalog.close()
+
+    async def assign(self, inventory: Inventory, box: SecretBox) -> None:
+        """Write the file if the cameras that are enabled, or anything `record` needs of them, have changed."""
+        networks = {site.name: site.networks for site in await inventory.sites()}
+        wanted = [
+            Assignment(
+                stream=camera.stream,
+                camera=camera.id,
+                name=camera.name,
+                epoch=camera.epoch,
+                url=camera.url,
+                segment_us=self._settings.segments.seconds * 1_000_000,
+                bitrate_bps=camera.bitrate_bps,
+                networks=networks.get(camera.site, ()),
+            )
+            for camera in await inventory.cameras()
+            if camera.enabled
+        ]
+        if wanted != self._written:
+            write_assignments(self._data.assignments, wanted, box)
+            self._written = wanted
+            log.info("assignments_written", streams=len(wanted))
+
+    def _complain(self, error: Exception) -> None:
+        """Once, not every two seconds."""
+        complaint = f"{type(error).__name__}: {error}"
+        if complaint != self._complaint:
+            log.error("assignments_not_followed", error=error)
+        self._complaint = complaint

@@ -1,0 +1,110 @@
+"""Who may use the API.
+
+On loopback it is open, but only to requests that were meant for it: the Host header must name this host, or a page of
+any website could read footage through a name that it rebinds to 127.0.0.1. On every other address each request needs
+the token, from the first day. The token is accepted as `Authorization: Bearer` and, because browsers, VLC and ffmpeg
+cannot send that from a URL bar, as the password of Basic authentication with any user name (decision 0046).
+
+`/healthz` and `/readyz` say nothing about cameras and are open everywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from media.errors import HultaError, UsageError
+from server.problems import problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+TOKEN_VARIABLE = "HULTA_TOKEN"  # noqa: S105 - the name of the variable
+MIN_TOKEN_CHARACTERS = 16
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def find_token(path: Path) -> str | None:
+    """The token of this data directory, for the CLI: HULTA_TOKEN or the file; None if there is none."""
+    given = os.environ.get(TOKEN_VARIABLE)
+    if given:
+        return given
+    try:
+        return path.read_text().strip() or None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HultaError(f"{path}: the token cannot be read: {error.strerror}") from None
+
+
+def make_token(path: Path) -> str:
+    """The token the API asks for: HULTA_TOKEN, the file, or a new one (256 random bits) in a file of mode 0600."""
+    token = find_token(path)
+    if token is None:
+        token = secrets.token_urlsafe(32)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(token + "\n")
+            file.flush()
+            os.fsync(descriptor)
+    if len(token) < MIN_TOKEN_CHARACTERS:
+        raise UsageError(
+            f"the token is shorter than {MIN_TOKEN_CHARACTERS} characters", hint=f"{TOKEN_VARIABLE} or {path}"
+        )
+    return token
+
+
+class Gate:
+    """ASGI middleware in front of every route: nothing behind it can forget to ask."""
+
+    def __init__(self, app: ASGIApp, *, token: str | None) -> None:
+        self._app = app
+        self._token = token.encode() if token else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through, or answer it here."""
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if self._token is None:
+            if _host_name(headers.get(b"host", "")) in LOOPBACK_NAMES:
+                await self._app(scope, receive, send)
+                return
+            refusal = problem(
+                403, "This address is not one of this host's", "Use http://127.0.0.1 or http://localhost."
+            )
+        elif self._accepts(headers.get(b"authorization", "")):
+            await self._app(scope, receive, send)
+            return
+        else:
+            refusal = problem(401, "A token is needed", "Send the token of this server as `Authorization: Bearer`.")
+            refusal.headers["WWW-Authenticate"] = 'Basic realm="hulta", charset="UTF-8", Bearer realm="hulta"'
+        await refusal(scope, receive, send)
+
+    def _accepts(self, authorization: str) -> bool:
+        scheme, _, credentials = authorization.partition(" ")
+        given = credentials.strip().encode("latin-1")
+        if scheme.lower() == "basic":
+            try:
+                given = base64.b64decode(given, validate=True).partition(b":")[2]
+            except binascii.Error:
+                return False
+        elif scheme.lower() != "bearer":
+            return False
+        assert self._token is not None
+        return hmac.compare_digest(given, self._token)
+
+
+def _host_name(host: str) -> str:
+    """The name of a Host header without its port."""
+    if host.startswith("["):
+        return (host.partition("]")[0] + "]").lower()
+    return host.partition(":")[0].lower()

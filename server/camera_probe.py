@@ -1,0 +1,87 @@
+"""Watching a camera for a few seconds, with the recorder's own client: what works here will record."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ingest.backoff import Herd
+from ingest.client import open_session
+from media.errors import GapReason, SourceError
+
+if TYPE_CHECKING:
+    from media.access_unit import AccessUnit
+    from media.h264_parameters import ParameterSets
+    from media.url import CameraUrl
+    from storage.clock import Clock
+
+ANYWHERE = ("0.0.0.0/0", "::/0")  # whoever tests a camera by hand knows where it is
+FIRST_SYNC_S = 12.0  # smart codecs send a sync sample every 10 s
+WATCH_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a camera sends."""
+
+    codec: str
+    width: int
+    height: int
+    frames_per_s: float
+    bitrate_bps: int
+    sync_distance_s: float
+    lost_packets: int
+
+
+class _Watch:
+    """Counts access units from the first sync sample on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.synced = asyncio.Event()
+        self.parameters: ParameterSets | None = None
+        self.began_us = 0
+        self.frames = self.syncs = self.size_bytes = self.lost_packets = 0
+
+    def add(self, unit: AccessUnit) -> None:
+        """One more."""
+        self.parameters = unit.parameters or self.parameters
+        if unit.sync and self.parameters is not None and not self.synced.is_set():
+            self.began_us = self._clock.boot_us()
+            self.synced.set()
+        if self.synced.is_set():
+            self.frames += 1
+            self.syncs += unit.sync
+            self.size_bytes += len(unit.nals)
+            self.lost_packets += unit.lost_packets
+
+    def findings(self) -> Findings:
+        """The figures so far."""
+        assert self.parameters is not None
+        track = self.parameters.track()
+        seconds = max(1, self._clock.boot_us() - self.began_us) / 1_000_000
+        return Findings(
+            codec=track.codec,
+            width=track.width,
+            height=track.height,
+            frames_per_s=self.frames / seconds,
+            bitrate_bps=int(self.size_bytes * 8 / seconds),
+            sync_distance_s=seconds / self.syncs,
+            lost_packets=self.lost_packets,
+        )
+
+
+async def probe(url: CameraUrl, clock: Clock) -> Findings:
+    """Connect, wait for a sync sample, watch. SourceError says what is wrong with the camera."""
+    watch = _Watch(clock)
+    session = await open_session(url, networks=ANYWHERE, herd=Herd(clock), clock=clock, emit=watch.add)
+    try:
+        try:
+            await asyncio.wait_for(watch.synced.wait(), FIRST_SYNC_S)
+        except TimeoutError:
+            raise SourceError(GapReason.NO_SYNC, f"the camera sent no sync sample in {FIRST_SYNC_S:.0f} s") from None
+        await clock.sleep(WATCH_S)
+        return watch.findings()
+    finally:
+        session.close()

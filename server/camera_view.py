@@ -1,0 +1,105 @@
+"""A camera as the API shows it: what the catalog wants, what the recorder does, and what is safe.
+
+`since` answers "why is this camera not recording, and since when": for a camera that does not record it is the end of
+its newest footage, however often the recorder was restarted meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from media.errors import GapReason
+from playback.timerange import format_instant
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from playback.library import Library
+    from server.fleet import Fleet
+    from storage.catalog import Catalog, Gaps
+    from storage.clock import Clock
+    from storage.model import Camera
+
+LOOK_BACK_US = 900_000_000  # longer than any segment
+MAX_GAPS_BACK = 200
+
+RECORDER_SILENT = {"state": "failed", "reason": GapReason.CRASH.value}
+NOT_TAKEN_UP = {"state": "connecting"}  # assigned a moment ago
+
+
+class CameraView:
+    """Makes camera JSON. Remembers the newest footage of each stream: it never moves back."""
+
+    def __init__(self, *, catalog: Catalog, library: Library, fleet: Fleet, clock: Clock) -> None:
+        self._catalog = catalog
+        self._library = library
+        self._fleet = fleet
+        self._clock = clock
+        self._through_us: dict[UUID, int] = {}
+
+    async def describe(self, camera: Camera) -> dict[str, Any]:
+        """The camera JSON of the public contract."""
+        live = self._live(camera)
+        through_us = await self.durable_through_us(camera)
+        return {
+            "id": str(camera.id),
+            "name": camera.name,
+            "site": camera.site,
+            "enabled": camera.enabled,
+            "state": live["state"],
+            "reason": live.get("reason"),
+            "since": _instant(_since_us(live, through_us)),
+            "durable_through": _instant(through_us),
+            "bitrate_bps": live.get("bitrate_bps"),
+            "camera_clock_offset_us": live.get("camera_clock_offset_us"),
+        }
+
+    async def durable_through_us(self, camera: Camera) -> int | None:
+        """Where the camera's newest durable footage ends."""
+        live = self._fleet.stream(camera.stream)
+        durable = live.get("durable") if live else None
+        if durable is not None:
+            self._through_us[camera.stream] = max(durable["through_us"], self._through_us.get(camera.stream, 0))
+        elif camera.stream not in self._through_us:
+            found = await self._newest_footage_us(camera)
+            if found is None:
+                return None
+            self._through_us[camera.stream] = found
+        return self._through_us[camera.stream]
+
+    def _live(self, camera: Camera) -> dict[str, Any]:
+        if not camera.enabled:
+            return {"state": "disabled", "reason": GapReason.CAMERA_DISABLED.value}
+        if self._fleet.record.answer is None:
+            return RECORDER_SILENT
+        return self._fleet.stream(camera.stream) or NOT_TAKEN_UP
+
+    async def _newest_footage_us(self, camera: Camera) -> int | None:
+        now_us = self._clock.wall_us()
+        timeline = await self._library.timeline(camera, now_us - LOOK_BACK_US, now_us)
+        if timeline.spans:
+            return max(span.to_us for span in timeline.spans)
+        edge_us = await _before_gaps(self._catalog.gaps, camera.stream, now_us)
+        declared_us = camera.expected_since_us or camera.enabled_since_us
+        return edge_us if declared_us < edge_us < now_us else None
+
+
+async def _before_gaps(gaps: Gaps, stream: UUID, edge_us: int) -> int:
+    """Go back over the gaps that touch one another, to where something else was."""
+    for _ in range(MAX_GAPS_BACK):
+        touching = await gaps.gaps(stream, edge_us - 1, edge_us)
+        if not touching:
+            break
+        edge_us = touching[0].start_us
+    return edge_us
+
+
+def _since_us(live: dict[str, Any], through_us: int | None) -> int | None:
+    since_us: int | None = live.get("since_us")
+    if live["state"] == "recording" or through_us is None:
+        return since_us
+    return through_us if since_us is None else min(since_us, through_us)
+
+
+def _instant(wall_us: int | None) -> str | None:
+    return None if wall_us is None else format_instant(wall_us)

@@ -1,0 +1,134 @@
+"""`hulta cameras`: list, add, remove, test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+from rich.table import Table
+
+from media.errors import UsageError
+from media.url import CameraUrl
+from server.camera_probe import probe
+from server.catalog_access import open_catalog
+from server.cli_frame import DEFAULT_DATA, DataOption, JsonOption, command, existing_data, open_data, out
+from server.desired import apply_settings
+from server.quantities import format_rate, parse_rate_bps
+from server.settings import DEFAULT_POLICY, Settings, checked_name
+from storage.clock import HostClock
+from storage.model import DesiredCamera
+
+if TYPE_CHECKING:
+    from storage.layout import Layout
+    from storage.model import Camera
+
+PASSWORD_VARIABLE = "HULTA_CAMERA_PASSWORD"  # noqa: S105 - the name of the variable
+
+app = typer.Typer(help="The cameras of the catalog.", no_args_is_help=True)
+
+UrlArgument = Annotated[str, typer.Argument(help="rtsp://host:port/path", metavar="URL")]
+UsernameOption = Annotated[
+    str | None, typer.Option(help=f"Login name. The password is asked for, or taken from {PASSWORD_VARIABLE}.")
+]
+
+
+def list_cameras(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
+    """All cameras, the disabled ones too. `hulta status` tells how they are."""
+    cameras = asyncio.run(_cameras(existing_data(data)))
+    if json:
+        out.print_json(data=[_as_json(camera) for camera in cameras])
+        return
+    table = Table("id", "name", "site", "url", "policy", "from", "enabled", box=None, pad_edge=False)
+    for camera in cameras:
+        enabled = "yes" if camera.enabled else "no"
+        table.add_row(str(camera.id), camera.name, camera.site, str(camera.url), camera.policy, camera.origin, enabled)
+    out.print(table)
+
+
+def add(
+    url: UrlArgument,
+    name: Annotated[str, typer.Option(help="A name of its own.")],
+    site: Annotated[str, typer.Option(help="Its site; made if it is new.")],
+    username: UsernameOption = None,
+    policy: Annotated[str, typer.Option(help="How long its footage is kept.")] = DEFAULT_POLICY,
+    bitrate: Annotated[str | None, typer.Option(help="Its nominal bit rate, such as 4M.")] = None,
+    camera_id: Annotated[UUID | None, typer.Option("--id", help="Its id, to keep one from another catalog.")] = None,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Add a camera, or change it. A running server records it within two seconds."""
+    try:
+        wanted = DesiredCamera(
+            name=checked_name(name),
+            url=_with_login(url, username),
+            id=camera_id,
+            policy=policy,
+            bitrate_bps=None if bitrate is None else parse_rate_bps(bitrate),
+        )
+        checked_name(site)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    camera = asyncio.run(_add(open_data(data), wanted, site))
+    out.print(f"{camera.name} is {camera.id}", markup=False)
+
+
+def remove(camera: Annotated[str, typer.Argument(help="Id or name.")], data: DataOption = DEFAULT_DATA) -> None:
+    """Stop recording a camera. Its footage stays for as long as its policy says."""
+    removed = asyncio.run(_remove(existing_data(data), camera))
+    out.print(f"{removed.name} is disabled; its footage stays.", markup=False)
+
+
+def probe_camera(url: UrlArgument, username: UsernameOption = None) -> None:
+    """Connect to a camera, watch it for a few seconds, say what it sends or what is wrong."""
+    found = asyncio.run(probe(_with_login(url, username), HostClock()))
+    out.print(f"{found.codec} {found.width}x{found.height}, {found.frames_per_s:.1f} frames/s", markup=False)
+    out.print(f"{format_rate(found.bitrate_bps)}bit/s, a sync sample every {found.sync_distance_s:.1f} s")
+    if found.lost_packets:
+        out.print(f"{found.lost_packets} packets were lost", style="yellow")
+
+
+async def _cameras(layout: Layout) -> list[Camera]:
+    async with open_catalog(layout) as catalog:
+        return await catalog.inventory.cameras()
+
+
+async def _add(layout: Layout, wanted: DesiredCamera, site: str) -> Camera:
+    async with open_catalog(layout) as catalog:
+        await apply_settings(catalog.inventory, Settings())  # the policy `default` of a new catalog
+        return await catalog.inventory.add(wanted, site=site)
+
+
+async def _remove(layout: Layout, camera: str) -> Camera:
+    async with open_catalog(layout) as catalog:
+        return await catalog.inventory.remove(camera)
+
+
+def _with_login(url: str, username: str | None) -> CameraUrl:
+    """The URL with its login. A password on the command line would show in every process list."""
+    camera = CameraUrl.parse(url)
+    if username is None:
+        return camera
+    password = os.environ.get(PASSWORD_VARIABLE)
+    if password is None:
+        password = typer.prompt("Password", hide_input=True, err=True)
+    return camera.with_credentials(username, password)
+
+
+def _as_json(camera: Camera) -> dict[str, object]:
+    return {
+        "id": str(camera.id),
+        "name": camera.name,
+        "site": camera.site,
+        "url": str(camera.url),
+        "policy": camera.policy,
+        "origin": camera.origin,
+        "enabled": camera.enabled,
+    }
+
+
+command(app, list_cameras, "list")
+command(app, add)
+command(app, remove)
+command(app, probe_camera, "test")

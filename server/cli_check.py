@@ -1,0 +1,10 @@
+"""`hulta check`: whether catalog, objects, spool and declared gaps agree."""
+
+from __future__ import annotations
+
+from server.cli_frame import DEFAULT_DATA, DataOption, JsonOption
+
+
+def check(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
+    """Compare the catalog with the object store and the spool; changes nothing. Exit 1 if anything is wrong."""
+    raise NotImplementedError(data, json)

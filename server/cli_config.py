@@ -1,0 +1,72 @@
+"""`hulta config check` and `hulta apply`: the configuration, explained and applied."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from server.catalog_access import open_catalog
+from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, command, load_settings, open_data, out
+from server.desired import apply_settings
+from server.quantities import format_bytes, format_duration, format_rate
+from server.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from storage.layout import Layout
+    from storage.model import Change
+
+app = typer.Typer(help="The configuration file.", no_args_is_help=True)
+
+PLANNED_BPS = 4_000_000  # of a camera that states no bitrate
+
+
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The file to check; else --config or ./hulta.yaml.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Read the configuration and say what it means, or everything that is wrong with it."""
+    settings = load_settings(file or config)
+    cameras = [camera for site in settings.sites for camera in site.cameras]
+    rate_bps = sum(camera.bitrate or PLANNED_BPS for camera in cameras if camera.enabled)
+    exposure = "open to this host" if settings.host.listen.loopback else "token required"
+    out.print(f"host      {settings.host.name}, listening on {settings.host.listen} ({exposure})", markup=False)
+    out.print(f"catalog   {settings.catalog.url}")
+    out.print(f"store     {settings.store.url}")
+    out.print(f"segments  {settings.segments.seconds} s")
+    for name, rules in settings.policies.items():
+        purpose = f": {rules.purpose}" if rules.purpose else ""
+        out.print(f"policy    {name} keeps {format_duration(rules.keep_max)} at most{purpose}", markup=False)
+    disabled = sum(not camera.enabled for camera in cameras)
+    out.print(f"cameras   {len(cameras)} at {len(settings.sites)} sites, {disabled} of them disabled")
+    out.print(f"planned   {format_rate(rate_bps)}bit/s, {format_bytes(rate_bps * 86_400 // 8)} a day")
+    out.print("The configuration is valid.", style="green")
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(help="The configuration file.")],
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Disable cameras that an earlier file listed and this does not.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would change.")] = False,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Make sites, cameras and policies of the catalog agree with a file; prints the difference.
+
+    A running server follows within a second or two, and touches only the cameras that changed.
+    """
+    changes = asyncio.run(_apply(read_settings(file), open_data(data), prune=prune, dry_run=dry_run))
+    for change in changes:
+        out.print(str(change), markup=False)
+    done = "would change" if dry_run else "changed"
+    out.print(f"{len(changes)} {done}" if changes else "Nothing to change.")
+
+
+async def _apply(settings: Settings, layout: Layout, *, prune: bool, dry_run: bool) -> list[Change]:
+    async with open_catalog(layout) as catalog:
+        return await apply_settings(catalog.inventory, settings, prune=prune, dry_run=dry_run)
+
+
+command(app, check)

@@ -1,0 +1,108 @@
+"""`hulta export`: exactly a range, as one mp4.
+
+The file grows under FILE.part and gets its name when it is whole and on disk. A connection that breaks is taken up
+again where it broke, as long as the server vouches (by the entity tag) that it is still the same file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+from media.errors import HultaError
+from server.api_client import ApiClient
+from server.cli_footage import CameraArgument, FromOption, ToOption
+from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, err, existing_data, load_settings, out
+from server.quantities import format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BLOCK_BYTES = 1 << 20
+ATTEMPTS = 5  # in a row without a new byte
+
+
+def export(
+    camera: CameraArgument,
+    start: FromOption,
+    end: ToOption,
+    file: Annotated[Path, typer.Option("--output", "-o", help="The mp4 to write.", metavar="FILE.mp4")],
+    config: ConfigOption = None,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Write exactly the frames of a range to one mp4."""
+    client = asyncio.run(ApiClient.find(existing_data(data), load_settings(config)))
+    draft = file.with_name(f"{file.name}.part")
+    download = Download(client, camera, start, end)
+    try:
+        with draft.open("wb") as target, _progress() as progress:
+            task = progress.add_task("", total=None)
+            download.run(target, lambda done, total: progress.update(task, completed=done, total=total))
+            os.fsync(target.fileno())
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    out.print(f"{file}: {format_bytes(download.total_bytes)}, first frame {download.first_frame}", markup=False)
+    if download.clipped:
+        err.print(f"note: footage is durable up to {download.to}; the file ends there", style="yellow", markup=False)
+
+
+class Download:
+    """One file from the API, taken up again where a connection broke."""
+
+    def __init__(self, client: ApiClient, camera: str, start: str, end: str) -> None:
+        self._client = client
+        self._path = ("cameras", camera, "video.mp4")
+        self._from = start
+        self.to = end
+        self.clipped = False
+        self.first_frame = ""
+        self.total_bytes = 0
+        self._etag = ""
+
+    def run(self, target: BinaryIO, report: Callable[[int, int], None]) -> None:
+        """Write the file. HultaError after ATTEMPTS in a row that brought nothing."""
+        failures = 0
+        while not self._etag or target.tell() < self.total_bytes:
+            before, cause = target.tell(), "the server closed the connection"
+            try:
+                self._take(target, report)
+            except (OSError, http.client.HTTPException) as error:
+                cause = type(error).__name__
+            failures = 0 if target.tell() > before else failures + 1
+            if failures == ATTEMPTS:
+                raise HultaError(f"the transfer broke after {format_bytes(target.tell())}: {cause}")
+
+    def _take(self, target: BinaryIO, report: Callable[[int, int], None]) -> None:
+        """What is still missing, as far as this connection carries."""
+        with self._ask(target.tell()) as response:
+            if response.status != http.client.PARTIAL_CONTENT:
+                target.seek(0)  # the first time, or the server has another file now
+                target.truncate()
+                self._begin(response)
+            while block := response.read(BLOCK_BYTES):
+                target.write(block)
+                report(target.tell(), self.total_bytes)
+
+    def _ask(self, done: int) -> http.client.HTTPResponse:
+        resume = {"Range": f"bytes={done}-", "If-Range": self._etag} if done else {}
+        return self._client.open(*self._path, query={"from": self._from, "to": self.to}, headers=resume)
+
+    def _begin(self, response: http.client.HTTPResponse) -> None:
+        """Note what the file is. From now on exactly this range is asked for, also when more becomes durable."""
+        self._etag = response.headers["ETag"]
+        self.total_bytes = int(response.headers["Content-Length"])
+        self.first_frame = response.headers["Hulta-First-Frame"]
+        self.clipped = self.clipped or response.headers["Hulta-Complete"] == "false"
+        self.to = response.headers["Hulta-To"]
+
+
+def _progress() -> Progress:
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=err, transient=True)

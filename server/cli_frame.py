@@ -1,0 +1,99 @@
+"""What every command has: where its configuration and data are, how it fails, how it speaks."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from media.errors import HultaError, NoFootage, NotFound, UsageError
+from server.log import scrub
+from server.settings import Settings, read_settings
+from storage.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FAILED, USAGE, NOT_FOUND, NOTHING_IN_RANGE = 1, 2, 3, 4
+DEFAULT_CONFIG = Path("hulta.yaml")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", envvar="HULTA_CONFIG", help="Configuration file; ./hulta.yaml if there is one.", metavar="FILE"
+    ),
+]
+DataOption = Annotated[
+    Path, typer.Option("--data", envvar="HULTA_DATA", help="Data directory.", metavar="DIR", show_default=True)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+DEFAULT_DATA = Path("hulta-data")
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def command(app: typer.Typer, function: Callable[..., Any], name: str | None = None) -> None:
+    """Register a command whose errors are sentences."""
+    app.command(name)(_speaking_plainly(function))
+
+
+def _speaking_plainly(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except HultaError as error:
+            fail(error)
+        except OSError as error:  # the disk, a directory that may not be written: the user's to mend
+            where = f"{error.filename}: " if error.filename else ""
+            fail(HultaError(f"{where}{error.strerror or type(error).__name__}"))
+        except KeyboardInterrupt:
+            raise typer.Exit(FAILED) from None
+
+    return run
+
+
+def fail(error: HultaError) -> None:
+    """Print a sentence and end with the exit code that belongs to the error."""
+    err.print(f"error: {scrub(str(error))}", style="red", markup=False)
+    if error.hint:
+        err.print(f"hint: {scrub(error.hint)}", markup=False)
+    raise typer.Exit(exit_code(error)) from None
+
+
+def exit_code(error: HultaError) -> int:
+    """DESIGN's exits, by kind of error."""
+    if isinstance(error, UsageError):
+        return USAGE
+    if isinstance(error, NotFound):
+        return NOT_FOUND
+    return NOTHING_IN_RANGE if isinstance(error, NoFootage) else FAILED
+
+
+def load_settings(config: Path | None) -> Settings:
+    """The configuration asked for, ./hulta.yaml if there is one, or defaults."""
+    if config is not None:
+        return read_settings(config)
+    return read_settings(DEFAULT_CONFIG) if DEFAULT_CONFIG.exists() else Settings()
+
+
+def open_data(data: Path) -> Layout:
+    """The data directory, created for its owner alone if it is new."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    layout = Layout(data.resolve())
+    layout.socket("x").parent.mkdir(mode=0o700, exist_ok=True)
+    if not os.access(data, os.W_OK | os.X_OK):
+        raise HultaError(f"{data}: the data directory may not be written")
+    return layout
+
+
+def existing_data(data: Path) -> Layout:
+    """The data directory of a server that has run. NotFound otherwise."""
+    if not data.is_dir():
+        raise NotFound(f"{data}: there is no data directory here", hint="name it with --data or HULTA_DATA")
+    return Layout(data.resolve())

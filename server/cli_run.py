@@ -1,0 +1,105 @@
+"""`hulta run` and its roles one by one, and `hulta demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from media.errors import ConfigError
+from server import demonstration
+from server import log as logging
+from server.announcer import Announcer
+from server.assigner import Assigner
+from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, err, load_settings, open_data, out
+from server.listener import hold
+from server.quantities import ListenAddress
+from server.role import Surroundings, run_role
+from server.spool_disk import check_spool_disk
+from server.supervisor import Companion, role_plans, supervise
+from storage.clock import HostClock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from server.child import ChildPlan
+    from server.settings import Settings
+    from storage.layout import Layout
+
+
+def run(config: ConfigOption = None, data: DataOption = DEFAULT_DATA) -> None:
+    """Record, ship, keep and serve: everything, supervised."""
+    settings = load_settings(config)
+    _supervise(settings, open_data(data), extra=())
+
+
+def demo(
+    cameras: Annotated[int, typer.Option(min=1, max=200, help="How many simulated cameras.")] = 4,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page.")] = 8080,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Try it: simulated cameras, recording, and the page, in one command."""
+    os.environ.setdefault(logging.LEVEL_VARIABLE, "warning")
+    layout = open_data(data)
+    rtsp_port = demonstration.free_port()
+    settings = demonstration.settings(cameras=cameras, rtsp_port=rtsp_port, listen=ListenAddress("127.0.0.1", port))
+    out.print(f"Starting {cameras} simulated cameras; footage goes to {layout.root} and is kept for a day.")
+    _supervise(settings, layout, extra=(demonstration.cameras_plan(cameras, rtsp_port),))
+
+
+def record(config: ConfigOption = None, data: DataOption = DEFAULT_DATA) -> None:
+    """Record the assigned streams into the spool."""
+    _alone("record", config, data)
+
+
+def ship(config: ConfigOption = None, data: DataOption = DEFAULT_DATA) -> None:
+    """Bring sealed segments from the spool to the object store."""
+    _alone("ship", config, data)
+
+
+def keep(config: ConfigOption = None, data: DataOption = DEFAULT_DATA) -> None:
+    """Delete what has been kept for as long as its policy allows."""
+    _alone("keep", config, data)
+
+
+def serve(config: ConfigOption = None, data: DataOption = DEFAULT_DATA) -> None:
+    """Serve the API and the page."""
+    _alone("serve", config, data)
+
+
+def _supervise(settings: Settings, layout: Layout, *, extra: Sequence[ChildPlan]) -> None:
+    logging.configure("supervisor")
+    _warn_about_disk(settings, layout)
+    clock = HostClock()
+
+    def plan() -> tuple[Sequence[ChildPlan], Sequence[Companion]]:
+        listener = hold(settings.host.listen)
+        host, port, *_ = listener.getsockname()
+        announcer = Announcer(address=ListenAddress(host, port), data=layout, clock=clock)
+        plans = [*extra, *role_plans(settings, layout, listener)]
+        return plans, (Assigner(settings=settings, data=layout, clock=clock), announcer)
+
+    asyncio.run(supervise(data=layout, clock=clock, plan=plan))
+
+
+def _alone(name: str, config: Path | None, data: Path) -> None:
+    settings = load_settings(config)
+    layout = open_data(data)
+    logging.configure(name)
+    if name == "record":
+        _warn_about_disk(settings, layout)
+    run_role(name, Surroundings(settings=settings, data=layout, clock=HostClock()))
+
+
+def _warn_about_disk(settings: Settings, layout: Layout) -> None:
+    try:
+        warning = check_spool_disk(layout.root)
+    except ConfigError:
+        if not settings.spool.accept_loss:
+            raise
+        warning = "the data directory is on a file system that forgets; accepted by spool.accept_loss"
+    if warning:
+        err.print(f"warning: {warning}", style="yellow", markup=False)

@@ -1,0 +1,63 @@
+"""`hulta status`: how the cameras are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from media.errors import NotFound
+from server.api_client import ApiClient
+from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, existing_data, load_settings, out
+from server.quantities import format_rate
+
+COLUMNS = ("camera", "site", "state", "reason", "since", "durable through", "bitrate", "clock offset")
+STYLES = {"recording": "green", "failed": "red", "connecting": "yellow", "disabled": "dim"}
+
+
+def status(
+    which: Annotated[
+        str | None, typer.Argument(help="A camera or a site, by name or id.", metavar="[CAMERA|SITE]")
+    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = DEFAULT_DATA,
+    json: JsonOption = False,
+) -> None:
+    """State, reason, since when, durable through when, bit rate and clock offset of each camera."""
+    client = asyncio.run(ApiClient.find(existing_data(data), load_settings(config)))
+    cameras = [camera for camera in client.get_json("cameras") if which is None or _is_meant(camera, which)]
+    if which is not None and not cameras:
+        raise NotFound(f"no camera and no site is called {which}")
+    if json:
+        out.print_json(data=cameras)
+        return
+    table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
+    for camera in cameras:
+        table.add_row(*_row(camera))
+    out.print(table)
+
+
+def _is_meant(camera: dict[str, Any], which: str) -> bool:
+    return which in {camera["id"], camera["name"], camera["site"]}
+
+
+def _row(camera: dict[str, Any]) -> list[str]:
+    state = camera["state"]
+    rate_bps, offset_us = camera["bitrate_bps"], camera["camera_clock_offset_us"]
+    return [
+        camera["name"],
+        camera["site"],
+        f"[{STYLES.get(state, '')}]{state}[/]" if state in STYLES else state,
+        camera["reason"] or "",
+        _moment(camera["since"]),
+        _moment(camera["durable_through"]),
+        f"{format_rate(rate_bps)}bit/s" if rate_bps else "",
+        f"{offset_us / 1000:+.0f} ms" if offset_us is not None else "",
+    ]
+
+
+def _moment(instant: str | None) -> str:
+    """To the second, for people."""
+    return "" if instant is None else f"{instant[:10]} {instant[11:19]}Z"

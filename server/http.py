@@ -1,0 +1,43 @@
+"""The HTTP API, put together: routes inside, what guards them outside.
+
+A request's way: security headers, HEAD, the gate (auth), the route, and back. Each of them fails with problem details.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from server import api_cameras, api_health, api_media, api_page, problems
+from server.auth import Gate
+from server.head import HeadAsGet
+from server.security_headers import SecurityHeaders
+from server.version import VERSION
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from server.parts import Parts
+
+
+def create_app(parts: Parts, *, token: str | None) -> ASGIApp:
+    """The application. Without a token it must listen on loopback only."""
+    return SecurityHeaders(HeadAsGet(Gate(create_api(parts), token=token)))
+
+
+def create_api(parts: Parts) -> FastAPI:
+    """The routes alone."""
+    api = FastAPI(
+        title="Hulta",
+        version=VERSION,
+        summary="A recording server for a city's cameras.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # the framework's page loads scripts from elsewhere; ours is in api_page
+        redoc_url=None,
+    )
+    api.state.parts = parts
+    problems.install(api)
+    for part in (api_cameras, api_media, api_health, api_page):
+        api.include_router(part.router)
+    return api

@@ -1,0 +1,116 @@
+"""Prometheus text: what an alarm is made of. Names and labels are part of the public contract once released."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from media.errors import HultaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from server.parts import Parts
+    from storage.model import Camera
+
+STATES = ("disabled", "connecting", "recording", "failed")
+CAMERA_LABELS = ("camera", "site")
+COUNTERS = {
+    "received_bytes": "Bytes received from the camera by this recording process.",
+    "frames": "Access units received from the camera by this recording process.",
+    "lost_packets": "RTP packets that never arrived.",
+    "sessions": "RTSP sessions begun.",
+}
+
+
+class _Fixed:
+    """A collector of metrics that are there already."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        """These."""
+        return self._metrics
+
+
+async def render(parts: Parts) -> tuple[bytes, str]:
+    """The text and its media type. A part that is down is left out; `hulta_up` says so."""
+    roles = await parts.fleet.states()
+    metrics = [*_processes(roles), *_shipping(roles["ship"]), await asyncio.to_thread(_disk, parts.data.root)]
+    try:
+        cameras = await parts.catalog.inventory.cameras()
+        metrics += await _cameras(parts, cameras)
+        catalog_up = 1
+    except HultaError:
+        catalog_up = 0
+    metrics.append(_gauge("hulta_catalog_up", "Whether the catalog answers.", catalog_up))
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Fixed(metrics))
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+async def _cameras(parts: Parts, cameras: Sequence[Camera]) -> list[Metric]:
+    state = GaugeMetricFamily(
+        "hulta_camera_state", "1 for the state the camera is in.", labels=[*CAMERA_LABELS, "state"]
+    )
+    age = GaugeMetricFamily(
+        "hulta_camera_footage_age_seconds", "Age of the camera's newest durable footage.", labels=CAMERA_LABELS
+    )
+    counters = {
+        name: CounterMetricFamily(f"hulta_camera_{name}", text, labels=CAMERA_LABELS) for name, text in COUNTERS.items()
+    }
+    now_us = parts.clock.wall_us()
+    for camera in cameras:
+        labels = (camera.name, camera.site)
+        current = (await parts.cameras.describe(camera))["state"]
+        for name in STATES:
+            state.add_metric([*labels, name], float(name == current))
+        through_us = await parts.cameras.durable_through_us(camera)
+        if through_us is not None:
+            age.add_metric(labels, max(0, now_us - through_us) / 1_000_000)
+        live = parts.fleet.stream(camera.stream) or {}
+        for name, counter in counters.items():
+            counter.add_metric(labels, live.get(name, 0))
+    return [state, age, *counters.values()]
+
+
+def _processes(roles: dict[str, dict[str, Any] | None]) -> list[Metric]:
+    up = GaugeMetricFamily("hulta_up", "Whether a process answers.", labels=["role"])
+    for name, document in roles.items():
+        up.add_metric([name], float(document is not None))
+    restarts = CounterMetricFamily(
+        "hulta_restarts", "Times the supervisor had to start a process again.", labels=["role"]
+    )
+    for name, child in ((roles["supervisor"] or {}).get("children") or {}).items():
+        restarts.add_metric([name], child["restarts"])
+    return [up, restarts]
+
+
+def _shipping(ship: dict[str, Any] | None) -> list[Metric]:
+    """What waits in the spool for the object store."""
+    if ship is None:
+        return []
+    return [
+        _gauge(
+            "hulta_backlog_segments", "Sealed segments not yet in the object store.", ship.get("backlog_segments", 0)
+        ),
+        _gauge("hulta_backlog_bytes", "Their size.", ship.get("backlog_bytes", 0)),
+    ]
+
+
+def _disk(directory: Path) -> Metric:
+    numbers = os.statvfs(directory)
+    return _gauge(
+        "hulta_disk_free_bytes", "Free space where the data directory is.", numbers.f_bavail * numbers.f_frsize
+    )
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)

@@ -1,0 +1,204 @@
+// Plays a camera from a moment on, piece after piece.
+//
+// A piece is an exact mp4 of at most five minutes inside one span, so the wall time of each frame is the time of the
+// piece's first frame plus the position in the file. Two video elements take turns: while one plays, the other loads
+// the next piece. At a gap playing goes on where footage begins again; at the end of the footage it waits for more.
+// Nothing ends it but the person: whatever fails is tried again, and said meanwhile.
+
+import { describeVideo, readTimeline } from "./api.js";
+import { HOUR, MINUTE, SECOND, duration, moment } from "./clock.js";
+
+const PIECE = 5 * MINUTE;
+const LOOK_AHEAD = 24 * HOUR;
+const PREPARE = 5 * SECOND; // before the end of a piece, at normal speed
+const RETRY = 1 * SECOND;
+const BEHIND = 10 * SECOND; // "newest": far enough behind that pieces are not tiny
+
+export class Player {
+  /** `on.time(ms)` follows the picture, `on.notice(text)` is what to tell the person, "" for nothing. */
+  constructor(videos, on) {
+    this.videos = videos;
+    this.on = on;
+    this.camera = null;
+    this.speed = 1;
+    this.wanted = true; // playing, not paused
+    this.turn = 0;
+    this.run = null; // aborts everything that was begun for an earlier wish
+    for (const video of videos) {
+      video.addEventListener("ended", () => video === this.video && this.advance());
+      video.addEventListener("error", () => video.hulta && this.failed(video));
+      video.addEventListener("timeupdate", () => video === this.video && this.tick());
+    }
+    this.follow();
+  }
+
+  get video() {
+    return this.videos[this.turn];
+  }
+
+  get spare() {
+    return this.videos[1 - this.turn];
+  }
+
+  /** The wall time of the picture. */
+  get wallMs() {
+    const piece = this.video.hulta;
+    return piece ? piece.firstMs + this.video.currentTime * 1000 : this.startMs;
+  }
+
+  /** Play a camera from a moment on. */
+  play(camera, ms) {
+    this.stop();
+    this.camera = camera;
+    this.startMs = ms;
+    this.wanted = true;
+    this.begin(ms);
+  }
+
+  newest(throughMs) {
+    this.play(this.camera, throughMs - BEHIND);
+  }
+
+  /** Go to another moment of the same camera; inside the piece that is there, at once. */
+  seek(ms) {
+    const piece = this.video.hulta;
+    if (piece && ms >= piece.firstMs && ms < piece.toMs - SECOND / 10) {
+      this.video.currentTime = (ms - piece.firstMs) / 1000;
+      this.forget(this.spare);
+      if (this.wanted) this.video.play().catch(() => {});
+    } else {
+      const wanted = this.wanted;
+      this.play(this.camera, ms);
+      this.wanted = wanted;
+    }
+  }
+
+  toggle() {
+    this.wanted = !this.wanted;
+    if (this.wanted) this.video.play().catch(() => {});
+    else this.video.pause();
+  }
+
+  setSpeed(speed) {
+    this.speed = speed;
+    for (const video of this.videos) video.playbackRate = speed;
+  }
+
+  stop() {
+    this.run?.abort();
+    this.run = new AbortController();
+    this.coming = null;
+    for (const video of this.videos) this.forget(video);
+    this.on.notice("");
+  }
+
+  async begin(ms) {
+    const { signal } = this.run;
+    this.on.notice("Loading");
+    const piece = await this.find(ms, signal);
+    if (!piece) return;
+    this.load(this.video, piece);
+    this.reveal();
+  }
+
+  /** The next piece of footage at or after a moment: waits for one if it must. Null when something else was wished. */
+  async find(ms, signal) {
+    while (!signal.aborted) {
+      try {
+        const { spans } = await readTimeline(this.camera.id, ms, ms + LOOK_AHEAD, { signal });
+        const span = spans.find((one) => one.toMs > ms);
+        if (span) {
+          const fromMs = Math.max(ms, span.fromMs);
+          return await describeVideo(this.camera.id, fromMs, Math.min(span.toMs, fromMs + PIECE), { signal });
+        }
+        this.on.notice(`Nothing was recorded after ${moment(ms)}; waiting for more`);
+      } catch (error) {
+        if (signal.aborted) return null;
+        if (!error.noFootage) this.on.notice(`${error.message} Trying again`);
+      }
+      await new Promise((done) => setTimeout(done, RETRY));
+    }
+    return null;
+  }
+
+  load(video, piece) {
+    video.hulta = piece;
+    video.src = piece.url;
+    video.playbackRate = this.speed;
+    video.load();
+  }
+
+  forget(video) {
+    video.hulta = null;
+    video.classList.remove("shown");
+    video.removeAttribute("src");
+    video.load();
+  }
+
+  /** Show the active video and let it run. */
+  reveal() {
+    this.video.classList.add("shown");
+    this.spare.classList.remove("shown");
+    this.video.playbackRate = this.speed;
+    if (this.wanted) this.video.play().catch(() => {});
+    this.on.notice("");
+    this.tick();
+  }
+
+  tick() {
+    const piece = this.video.hulta;
+    if (!piece) return;
+    this.on.time(this.wallMs);
+    const leftMs = (this.video.duration - this.video.currentTime) * 1000;
+    if (leftMs < PREPARE * Math.max(1, this.speed) && !this.spare.hulta && !this.coming) this.prepare(piece);
+  }
+
+  /** Load what follows a piece into the spare video. */
+  prepare(piece) {
+    const { signal } = this.run;
+    this.coming = this.find(piece.toMs, signal).then((next) => {
+      if (signal.aborted || this.video.hulta !== piece) return;
+      this.coming = null;
+      if (next) this.load(this.spare, next);
+      if (next && this.video.ended) this.advance();
+    });
+  }
+
+  /** The active piece has ended: take turns. */
+  advance() {
+    const before = this.video.hulta;
+    const next = this.spare.hulta;
+    if (!next) {
+      if (!this.coming) this.prepare(before);
+      return; // `prepare` comes back here
+    }
+    this.turn = 1 - this.turn;
+    this.reveal();
+    this.spare.hulta = null;
+    const skippedMs = next.firstMs - before.toMs;
+    if (skippedMs > 2 * SECOND) this.on.notice(`Skipped ${duration(skippedMs)} without footage`);
+  }
+
+  /** A piece could not be loaded or decoded: the server went away, or the footage did. Ask again from where it was. */
+  failed(video) {
+    const active = video === this.video;
+    const ms = active ? this.wallMs : null;
+    this.forget(video);
+    if (!active) return;
+    this.on.notice("The picture was interrupted. Trying again");
+    const { signal } = this.run;
+    setTimeout(() => signal.aborted || this.begin(ms), RETRY);
+  }
+
+  /** Follow the picture frame by frame where the browser can say which one it shows. */
+  follow() {
+    if (!("requestVideoFrameCallback" in HTMLVideoElement.prototype)) return;
+    for (const video of this.videos) {
+      const shown = (_now, frame) => {
+        if (video === this.video && video.hulta) this.on.time(video.hulta.firstMs + frame.mediaTime * 1000);
+        video.requestVideoFrameCallback(shown);
+      };
+      video.requestVideoFrameCallback(shown);
+    }
+  }
+}

@@ -1,0 +1,43 @@
+"""What the API's handlers work with, handed to them by the framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends, Request
+
+if TYPE_CHECKING:
+    from playback.library import Library
+    from server.camera_view import CameraView
+    from server.fleet import Fleet
+    from storage.catalog import Catalog
+    from storage.clock import Clock
+    from storage.layout import Layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The catalog, the footage, the cameras as they are shown, the other roles."""
+
+    catalog: Catalog
+    library: Library
+    cameras: CameraView
+    fleet: Fleet
+    clock: Clock
+    data: Layout
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the application that got this request."""
+    return cast("Parts", request.app.state.parts)
+
+
+async def _fresh_parts(request: Request) -> Parts:
+    parts = parts_of(request)
+    await parts.fleet.refresh()
+    return parts
+
+
+GivenParts = Annotated[Parts, Depends(_fresh_parts)]
+"""The parts, with the recorder's state not older than a fraction of a second."""

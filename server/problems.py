@@ -1,0 +1,96 @@
+"""Errors as clients see them: RFC 9457 problem details, for our own errors and for the framework's alike.
+
+400 the range or a parameter is wrong      404 unknown camera, segment or page, or nothing in the range
+401/403 see auth      405 wrong method      416 the byte range lies outside      503 a part below is down
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from media.errors import HultaError, NoFootage, NotFound, ObjectMissing, StorageError, UsageError
+from server.log import scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+WRONG_REQUEST = "urn:hulta:problem:wrong-request"
+NOT_FOUND = "urn:hulta:problem:not-found"
+NO_FOOTAGE = "urn:hulta:problem:no-footage"
+MISSING_OBJECT = "urn:hulta:problem:missing-object"
+UNAVAILABLE = "urn:hulta:problem:unavailable"
+"""Types that clients may switch on. Other problems have only their HTTP status: `about:blank`, RFC 9457, 4.2.1."""
+
+_KINDS: tuple[tuple[type[HultaError], int, str, str], ...] = (
+    (UsageError, 400, WRONG_REQUEST, "The request is wrong"),
+    (NotFound, 404, NOT_FOUND, "Not found"),
+    (NoFootage, 404, NO_FOOTAGE, "No footage"),
+    (ObjectMissing, 404, MISSING_OBJECT, "The footage is missing from the object store"),
+    (StorageError, 503, UNAVAILABLE, "A part of the server is not available"),
+)
+
+
+def problem(
+    status: int,
+    title: str,
+    detail: str = "",
+    *,
+    kind: str = "about:blank",
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> JSONResponse:
+    """A problem details response. `members` are extension members (RFC 9457, 3.2)."""
+    body = {"type": kind, "title": title, "status": status, **({"detail": detail} if detail else {}), **members}
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of this application with problem details."""
+    app.add_exception_handler(HultaError, _hulta_error)
+    app.add_exception_handler(RequestValidationError, _invalid_parameter)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _hulta_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HultaError)
+    for error_type, status, kind, title in _KINDS:
+        if isinstance(error, error_type):
+            detail = f"{error} ({error.hint})" if error.hint else str(error)
+            return problem(status, title, scrub(detail), kind=kind)
+    log.error("request_failed", error=error)
+    return problem(500, "The server failed")
+
+
+async def _invalid_parameter(_request: Request, error: Exception) -> JSONResponse:
+    """Name the parameters, not their values."""
+    assert isinstance(error, RequestValidationError)
+    faults = [f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors()]
+    return problem(400, "A parameter is wrong", "; ".join(faults), kind=WRONG_REQUEST)
+
+
+async def _http_exception(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    return problem(
+        error.status_code, phrase, "" if error.detail == phrase else str(error.detail), headers=error.headers
+    )
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    """A fault of ours. What it says stays in the log."""
+    log.error("request_failed", path=request.url.path, exc_info=error)
+    return problem(500, "The server failed")

@@ -1,0 +1,21 @@
+"""`record`: cameras to spool. It needs its disk and its cameras; it never opens the catalog."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from ingest.worker import Worker
+from storage.secrets import SecretBox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from server.role import Surroundings
+
+
+@asynccontextmanager
+async def part(around: Surroundings) -> AsyncIterator[Worker]:
+    """The recording worker of this host."""
+    box = SecretBox.at(around.data.key)
+    yield Worker(data=around.data.root, host=around.settings.host.name, clock=around.clock, box=box)

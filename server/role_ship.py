@@ -1,0 +1,22 @@
+"""`ship`: spool to object store to catalog."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from server.catalog_access import open_catalog
+from storage.directory_store import DirectoryStore
+from storage.shipper import Shipper
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from server.role import Surroundings
+
+
+@asynccontextmanager
+async def part(around: Surroundings) -> AsyncIterator[Shipper]:
+    """The shipper of this data directory's spool."""
+    async with open_catalog(around.data, around.clock) as catalog:
+        yield Shipper(catalog, DirectoryStore(around.data.objects), around.data, around.clock)
