@@ -13,15 +13,13 @@ import struct
 from typing import TYPE_CHECKING
 
 from media.boxes import SAMPLES_USERTYPE, checked_box, require_intact
-from media.commit import COMMIT_BOX_BYTES, Commit, Seal
+from media.commit import COMMIT_BOX_BYTES, VERSION, Commit, Seal
 from media.errors import Mp4Error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from media.track import Track
-
-VERSION = 1
 
 _COUNTS = struct.Struct(">3xIII")
 _CONTENT_AT = 25

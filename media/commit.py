@@ -30,6 +30,7 @@ ZERO_CHAIN = bytes(32)
 """The chain before the first fragment of a run that knows of no earlier one."""
 
 VERSION = 1
+"""Of commit, samples and seal boxes alike: they change together."""
 
 _OWNER = "I 16s16sQQQ"  # track, camera, stream, epoch, run, sequence: as _owner_fields gives and _owner takes them
 _COMMIT = struct.Struct(f">I4s16s BBBx {_OWNER} QIIQQ qqQQ III4x 32s32s32s")

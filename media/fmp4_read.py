@@ -48,6 +48,8 @@ def read_sealed(read_at: ReadAt, size_bytes: int) -> SegmentScan:
         commits, table = parse_samples_box(box)
     except Mp4Error:
         return scan(read_at, size_bytes)
+    if not commits or len(commits) != seal.fragments:
+        return scan(read_at, size_bytes)
     return SegmentScan(
         identity=seal.identity,
         track=read_init_section(read_at(0, seal.init_bytes)),

@@ -292,18 +292,17 @@ class SegmentScanner:
 
 
 class _Window:
-    """The file up to a size, read through one small window, so that neighbouring looks cost one read."""
+    """The file up to a size, read through two small windows: one at the moof, one at the commit box behind it."""
 
     def __init__(self, read_at: ReadAt) -> None:
         self._read_at = read_at
         self.size_bytes = 0
-        self._start = 0
-        self._bytes = b""
+        self._windows: list[tuple[int, bytes]] = []
 
     def resize(self, size_bytes: int) -> None:
         """The file is this long by now; what was read before may have been its end."""
         self.size_bytes = size_bytes
-        self._bytes = b""
+        self._windows.clear()
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes, none of them past the end."""
@@ -311,12 +310,13 @@ class _Window:
         return self._read_at(offset, length) if length > 0 else b""
 
     def peek(self, offset: int, length: int) -> bytes:
-        """The same from the window, which is moved when it does not reach."""
-        skip = offset - self._start
-        if skip < 0 or skip + length > len(self._bytes):
-            self._start, skip = offset, 0
-            self._bytes = self.read(offset, max(length, _PEEK_BYTES))
-        return self._bytes[skip : skip + length]
+        """The same by way of a window, so that neighbouring looks cost one read."""
+        for start, content in self._windows:
+            if start <= offset and offset + length <= start + len(content):
+                return content[offset - start : offset - start + length]
+        content = self.read(offset, max(length, _PEEK_BYTES))
+        self._windows = [(offset, content), *self._windows[:1]]
+        return content[:length]
 
     def box(self, at: int) -> bytes:
         """The bytes of the box at this place, as far as its size is that of a commit box or a seal of some version."""
