@@ -127,7 +127,7 @@ class Footage(FootageReader, Protocol):
         ...
 
     async def mark_missing(self, segment_ids: Sequence[UUID]) -> None:
-        """Note that their objects are not where they should be: stored -> missing."""
+        """Note that their bytes are not where they should be: spooled, uploading or stored -> missing."""
         ...
 
 

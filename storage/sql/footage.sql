@@ -50,4 +50,4 @@ UPDATE segments SET state = 'uploading' WHERE id = :id AND state = 'spooled';
 UPDATE segments SET state = 'stored', sha256 = :sha256 WHERE id = :id AND state IN ('uploading', 'missing');
 
 -- name: mark_missing
-UPDATE segments SET state = 'missing' WHERE id = :id AND state = 'stored';
+UPDATE segments SET state = 'missing' WHERE id = :id AND state IN ('spooled', 'uploading', 'stored');

@@ -14,16 +14,14 @@ UPDATE streams SET declared_until_us = :until_us
 WHERE id = :id AND (declared_until_us IS NULL OR declared_until_us < :until_us);
 
 -- name: expected
--- Since when each instant of a stream is declared: since it was enabled, or since its first trace.
+-- Since when each instant of a stream is declared: since it was enabled, or since its first trace if that is earlier.
 SELECT
     id,
-    coalesce(
-        expected_since_us,
-        min(
-            coalesce((SELECT min(start_us) FROM segments WHERE stream = streams.id), 9223372036854775807),
-            coalesce((SELECT min(start_us) FROM tombstones WHERE stream = streams.id), 9223372036854775807),
-            coalesce((SELECT min(start_us) FROM gaps WHERE stream = streams.id), 9223372036854775807)
-        )
+    min(
+        coalesce(expected_since_us, 9223372036854775807),
+        coalesce((SELECT min(start_us) FROM segments WHERE stream = streams.id), 9223372036854775807),
+        coalesce((SELECT min(start_us) FROM tombstones WHERE stream = streams.id), 9223372036854775807),
+        coalesce((SELECT min(start_us) FROM gaps WHERE stream = streams.id), 9223372036854775807)
     ) AS since_us
 FROM streams
 WHERE since_us < 9223372036854775807;

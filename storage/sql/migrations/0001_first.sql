@@ -80,7 +80,7 @@ CREATE TABLE segments (
     mark_reason     TEXT,
     PRIMARY KEY (stream, start_us, id),
     CHECK (end_us - start_us BETWEEN 0 AND 600000000),
-    CHECK (state NOT IN ('stored', 'missing') OR sha256 IS NOT NULL),
+    CHECK (state <> 'stored' OR sha256 IS NOT NULL),
     CHECK ((state IN ('marked', 'purging')) = (marked_us IS NOT NULL)),
     CHECK ((marked_us IS NULL) = (mark_policy IS NULL) AND (marked_us IS NULL) = (mark_reason IS NULL))
 ) STRICT, WITHOUT ROWID;

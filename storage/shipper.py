@@ -1,0 +1,104 @@
+"""`ship`: the spool's contents into the catalog (`intake`), then into the object store (`uploads`).
+
+It runs beside recording and never in its way: a process of its own that reads what `record` has sealed. While nothing
+happens a cycle costs a stat for each stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from media.errors import HultaError
+from storage import spool_runs
+from storage.intake import Intake
+from storage.uploads import Uploads
+
+if TYPE_CHECKING:
+    from storage.catalog import Catalog
+    from storage.clock import Clock
+    from storage.layout import Layout
+    from storage.objects import ObjectStore
+
+PAUSE_S = 0.5  # a segment is stored about a second after it was sealed
+BACKOFF_MAX_S = 8.0
+THREADS = 3
+SHOWN = 20  # faults and failing segments in the status; their number is always told
+
+log = structlog.get_logger(__name__)
+
+
+class Shipper:
+    """The work of `ship`. `run` never fails, `run_once` may."""
+
+    def __init__(self, catalog: Catalog, store: ObjectStore, data: Layout, clock: Clock) -> None:
+        self._data = data
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(THREADS, "ship")
+        self._intake = Intake(catalog, data, clock, self._threads)
+        self._uploads = Uploads(catalog, store, self._intake, spool=data.spool, clock=clock, threads=self._threads)
+        self._error: str | None = None
+        self._cycled_us: int | None = None
+
+    async def run_once(self) -> bool:
+        """One cycle: take in what is new, ship a batch; whether more may wait."""
+        await self._intake.run_once()
+        busy = await self._uploads.run_once()
+        self._cycled_us = self._clock.wall_us()
+        return busy
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Ship until `stop`; after a failure slower each time, up to every 8 s."""
+        spool_runs.remove_unborn(self._data.spool)
+        failures = 0
+        while not stop.is_set():
+            try:
+                pause_s = 0.0 if await self.run_once() else PAUSE_S
+                failures, self._error = 0, None
+            except Exception as error:  # noqa: BLE001 - whatever fails here, the footage is safe and the next cycle tries
+                failures += 1
+                self._failed(error)
+                pause_s = PAUSE_S + random.uniform(0, min(BACKOFF_MAX_S, 2**failures))  # noqa: S311 - jitter
+            await self._rest(stop, pause_s)
+
+    def state(self) -> dict[str, Any]:
+        """JSON-ready: what waits and for how long, what was shipped, what does not go through."""
+        copies = list(self._intake.copies.values())
+        resting = {str(segment): why for segment, (_, why) in list(self._uploads.resting.items())[:SHOWN]}
+        faults = {str(path): why for path, why in list(self._intake.faults.items())[:SHOWN]}
+        oldest_us = min((copy.sealed_us for copy in copies), default=None)
+        return {
+            "backlog_segments": len(copies),
+            "backlog_bytes": sum(copy.size_bytes for copy in copies),
+            "oldest_waiting_us": oldest_us,
+            "oldest_waiting_age_us": 0 if oldest_us is None else max(0, self._clock.wall_us() - oldest_us),
+            "stored_segments": self._uploads.stored_segments,
+            "stored_bytes": self._uploads.stored_bytes,
+            "last_cycle_us": self._cycled_us,
+            "error": self._error,
+            "failing_segments": len(self._uploads.resting),
+            "failing": resting,
+            "fault_files": len(self._intake.faults),
+            "faults": faults,
+            "runs": self._intake.runs(),
+        }
+
+    def _failed(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, HultaError) else f"{type(error).__name__}: {error}"
+        if text != self._error:
+            log.warning("shipping_failed", error=text, exc_info=not isinstance(error, HultaError | OSError))
+        self._error = text
+
+    async def _rest(self, stop: asyncio.Event, seconds: float) -> None:
+        """Wait on the clock, or until told to stop."""
+        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._clock.sleep(seconds))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)

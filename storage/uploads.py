@@ -1,0 +1,197 @@
+"""Carries registered segments from the spool to the object store, and lets go of spool copies (I1, I3).
+
+    intent `uploading` -> hash -> put -> ask for its size -> `stored` -> read back, ask again -> unlink
+
+Killed anywhere, the next life repeats from the intent: the key is the segment's own and the bytes never change, so a
+put that arrived before is found and compared, not made twice. Whatever fails concerns one segment: it rests a while
+and the others go on. Only when nothing of a batch succeeds is it the store, and the caller slows down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import structlog
+
+from media.errors import HultaError, ObjectConflict, ObjectMissing, ObjectStoreError, SpoolError
+from storage import files, layout
+from storage.model import SegmentState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Executor
+    from pathlib import Path
+    from uuid import UUID
+
+    from storage.catalog import Catalog
+    from storage.clock import Clock
+    from storage.intake import Intake
+    from storage.model import Segment
+    from storage.objects import ObjectStore
+
+BATCH = 32
+AT_ONCE = 4
+REST_US = 30_000_000
+LOOK_OVER_US = 60_000_000
+_MOST_RESTING = 1000
+_STATES_AT_ONCE = 500
+
+log = structlog.get_logger(__name__)
+
+
+class Uploads:
+    """The way from the spool to the object store."""
+
+    def __init__(
+        self, catalog: Catalog, store: ObjectStore, intake: Intake, *, spool: Path, clock: Clock, threads: Executor
+    ) -> None:
+        self.stored_segments = 0
+        self.stored_bytes = 0
+        self.resting: dict[UUID, tuple[int, str]] = {}  # until when on the boot clock, and why
+        self._catalog = catalog
+        self._store = store
+        self._spool = spool
+        self._intake = intake
+        self._clock = clock
+        self._threads = threads
+        self._look_over_at_us = 0
+
+    async def run_once(self) -> bool:
+        """Ship one batch; whether more may wait. ObjectStoreError if none of it could be shipped."""
+        await self._look_over()
+        batch = await self._next()
+        if not batch:
+            return False
+        await self._catalog.footage.begin_upload([segment.id for segment in batch])
+        hashes, error = await self._put_all(batch)
+        await self._catalog.footage.stored(hashes)
+        await self._release([segment.id for segment in batch if segment.id in hashes], put=batch)
+        if error is not None and not hashes:
+            raise ObjectStoreError(f"none of {len(batch)} segments could be stored: {error}") from error
+        return True
+
+    async def _next(self) -> list[Segment]:
+        """What is to be shipped next, the catalog's order, without those that rest."""
+        now_us = self._clock.boot_us()
+        self.resting = {each: rest for each, rest in self.resting.items() if rest[0] > now_us}
+        waiting = await self._catalog.footage.waiting(BATCH + min(len(self.resting), _MOST_RESTING))
+        return [segment for segment in waiting if segment.id not in self.resting][:BATCH]
+
+    async def _put_all(self, batch: Sequence[Segment]) -> tuple[dict[UUID, bytes], Exception | None]:
+        """Put a batch, a few at once; the hashes of what is in the store now, and an error of the rest."""
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def put(segment: Segment) -> bytes | Exception:
+            async with room:
+                try:
+                    return await self._put(segment)
+                except (HultaError, OSError) as error:
+                    self._rest(segment.id, error)
+                    return error
+
+        async with asyncio.TaskGroup() as group:
+            tasks = {segment.id: group.create_task(put(segment)) for segment in batch}
+        outcomes = {segment_id: task.result() for segment_id, task in tasks.items()}
+        errors = [outcome for outcome in outcomes.values() if isinstance(outcome, Exception)]
+        hashes = {each: outcome for each, outcome in outcomes.items() if isinstance(outcome, bytes)}
+        return hashes, errors[0] if errors else None
+
+    async def _put(self, segment: Segment) -> bytes:
+        """Put one segment and make sure that it is there; its hash."""
+        path = layout.sealed_path(self._spool, segment.identity)
+        try:
+            digest = await asyncio.get_running_loop().run_in_executor(self._threads, _sha256, path, segment.size_bytes)
+        except FileNotFoundError:
+            return await self._lost(segment)
+        await self._store.put_file(segment.key, path, sha256=digest, size_bytes=segment.size_bytes)
+        await self._require_stored(segment)
+        self.stored_segments += 1
+        self.stored_bytes += segment.size_bytes
+        return digest
+
+    async def _lost(self, segment: Segment) -> bytes:
+        """Neither `stored` nor in the spool: somebody removed it. What the store has counts if it is whole."""
+        try:
+            await self._require_stored(segment)
+        except ObjectMissing:
+            await self._catalog.footage.mark_missing([segment.id])
+            raise SpoolError(f"segment {segment.id} is neither in the spool nor in the object store") from None
+        digest = hashlib.sha256()
+        for offset in range(0, segment.size_bytes, 1 << 20):
+            digest.update(await self._store.read(segment.key, offset, min(1 << 20, segment.size_bytes - offset)))
+        return digest.digest()
+
+    async def _require_stored(self, segment: Segment) -> None:
+        """Ask the store itself: ObjectMissing, or ObjectConflict if the object has another size."""
+        actual_bytes = (await self._store.stat(segment.key)).size_bytes
+        if actual_bytes != segment.size_bytes:
+            raise ObjectConflict(f"object {segment.key} has {actual_bytes} bytes instead of {segment.size_bytes}")
+
+    async def _look_over(self) -> None:
+        """Ask what became of copies that an earlier life may have shipped; once in a while, of all copies."""
+        now_us = self._clock.boot_us()
+        unsure, self._intake.unsure = self._intake.unsure, set()
+        if now_us >= self._look_over_at_us:
+            self._look_over_at_us = now_us + LOOK_OVER_US
+            unsure = set(self._intake.copies)
+        ids = sorted(unsure)
+        for first in range(0, len(ids), _STATES_AT_ONCE):
+            await self._release(ids[first : first + _STATES_AT_ONCE])
+
+    async def _release(self, segment_ids: Sequence[UUID], *, put: Sequence[Segment] = ()) -> None:
+        """Read states back and let go of the copies that are safe, or no longer wanted."""
+        states = await self._catalog.footage.states(segment_ids)
+        for segment_id in segment_ids:
+            state = states.get(segment_id)
+            if state in {SegmentState.PURGING, SegmentState.GONE}:
+                # Retention came in between, and its delete may have come before our put.
+                for key in [segment.key for segment in put if segment.id == segment_id]:
+                    await self._store.delete(key)
+            if state is SegmentState.GONE:
+                await self._unlink(segment_id)
+            elif state in {SegmentState.STORED, SegmentState.MISSING}:
+                await self._release_stored(segment_id)
+            elif state is None:
+                self._intake.forget(segment_id)  # the catalog is an older one: register it again
+
+    async def _release_stored(self, segment_id: UUID) -> None:
+        """Unlink the copy of a stored segment, once its object has been seen; without an object, put it again."""
+        try:
+            segment = await self._catalog.footage.segment(segment_id)
+            if segment.state is SegmentState.STORED:
+                try:
+                    await self._require_stored(segment)
+                except (ObjectMissing, ObjectConflict):
+                    await self._catalog.footage.mark_missing([segment_id])
+                else:
+                    await self._unlink(segment_id)
+                    return
+            if segment_id not in self.resting:
+                await self._catalog.footage.stored({segment_id: await self._put(segment)})
+                self._intake.unsure.add(segment_id)
+        except (ObjectStoreError, SpoolError, OSError) as error:
+            self._rest(segment_id, error)
+
+    async def _unlink(self, segment_id: UUID) -> None:
+        copy = self._intake.copies.get(segment_id)
+        if copy is not None:
+            with suppress(FileNotFoundError):
+                await asyncio.get_running_loop().run_in_executor(self._threads, files.unlink, copy.path)
+            self._intake.forget(segment_id)
+
+    def _rest(self, segment_id: UUID, error: Exception) -> None:
+        log.warning("upload_failed", segment=str(segment_id), error=str(error))
+        self.resting[segment_id] = (self._clock.boot_us() + REST_US, str(error))
+
+
+def _sha256(path: Path, size_bytes: int) -> bytes:
+    """The hash of a spool file, which must have the size that was registered."""
+    with os.fdopen(files.open_read(path), "rb") as file:
+        actual_bytes = files.size_bytes(file.fileno())
+        if actual_bytes != size_bytes:
+            raise SpoolError(f"{path} has {actual_bytes} bytes, not the {size_bytes} that were registered")
+        return hashlib.file_digest(file, "sha256").digest()
