@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from media.errors import Mp4Error
-from media.fmp4_read import read_sealed, scan
-from media.sample_table import SampleTable
+from media.fmp4_read import fragment_samples, read_sealed
+from media.fragment_index import decode
+from media.sample_table import SampleTable, SampleTableBuilder
 from storage import files, layout
 from storage.growing_segment import GrowingSegment
 from storage.segment_row import segment_from_scan
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Self
     from uuid import UUID
 
+    from media.fragment_index import FragmentEntry
     from media.identity import SegmentIdentity
     from media.segment_scanner import SegmentScan
     from storage.model import Segment
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 _MOST_SEALED = 20_000  # rows of some 2 KB: two weeks of one camera, or an hour and a half of 220
 _MOST_GROWING = 500  # some 100 KB each; usually one a camera
 _LISTINGS = 10
+_MDAT_HEADER_BYTES = 8
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -61,8 +64,9 @@ class DurableMark:
 class SpoolFile:
     """One segment's file, open for reading. Keeps its bytes though they be renamed or removed meanwhile."""
 
-    def __init__(self, identity: SegmentIdentity, fd: int) -> None:
+    def __init__(self, identity: SegmentIdentity, fd: int, *, sealed: bool) -> None:
         self.identity = identity
+        self.sealed = sealed
         self._fd = fd
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -115,17 +119,18 @@ class SpoolReader:
         sealed, growing = layout.sealed_path(self._spool, identity), layout.open_path(self._spool, identity)
         for path in (sealed, growing, sealed):  # a rename leads from the second to the first, never back
             with contextlib.suppress(FileNotFoundError):
-                return SpoolFile(identity, files.open_read(path))
+                return SpoolFile(identity, files.open_read(path), sealed=path == sealed)
         raise FileNotFoundError(f"segment {identity} is not in the spool")
 
     def samples(self, segment: Segment) -> SampleTable:
-        """The samples of a segment that `segments` gave, exactly those, also when the file has grown since."""
+        """The samples of a segment that `segments` gave, exactly those, also when the file has grown since.
+
+        FileNotFoundError when the spool has it no longer.
+        """
         with self.open(segment.identity) as file:
-            if segment.size_bytes == file.size_bytes:
-                found = read_sealed(file.read_at, segment.size_bytes)
-            else:
-                found = scan(file.read_at, segment.size_bytes, identity=segment.identity)
-        return SampleTable.decode(found.samples)
+            if file.sealed and segment.size_bytes == file.size_bytes:
+                return SampleTable.decode(read_sealed(file.read_at, segment.size_bytes).samples)
+            return _samples_of(decode(segment.fragments), file)
 
     def _segments_of_run(self, run_directory: Path, stream: UUID, mark: DurableMark | None) -> Iterator[Segment]:
         directory = run_directory / str(stream)
@@ -178,6 +183,14 @@ class SpoolReader:
             return None
         finally:
             files.close(fd)
+
+
+def _samples_of(entries: list[FragmentEntry], file: SpoolFile) -> SampleTable:
+    """The samples of these fragments, from their moofs."""
+    table = SampleTableBuilder()
+    for entry in entries:
+        table.add(*fragment_samples(file.read_at(entry.offset, entry.data_offset - entry.offset - _MDAT_HEADER_BYTES)))
+    return table.table()
 
 
 def _growing(identity: SegmentIdentity, *, alive: bool) -> GrowingSegment:
