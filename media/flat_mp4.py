@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from media.boxes import box, full_box
+from media.sample_table import SampleCounts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from media.sample_table import SampleTable
 
 _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _UNDETERMINED = 0x55C4  # ISO 639-2 "und", five bits a letter
@@ -36,6 +36,7 @@ _TRACK_ID = 1
 _ENABLED_IN_MOVIE = 3
 _SELF_CONTAINED = 1
 _LARGEST_32_BIT_FILE = 0xFFFF_FFFF
+_OFFSET_RUN = np.dtype([("count", ">u4"), ("ticks", ">i4")])
 
 
 class Table(Enum):
@@ -119,48 +120,69 @@ class FlatMovie:
 
 
 class ChunkTables:
-    """The table entries of one chunk."""
+    """The table entries of one chunk, copied from its encoded sample table (media/sample_table.py)."""
 
-    def __init__(self, table: SampleTable, samples: slice, *, last_duration_ticks: int) -> None:
-        """`table` describes a segment, `samples` says which of its samples, by number from `start` to `stop`."""
-        self.sizes = table.sizes[samples]
-        self._durations = table.durations[samples.start : samples.stop - 1]
-        self._last_duration_ticks = last_duration_ticks
-        self._offsets = table.offsets[samples]
-        self._sync = table.sync[(table.sync >= samples.start) & (table.sync < samples.stop)] - samples.start
+    def __init__(self, encoded: bytes) -> None:
+        """`encoded` describes the chunk's samples and no others."""
+        self._counts = SampleCounts.of(encoded)
+        sizes, durations, offsets, sync = (encoded[section] for section in self._counts.sections)
+        self._sizes = sizes
+        self._inner_durations = _without_last(np.frombuffer(durations, ">u4").reshape(-1, 2))
+        self._offsets = np.frombuffer(offsets, _OFFSET_RUN)
+        self._sync = np.frombuffer(sync, ">u4")
+
+    @property
+    def last_sample_ticks(self) -> int:
+        """From the first sample to the last one, in decode time."""
+        return int((self._inner_durations[:, 0].astype(np.int64) * self._inner_durations[:, 1]).sum())
 
     @property
     def least_offset_ticks(self) -> int:
         """The smallest composition offset."""
-        return int(self._offsets.min())
+        return int(self._offsets["ticks"].min())
 
     @property
     def has_offsets(self) -> bool:
         """Whether any frame is shown at another time than it is decoded."""
-        return bool(self._offsets.any())
+        return bool(self._offsets["ticks"].any())
 
     def chunk(self, sample_entry: int) -> Chunk:
         """How much this puts into the file."""
         return Chunk(
-            samples=len(self.sizes),
-            duration_runs=len(_runs(self._durations)) + 1,
-            offset_runs=len(_runs(self._offsets)),
-            sync_samples=len(self._sync),
-            payload_bytes=int(self.sizes.sum(dtype=np.int64)),
+            samples=self._counts.samples,
+            duration_runs=len(self._inner_durations) + 1,
+            offset_runs=self._counts.offset_runs,
+            sync_samples=self._counts.sync_samples,
+            payload_bytes=int(np.frombuffer(self._sizes, ">u4").sum(dtype=np.int64)),
             sample_entry=sample_entry,
         )
 
-    def entries(self, table: Table, *, samples_before: int, offset_shift_ticks: int) -> bytes:
-        """The entries of one table; `samples_before` are in the file ahead of this chunk."""
-        match table:
-            case Table.DURATIONS:
-                return _runs(self._durations).tobytes() + struct.pack(">II", 1, self._last_duration_ticks)
-            case Table.OFFSETS:
-                return _runs(self._offsets + np.int32(offset_shift_ticks)).tobytes()
-            case Table.SYNC:
-                return bytes((self._sync + np.uint32(samples_before + 1)).astype(">u4"))
-            case Table.SIZES:
-                return self.sizes.astype(">u4").tobytes()
+    def durations(self, last_duration_ticks: int) -> bytes:
+        """Entries of `stts`."""
+        return self._inner_durations.tobytes() + struct.pack(">II", 1, last_duration_ticks)
+
+    def offsets(self, shift_ticks: int) -> bytes:
+        """Entries of `ctts`."""
+        shifted = self._offsets.copy()
+        shifted["ticks"] += shift_ticks
+        return shifted.tobytes()
+
+    def sync(self, samples_before: int) -> bytes:
+        """Entries of `stss`, in a file with so many samples ahead of these."""
+        return bytes((self._sync + np.uint32(samples_before + 1)).astype(">u4"))
+
+    def sizes(self) -> bytes:
+        """Entries of `stsz`."""
+        return self._sizes
+
+
+def _without_last(runs: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Runs of (count, ticks) for all samples but the last."""
+    if runs[-1, 0] == 1:
+        return runs[:-1]
+    shorter = runs.copy()
+    shorter[-1, 0] -= 1
+    return shorter
 
 
 class _Skeleton:
@@ -264,15 +286,6 @@ class _Skeleton:
         if self._large:
             return struct.pack(">I4sQ", 1, b"mdat", payload_bytes + 16)
         return struct.pack(">I4s", (payload_bytes + 8) & 0xFFFF_FFFF, b"mdat")
-
-
-def _runs(values: NDArray[np.uint32] | NDArray[np.int32]) -> NDArray[np.void]:
-    """Equal neighbours as entries of (count, value), big-endian, as stts and ctts have them."""
-    starts = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1]))) if len(values) else np.empty(0, int)
-    runs = np.empty(len(starts), dtype=[("count", ">u4"), ("value", values.dtype.newbyteorder(">"))])
-    runs["count"] = np.diff(starts, append=len(values))
-    runs["value"] = values[starts]
-    return runs
 
 
 def _data_information() -> bytes:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from media.errors import Mp4Error, NotFound, ObjectStoreError, SpoolError
 from media.init_section import read_init_section
-from media.sample_table import SampleTable
+from media.sample_table import SampleCounts
+from playback.slices import cut_table
 from storage.model import VISIBLE, SegmentState
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class MergedFootage:
         # The spool first: what is shipped between the two looks is then seen twice, and not overlooked.
         spooled = [s for s in await self.spooled(stream) if s.start_us < to_us and s.end_us > from_us]
         known = await self._footage.segments(stream, from_us, to_us, marked=True)
-        identities = {segment.identity for segment in known}
+        identities = {segment.identity for segment in known} if spooled else set()
         unknown = await self._not_gone([segment for segment in spooled if segment.identity not in identities])
         return in_playing_order([*known, *unknown])
 
@@ -79,8 +80,8 @@ class MergedFootage:
             raise NotFound(f"segment {segment_id} was deleted by policy")
         return found
 
-    async def tables(self, segments: Sequence[Segment]) -> list[SampleTable]:
-        """The sample tables of at most BATCH segments, each of exactly the samples that its segment counts."""
+    async def tables(self, segments: Sequence[Segment]) -> list[bytes]:
+        """The encoded sample tables of at most BATCH segments, each of exactly the samples that its segment counts."""
         known = await self._footage.sample_tables([segment.id for segment in segments])
         return [await self._table(segment, known.get(segment.id)) for segment in segments]
 
@@ -126,15 +127,15 @@ class MergedFootage:
             kept += [segment for segment in batch if states.get(segment.id, SegmentState.SPOOLED) in VISIBLE]
         return kept
 
-    async def _table(self, segment: Segment, encoded: bytes | None) -> SampleTable:
+    async def _table(self, segment: Segment, encoded: bytes | None) -> bytes:
         if encoded is None and self._spool is not None:
             try:
-                return _first_samples(await asyncio.to_thread(self._spool.samples, segment), segment)
+                return (await asyncio.to_thread(self._spool.samples, segment)).encode()
             except FileNotFoundError:  # registered and shipped since: the catalog has its table now
                 encoded = (await self._footage.sample_tables([segment.id])).get(segment.id)
         if encoded is None:
             raise NotFound(f"segment {segment.id} was deleted while it was read")
-        return _first_samples(SampleTable.decode(encoded), segment)
+        return _first_samples(encoded, segment)
 
 
 class _Spooled:
@@ -178,14 +179,9 @@ def in_playing_order(segments: Iterable[Segment]) -> list[Segment]:
     return [segment for run in by_run.values() for segment in sorted(run, key=lambda s: s.identity.sequence)]
 
 
-def _first_samples(table: SampleTable, segment: Segment) -> SampleTable:
-    """The samples that `segment` tells of; its file may have grown since."""
-    count = segment.samples
-    if len(table.sizes) < count:
-        raise Mp4Error(f"segment {segment.id} has {count} samples, but its table only {len(table.sizes)}")
-    return SampleTable(
-        sizes=table.sizes[:count],
-        durations=table.durations[:count],
-        offsets=table.offsets[:count],
-        sync=table.sync[table.sync < count],
-    )
+def _first_samples(encoded: bytes, segment: Segment) -> bytes:
+    """The samples that `segment` tells of; its file may have grown between the two looks."""
+    samples = SampleCounts.of(encoded).samples
+    if samples < segment.samples:
+        raise Mp4Error(f"segment {segment.id} has {segment.samples} samples, but its table only {samples}")
+    return encoded if samples == segment.samples else cut_table(encoded, 0, segment.samples)

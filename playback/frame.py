@@ -15,8 +15,10 @@ import av
 import cv2
 
 from media.errors import CodecError, NoFootage
+from media.flat_mp4 import ChunkTables
 from media.fragment_index import decode as decode_fragments
-from playback.slices import cut_frame, follows
+from media.sample_table import SampleTable
+from playback.slices import cut_frame, cut_table, follows
 from playback.timerange import SECOND_US, format_instant
 from playback.video import Layout
 
@@ -50,11 +52,11 @@ async def frame_at(footage: MergedFootage, segments: Sequence[Segment], at_us: i
     if segment is None:
         raise NoFootage(f"nothing was recorded at {format_instant(at_us)}")
     (table,) = await footage.tables([segment])
-    part = cut_frame(segment, table, decode_fragments(segment.fragments), at_us)
+    part = cut_frame(segment, SampleTable.decode(table), decode_fragments(segment.fragments), at_us)
     if part is None:
         raise NoFootage(f"nothing was recorded at {format_instant(at_us)}")
     layout = Layout(footage)
-    await layout.add(part, table)
+    await layout.add(part, ChunkTables(cut_table(table, part.first, part.stop)))
     video = layout.file(from_us=at_us, to_us=at_us, complete=True)
     if video.size_bytes > MOST_BYTES:
         raise CodecError(

@@ -35,6 +35,7 @@ class MediaSegment:
     """Consecutive fragments of one file, decodable without what is before them."""
 
     segment: Segment
+    uri: str
     offset: int
     end: int
     start_us: int
@@ -56,7 +57,9 @@ def write_playlist(
     its end (EVENT). `settled`: no more is to come of the last segment; otherwise its last group is still growing and
     is left out, because an entry may not change once it was published.
     """
-    entries = [entry for entry in media_segments(segments, to_us=to_us, settled=settled) if entry.end_us > from_us]
+    entries = [
+        entry for entry in media_segments(segments, url_prefix, to_us=to_us, settled=settled) if entry.end_us > from_us
+    ]
     if not entries:
         return ""
     longest_us = max(entry.duration_us for entry in entries)
@@ -70,23 +73,27 @@ def write_playlist(
     ]
     before: MediaSegment | None = None
     for entry in entries:
-        lines += _lines(entry, before, url_prefix)
+        lines += _lines(entry, before)
         before = entry
     if ended:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join([*lines, ""])
 
 
-def media_segments(segments: Sequence[Segment], *, to_us: int, settled: bool) -> Iterator[MediaSegment]:
+def media_segments(
+    segments: Sequence[Segment], url_prefix: str, *, to_us: int, settled: bool
+) -> Iterator[MediaSegment]:
     """The groups of all segments, in order, up to the fragment that holds the last instant before `to_us`."""
     for number, segment in enumerate(segments, start=1):
         fragments = [fragment for fragment in decode_fragments(segment.fragments) if fragment.wall_us < to_us]
         groups = list(_groups(fragments)) if fragments else []
         if number == len(segments) and not settled:
             groups = groups[:-1]
+        uri = f"{url_prefix}{segment.id}.mp4"
         for group in groups:
             yield MediaSegment(
                 segment=segment,
+                uri=uri,
                 offset=group[0].offset,
                 end=group[-1].offset + group[-1].length,
                 start_us=group[0].wall_us,
@@ -104,28 +111,27 @@ def _groups(fragments: Sequence[FragmentEntry]) -> Iterator[Sequence[FragmentEnt
     yield fragments[start:]
 
 
-def _lines(entry: MediaSegment, before: MediaSegment | None, url_prefix: str) -> Iterator[str]:
+def _lines(entry: MediaSegment, before: MediaSegment | None) -> Iterator[str]:
     segment = entry.segment
-    uri = f"{url_prefix}{segment.id}.mp4"
-    if before is None or segment.id != before.segment.id:
+    if before is None or segment is not before.segment:
         if before is None or not follows(segment, before.segment):
             if before is not None:
-                yield from _break(entry, before, url_prefix)
-            yield f'#EXT-X-MAP:URI="{uri}",BYTERANGE="{segment.init_bytes}@0"'
+                yield from _break(entry, before)
+            yield f'#EXT-X-MAP:URI="{entry.uri}",BYTERANGE="{segment.init_bytes}@0"'
         yield f"#EXT-X-PROGRAM-DATE-TIME:{format_instant(entry.start_us)}"
     yield f"#EXTINF:{_seconds(entry.duration_us)},"
     yield f"#EXT-X-BYTERANGE:{entry.end - entry.offset}@{entry.offset}"
-    yield uri
+    yield entry.uri
 
 
-def _break(entry: MediaSegment, before: MediaSegment, url_prefix: str) -> Iterator[str]:
+def _break(entry: MediaSegment, before: MediaSegment) -> Iterator[str]:
     if entry.start_us > before.end_us:
         yield "#EXT-X-DISCONTINUITY"
         yield "#EXT-X-GAP"
         yield f"#EXT-X-PROGRAM-DATE-TIME:{format_instant(before.end_us)}"
         yield f"#EXTINF:{_GAP_SECONDS},"
         yield f"#EXT-X-BYTERANGE:{COMMIT_BOX_BYTES}@{before.end}"
-        yield f"{url_prefix}{before.segment.id}.mp4"
+        yield before.uri
     yield "#EXT-X-DISCONTINUITY"
 
 

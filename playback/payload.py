@@ -11,8 +11,9 @@ from media.errors import Mp4Error
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from media.fragment_index import FragmentEntry
-    from media.sample_table import SampleTable
     from playback.footage import SegmentBytes
 
 READ_BYTES = 1 << 20
@@ -26,9 +27,11 @@ class Extent(NamedTuple):
     length: int
 
 
-def payload_extents(fragments: Sequence[FragmentEntry], table: SampleTable, first: int, stop: int) -> list[Extent]:
+def payload_extents(
+    fragments: Sequence[FragmentEntry], sizes: NDArray[np.uint32], first: int, stop: int
+) -> list[Extent]:
     """Where samples `first` to `stop` are in the segment's file; one extent for each fragment that has any."""
-    ends = np.concatenate(([0], np.cumsum(table.sizes, dtype=np.int64)))
+    ends = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
     extents: list[Extent] = []
     number = 0
     for fragment in fragments:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from media.errors import Mp4Error
+from media.sample_table import SampleCounts, SampleTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from media.fragment_index import FragmentEntry
-    from media.sample_table import SampleTable
     from storage.model import Segment
 
 
@@ -70,8 +70,11 @@ def follows(segment: Segment, before: Segment) -> bool:
     )
 
 
-def whole(segment: Segment, table: SampleTable) -> Slice:
-    """The slice of a segment that lies inside the range as a whole: no need to look at single frames."""
+def whole(segment: Segment, last_sample_ticks: int) -> Slice:
+    """The slice of a segment that lies inside the range as a whole: no need to look at single frames.
+
+    Its last sample is decoded `last_sample_ticks` after its first.
+    """
     end_ticks = segment.media_ticks + segment.duration_ticks
     return Slice(
         segment=segment,
@@ -79,7 +82,7 @@ def whole(segment: Segment, table: SampleTable) -> Slice:
         stop=segment.samples,
         shown=segment.samples,
         first_ticks=segment.media_ticks,
-        last_ticks=segment.media_ticks + int(table.decode_ticks[-1]),
+        last_ticks=segment.media_ticks + last_sample_ticks,
         end_ticks=end_ticks,
         shown_ticks=segment.media_ticks,
         shown_end_ticks=end_ticks,
@@ -104,6 +107,20 @@ def cut_frame(segment: Segment, table: SampleTable, fragments: Sequence[Fragment
     times = FrameTimes(segment, table, fragments)
     stop = int(np.searchsorted(times.wall_us, at_us, side="right"))
     return times.slice(stop - 1, stop) if stop else None
+
+
+def cut_table(encoded: bytes, first: int, stop: int) -> bytes:
+    """The sample table of samples `first` to `stop` alone."""
+    if (first, stop) == (0, SampleCounts.of(encoded).samples):
+        return encoded
+    table = SampleTable.decode(encoded)
+    part = SampleTable(
+        sizes=table.sizes[first:stop],
+        durations=table.durations[first:stop],
+        offsets=table.offsets[first:stop],
+        sync=table.sync[(table.sync >= first) & (table.sync < stop)] - np.uint32(first),
+    )
+    return part.encode()
 
 
 class FrameTimes:

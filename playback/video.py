@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 from media.errors import RangeError
 from media.flat_mp4 import ChunkTables, FlatMovie, Table
 from media.fragment_index import decode as decode_fragments
+from media.sample_table import SampleTable
 from playback.file_time import arrange
 from playback.footage import BATCH
 from playback.payload import payload_extents, read_extents
-from playback.slices import cut, whole
+from playback.slices import cut, cut_table, whole
 from playback.timerange import format_instant
 from playback.virtual_file import Fixed, Rendered, Section, Streamed, VirtualFile
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from media.flat_mp4 import Chunk
-    from media.sample_table import SampleTable
     from media.track import Track
     from playback.footage import MergedFootage
     from playback.slices import Slice
@@ -78,16 +78,15 @@ async def lay_out(footage: MergedFootage, segments: Sequence[Segment], from_us: 
     for first in range(0, len(segments), BATCH):
         batch = segments[first : first + BATCH]
         for segment, table in zip(batch, await footage.tables(batch), strict=True):
-            part = _slice(segment, table, from_us, to_us)
-            if part is not None:
-                await layout.add(part, table)
+            if from_us <= segment.start_us and segment.end_us <= to_us:
+                tables = ChunkTables(table)
+                await layout.add(whole(segment, tables.last_sample_ticks), tables)
+            else:
+                fragments = decode_fragments(segment.fragments)
+                part = cut(segment, SampleTable.decode(table), fragments, from_us, to_us)
+                if part is not None:
+                    await layout.add(part, ChunkTables(cut_table(table, part.first, part.stop)))
     return layout
-
-
-def _slice(segment: Segment, table: SampleTable, from_us: int, to_us: int) -> Slice | None:
-    if from_us <= segment.start_us and segment.end_us <= to_us:
-        return whole(segment, table)
-    return cut(segment, table, decode_fragments(segment.fragments), from_us, to_us)
 
 
 def _same_span(one: Segment, other: Segment) -> bool:
@@ -107,10 +106,9 @@ class Layout:
         """What was added."""
         return self._parts
 
-    async def add(self, part: Slice, table: SampleTable) -> None:
-        """Append a slice of the segment that `table` describes."""
+    async def add(self, part: Slice, tables: ChunkTables) -> None:
+        """Append a slice and the tables of its samples."""
         entry = await self._sample_entry(part.segment)
-        tables = ChunkTables(table, slice(part.first, part.stop), last_duration_ticks=0)
         self._parts.append(
             Part(
                 slice=part,
@@ -198,21 +196,27 @@ class _Content:
         for start in range(first, stop, BATCH):
             numbers = range(start, min(start + BATCH, stop))
             tables = await self._footage.tables([self._slices[number].segment for number in numbers])
-            for number, samples in zip(numbers, tables, strict=True):
-                yield self._chunk_tables(number, samples).entries(
-                    table,
-                    samples_before=self._samples_before[number],
-                    offset_shift_ticks=self._movie.offset_shift_ticks,
-                )
+            for number, encoded in zip(numbers, tables, strict=True):
+                part = self._slices[number]
+                samples = ChunkTables(cut_table(encoded, part.first, part.stop))
+                yield self._table_entries(table, number, samples)
 
-    def _chunk_tables(self, number: int, samples: SampleTable) -> ChunkTables:
-        part = self._slices[number]
-        return ChunkTables(samples, slice(part.first, part.stop), last_duration_ticks=self._last_durations[number])
+    def _table_entries(self, table: Table, number: int, samples: ChunkTables) -> bytes:
+        match table:
+            case Table.DURATIONS:
+                return samples.durations(self._last_durations[number])
+            case Table.OFFSETS:
+                return samples.offsets(self._movie.offset_shift_ticks)
+            case Table.SYNC:
+                return samples.sync(self._samples_before[number])
+            case Table.SIZES:
+                return samples.sizes()
 
     async def _payload(self, number: int, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         part = self._slices[number]
         (table,) = await self._footage.tables([part.segment])
-        extents = payload_extents(decode_fragments(part.segment.fragments), table, part.first, part.stop)
+        sizes = SampleTable.decode(table).sizes
+        extents = payload_extents(decode_fragments(part.segment.fragments), sizes, part.first, part.stop)
         async with self._footage.open(part.segment) as stored:
             async for piece in read_extents(stored, extents, start, stop):
                 yield piece

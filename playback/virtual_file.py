@@ -35,7 +35,7 @@ class VirtualFile:
     """Sections one after the other; itself a section."""
 
     def __init__(self, sections: Sequence[Section]) -> None:
-        self._sections = sections
+        self.sections = sections
         self._ends = list(accumulate(section.size_bytes for section in sections))
 
     @property
@@ -49,8 +49,8 @@ class VirtualFile:
         index = bisect_right(self._ends, start)
         while start < stop:
             end = self._ends[index]
-            offset = end - self._sections[index].size_bytes
-            async for piece in self._sections[index].read(start - offset, min(stop, end) - offset):
+            offset = end - self.sections[index].size_bytes
+            async for piece in self.sections[index].read(start - offset, min(stop, end) - offset):
                 yield piece
             start = end
             index += 1
