@@ -14,7 +14,7 @@ from media.closing import closing_boxes
 from media.commit import COMMIT_BOX_BYTES, ZERO_CHAIN, Commit, bounded_loss, link
 from media.errors import Mp4Error
 from media.init_section import init_section
-from media.moof import TRACK_ID, Sample, fragment_header
+from media.moof import TRACK_ID, Sample, fragment_header, totals
 from media.sample_table import SampleTableBuilder
 
 if TYPE_CHECKING:
@@ -55,15 +55,16 @@ class SegmentWriter:
         lost_packets: int,
         clock_quality: int,
     ) -> tuple[list[bytes | bytearray], Commit]:
-        """The buffers to append for one fragment (at least one sample), and what its commit box says.
+        """The buffers to append for one fragment, and what its commit box says.
 
-        The payload is hashed once and never copied. A refused fragment (Mp4Error) leaves the writer as it was.
+        There is at least one sample; sizes add up to the payload, durations to `duration_ticks`. The payload is hashed
+        once and never copied. A refused fragment (Mp4Error) leaves the writer as it was.
         """
         number = len(self._commits)
         header = fragment_header(number + 1, media_ticks, samples)
         payload_bytes = sum(map(len, payload))
-        if not samples or payload_bytes != sum(sample.size_bytes for sample in samples):
-            raise Mp4Error(f"fragment {number} of {self._identity}: samples and payload differ in size")
+        if not samples or (payload_bytes, duration_ticks) != totals(samples):
+            raise Mp4Error(f"fragment {number} of {self._identity}: its samples do not add up to it")
         digest = sha256(header)
         for buffer in payload:
             digest.update(buffer)

@@ -75,6 +75,11 @@ def fragment_samples(moof: bytes) -> tuple[int, list[Sample]]:
     ]
 
 
+def totals(samples: Sequence[Sample]) -> tuple[int, int]:
+    """Bytes and ticks of all samples."""
+    return sum(sample.size_bytes for sample in samples), sum(sample.duration_ticks for sample in samples)
+
+
 def _head(moof_bytes: int, sequence: int, decode_ticks: int, samples: int) -> tuple[int | bytes, ...]:
     return (
         *(moof_bytes, b"moof"),

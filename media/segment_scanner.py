@@ -17,7 +17,7 @@ from media.closing import closing_boxes, parse_samples_box
 from media.commit import COMMIT_BOX_BYTES, SEAL_BOX_BYTES, Commit, Seal, link
 from media.errors import Mp4Error
 from media.init_section import init_section_bytes, read_init_section
-from media.moof import TRACK_ID, fragment_samples
+from media.moof import TRACK_ID, fragment_samples, totals
 from media.sample_table import SampleTableBuilder
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class SegmentScanner:
             if (
                 decode_ticks != commit.media_ticks
                 or len(samples) != commit.samples
-                or sum(sample.size_bytes for sample in samples) != payload_bytes
+                or totals(samples) != (payload_bytes, commit.duration_ticks)
                 or mdat != (b"mdat", _MDAT_HEADER_BYTES, payload_bytes + _MDAT_HEADER_BYTES)
                 or commit.track != TRACK_ID
             ):

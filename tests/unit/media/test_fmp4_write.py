@@ -61,11 +61,17 @@ def test_sizes_add_up() -> None:
     assert len(writer.seal(5)[-1]) == SEAL_BOX_BYTES
 
 
-def test_a_payload_of_another_size_is_refused() -> None:
-    """A file whose moof lies about its mdat would be damage of our own making; the writer goes on unharmed."""
+def test_samples_that_do_not_add_up_are_refused() -> None:
+    """A moof that lies about its mdat or its duration would be damage of our own making; the writer goes on."""
     writer = SegmentWriter(IDENTITY, plain_track(), 0, ZERO_CHAIN)
     before = writer.size_bytes, writer.chain
-    for wrong in ({"payload": [b"1234"]}, {"payload": [], "samples": []}, {"media_ticks": -1}, {"clock_quality": 256}):
+    for wrong in (
+        {"payload": [b"1234"]},
+        {"duration_ticks": 7201},
+        {"payload": [], "samples": []},
+        {"media_ticks": -1},
+        {"clock_quality": 256},
+    ):
         with pytest.raises(Mp4Error):
             one_fragment(writer, **wrong)
     assert (writer.size_bytes, writer.chain) == before
