@@ -95,12 +95,13 @@ class GapLedger:
 
     def fill_open(self, start_us: int, reason: GapReason, detail: str = "") -> list[Gap]:
         """As `fill`, without end: what follows the last known instant becomes a gap that lasts, unless one is open."""
+        current = self.open_gap
+        if current is not None:
+            return self.fill(start_us, current.start_us, reason, detail)
         begin_us = self._after_known(start_us)
         filled = self.fill(start_us, begin_us, reason, detail)
-        if self.open_gap is None:
-            self._put(begin_us, None, reason, detail)
-            filled.append(self.gaps[-1])
-        return filled
+        self._put(begin_us, None, reason, detail)
+        return [*filled, self.gaps[-1]]
 
     def _after_known(self, at_us: int) -> int:
         """`at_us`, or where footage and closed gaps end if that is later."""

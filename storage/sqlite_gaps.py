@@ -120,8 +120,8 @@ def _settle(connection: Connection, run: int, stream: UUID) -> None:
 
 def _settle_last(ledger: GapLedger, start_us: int, reason: GapReason) -> int:
     """Settle a stream that no later run took over. Holes between its footage are losses, however the run ended."""
-    known_us = ledger.known_until_us
-    until_us = start_us if known_us is None else max(start_us, known_us)
+    open_gap, known_us = ledger.open_gap, ledger.known_until_us
+    until_us = open_gap.start_us if open_gap is not None else max(start_us, start_us if known_us is None else known_us)
     ledger.fill(start_us, until_us, GapReason.CRASH)
     ledger.fill_open(until_us, reason)
     return until_us

@@ -24,6 +24,7 @@ SELECT * FROM segments WHERE id = :id;
 -- No segment is longer than 600 s, so the primary key (stream, start_us) bounds the search at both ends.
 SELECT * FROM segments
 WHERE stream = :stream AND start_us > :from_us - 600000000 AND start_us < :to_us AND end_us > :from_us
+    AND :from_us < :to_us
     AND (state IN ('spooled', 'uploading', 'stored', 'missing') OR :marked AND state = 'marked')
 ORDER BY start_us, epoch, run, sequence;
 

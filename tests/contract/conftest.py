@@ -1,0 +1,44 @@
+"""The implementations that each contract suite runs against. A new one joins here, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from storage.clock import FakeClock
+from storage.directory_store import DirectoryStore
+from storage.secrets import SecretBox
+from storage.sqlite_catalog import SqliteCatalog
+from tests.builders_catalog import T0
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from storage.catalog import Catalog
+    from storage.objects import ObjectStore
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands at T0."""
+    return FakeClock(wall_us=T0)
+
+
+@pytest.fixture(params=["sqlite"])
+async def catalog(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Catalog]:
+    """Each implementation of the catalog, empty."""
+    assert request.param == "sqlite"
+    opened = await SqliteCatalog.open(tmp_path / "catalog.sqlite", clock, SecretBox.at(tmp_path / "key"))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(params=["directory"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
+    """Each implementation of the object store, empty."""
+    assert request.param == "directory"
+    opened = DirectoryStore(tmp_path / "objects")
+    yield opened
+    opened.close()
