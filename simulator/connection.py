@@ -84,7 +84,7 @@ class RtspConnection(asyncio.BufferedProtocol):
             self._reader.received(nbytes)
         except RtspError as error:
             log.warning("client %s dropped: %s", self._peer, error)
-            self._transport.abort()
+            self.abort()
 
     # What the server and the session call
 
@@ -94,12 +94,12 @@ class RtspConnection(asyncio.BufferedProtocol):
         waiting = self._transport.get_write_buffer_size()
         if waiting > self._server.options.queue_bytes:
             log.warning("client %s dropped: it reads too slowly, %d bytes are waiting", self._peer, waiting)
-            self._transport.abort()
-            self._end_session()
+            self.abort()
 
     def abort(self) -> None:
         """Hang up at once."""
         self._transport.abort()
+        self._end_session()
 
     # Requests
 
@@ -148,10 +148,8 @@ class RtspConnection(asyncio.BufferedProtocol):
         camera = self._camera(request.url)
         if camera is None:
             return _response(404)
-        if "Session" in request.headers and not self._is_ours(request):
-            return _response(454)
-        if self._session is not None and (self._session.playing or self._session.camera is not camera):
-            return _response(455)
+        if self._session is not None:
+            return _response(455)  # there is one track, and it is set up
         channel = _choose_channel(parse_transports(request.headers.get("Transport", "")))
         if channel is None:
             return _response(461)
@@ -212,7 +210,7 @@ class RtspConnection(asyncio.BufferedProtocol):
         left_s = self._heard_s + self._server.options.session_timeout_s - loop.time()
         if left_s <= 0:
             log.warning("client %s dropped: no request and no report within the session timeout", self._peer)
-            self._transport.abort()
+            self.abort()
         else:
             self._idle_timer = loop.call_later(left_s, self._watch_idle)
 

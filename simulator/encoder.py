@@ -10,6 +10,7 @@ from av.video.frame import PictureType
 
 from media.errors import CodecError
 from media.nal import split_annex_b
+from simulator.oracle import MARK_BYTES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,10 +22,11 @@ class Encoder:
 
     Sync samples are where the caller asks for them and carry the parameter sets in band. One slice a picture: with
     sliced threads libav's own RTSP demuxer returns one picture as two packets, and every reader built on it would
-    blame the simulator.
+    blame the simulator. `bitrate_bps` is that of the access units with their oracle marks.
     """
 
     def __init__(self, *, width: int, height: int, fps: int, bitrate_bps: int) -> None:
+        bitrate_bps -= 8 * MARK_BYTES * fps  # the oracle's mark counts, too
         kbps = bitrate_bps // 1000
         self._context = av.CodecContext.create("libx264", "w")
         self._context.width, self._context.height = width, height

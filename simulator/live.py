@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class LiveSource:
     """One encoder, shared by all sessions of its camera. Nothing is drawn while nobody watches.
 
-    Work is done on `workers`, one picture of a camera at a time: where the machine is too slow, pictures are left out
-    as a camera does, and nothing queues up.
+    Work is done on `workers`, one picture of a camera at a time. Where the machine is too slow, pictures are late at
+    first; once a second of them is waiting, the next are left out, as a camera does.
     """
 
     def __init__(self, options: SimulatorOptions, name: str, phase_us: int, workers: Executor) -> None:
@@ -35,6 +36,8 @@ class LiveSource:
         self._gop_frames = options.gop_frames
         self._gop = -1
         self._workers = workers
+        self._waiting: deque[tuple[int, Callable[[int, CodedFrame], None]]] = deque()
+        self._waiting_max = options.fps
         self._busy = False
         parameters = ParameterSets.from_nals(self._encoder.encode(self._picture.render(0), sync=True))
         if parameters is None:
@@ -46,10 +49,16 @@ class LiveSource:
         return -(-number // self._gop_frames) * self._gop_frames
 
     def produce(self, number: int, deliver: Callable[[int, CodedFrame], None]) -> None:
-        """Draw and encode on a worker, then deliver; skipped while the picture before is still in work."""
-        if self._busy:
+        """Draw and encode on a worker, then deliver; left out if too many are waiting."""
+        if len(self._waiting) < self._waiting_max:
+            self._waiting.append((number, deliver))
+            self._work()
+
+    def _work(self) -> None:
+        if self._busy or not self._waiting:
             return
         self._busy = True
+        number, deliver = self._waiting.popleft()
         work = asyncio.get_running_loop().run_in_executor(self._workers, self._make, number)
         work.add_done_callback(partial(self._finish, number, deliver))
 
@@ -64,5 +73,8 @@ class LiveSource:
         self, number: int, deliver: Callable[[int, CodedFrame], None], work: asyncio.Future[CodedFrame]
     ) -> None:
         self._busy = False
-        if not work.cancelled():
-            deliver(number, work.result())
+        if work.cancelled():
+            self._waiting.clear()  # the simulator is closing
+            return
+        self._work()
+        deliver(number, work.result())

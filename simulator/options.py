@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIVE_CAMERAS = 4
-"""Up to this many cameras are drawn and encoded live: about 4 % of a core each at 640x360. More share loops."""
+"""Up to this many cameras are drawn and encoded live: 7 to 9 % of a core each while watched. More share loops."""
 
 MAX_CAMERAS = 9999
 MAX_GOP_US = 600_000_000
+MAX_PICTURE_BITS = 1_200_000
+"""What a drawn picture can fill: all its grain, coded almost without loss."""
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
@@ -68,6 +70,8 @@ class SimulatorOptions:
         _check("port", self.port, 0, 65_535)
         _check("bitrate", self.bitrate_bps, 100_000, 50_000_000)
         _check("fps", self.fps, 1, 120)
+        if self.file is None:
+            _check(f"bitrate at {self.fps} fps", self.bitrate_bps, 100_000, self.fps * MAX_PICTURE_BITS)
         _check("gop (in microseconds)", self.gop_us, 1_000_000 // self.fps, MAX_GOP_US)
         _check("session timeout (in seconds)", self.session_timeout_s, 1, 86_400)
         _check("queue (in bytes)", self.queue_bytes, 64 << 10, 1 << 30)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ORACLE = UUID("6f1c3f0e-5d0b-4b6e-9a7e-68756c746131")
 """Names the payload; its last bytes read `hulta1`."""
 
+MARK_BYTES = 57
+"""The size of the NAL unit, give or take an emulation prevention byte."""
+
 _MARK = struct.Struct(">16s16sQQI")
 _SEI_HEADER = bytes((0x06, 0x05, _MARK.size))  # NAL type 6; payload type 5, user_data_unregistered; its size
 _STOP_BIT = b"\x80"  # rbsp_trailing_bits

@@ -56,7 +56,8 @@ class Simulator:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as resources:
-            workers = resources.enter_context(ThreadPoolExecutor(_WORKERS, "simulator"))
+            workers = ThreadPoolExecutor(_WORKERS, "simulator")
+            resources.callback(workers.shutdown, cancel_futures=True)
             report = self._report(resources)
             pacer = Pacer(self._clock)
             resources.callback(pacer.close)
