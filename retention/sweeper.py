@@ -118,10 +118,11 @@ class Sweeper:
 
     async def _finish(self, sweep: Sweep) -> None:
         """Delete what an earlier life had purged from the catalog; what fails now is found again by the next run."""
-        failed_before = -1
-        while len(sweep.failed) != failed_before and (rows := await self._catalog.expiry.purging(MAX_BATCH)):
-            failed_before = len(sweep.failed)
+        while rows := await self._catalog.expiry.purging(MAX_BATCH):
+            deleted_before = sweep.deleted
             await self._delete(sweep, rows)
+            if len(rows) < MAX_BATCH or sweep.deleted == deleted_before:
+                return
 
     async def _sweep_stream(self, sweep: Sweep, stream: UUID, policy: Policy, *, accepted: bool) -> None:
         for _ in range(BATCHES_PER_STREAM):
@@ -204,7 +205,7 @@ class Sweeper:
 
 
 def pause_us(policy: Policy) -> int:
-    """How long `keep` may rest under this policy: two runs fit into the room it leaves for deleting, if it leaves any."""
+    """How long `keep` may rest under this policy: two runs fit into the room it leaves for deleting, if it leaves some."""
     return min(PAUSE_US, max(Schedule.of(policy).room_us // 2, policy.keep_max_us // 100))
 
 
