@@ -88,5 +88,17 @@ def frame(channel: int, content: bytes) -> bytes:
 def encode(size: str, *options: str, seconds: float = 0.2, pixel_format: str = "yuv420p") -> list[bytes]:
     """The NAL units of a test picture as x264 encodes it, by ffmpeg."""
     command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration={seconds}"]
-    command += ["-pix_fmt", pixel_format, "-c:v", "libx264", "-threads", "1", *options, "-f", "h264", "-"]
+    # The test source rounds odd sizes down: they are made by scaling.
+    command += [
+        "-vf",
+        f"format={pixel_format},scale={size.replace('x', ':')}",
+        "-c:v",
+        "libx264",
+        "-threads",
+        "1",
+        *options,
+        "-f",
+        "h264",
+        "-",
+    ]
     return split_annex_b(subprocess.run(command, check=True, capture_output=True).stdout)
