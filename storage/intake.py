@@ -85,18 +85,23 @@ class Intake:
         """Take in what all runs have, the oldest run first. CatalogError; any other trouble concerns one run only."""
         directories = await self._in_thread(lambda: spool_runs.runs(self._data.spool))
         for gone in set(self._lives) - set(directories):
-            del self._lives[gone]
+            self._end(gone)
         for directory in directories:
             try:
                 await self._take_in(self._life(directory))
+                self.faults.pop(directory, None)
             except (SpoolError, OSError) as error:
                 self._fault(directory, error)
 
-    def forget(self, segment_id: UUID) -> None:
-        """A copy is gone, or has to be looked at afresh."""
+    def drop(self, segment_id: UUID) -> None:
+        """A copy is gone from the spool."""
+        self.copies.pop(segment_id, None)
+
+    def register_again(self, segment_id: UUID) -> None:
+        """The catalog does not know a segment that it knew: it is an older one now. Begin its run anew."""
         copy = self.copies.pop(segment_id, None)
-        if copy is not None and (life := self._lives.get(copy.path.parent.parent)) is not None:
-            life.directory.forget(copy.path)
+        if copy is not None:
+            self._lives.pop(copy.path.parent.parent, None)
 
     def runs(self) -> list[dict[str, object]]:
         """The runs as they are known, for the status."""
@@ -104,6 +109,11 @@ class Intake:
             {"run": layout.run_name(life.directory.run), "dead": life.recovered, "settled": life.settled}
             for life in self._lives.values()
         ]
+
+    def _end(self, path: Path) -> None:
+        """A run's directory is gone, and all that was wrong in it."""
+        del self._lives[path]
+        self.faults = {place: why for place, why in self.faults.items() if path not in (place, *place.parents)}
 
     def _life(self, path: Path) -> _Life:
         if path not in self._lives:
@@ -141,6 +151,7 @@ class Intake:
         life.recovered, life.settled = outcome.complete, False
         life.recover_at_us = self._clock.boot_us() + RECOVER_AGAIN_US
         life.directory.look_again()
+        self.faults = {place: why for place, why in self.faults.items() if path not in place.parents}
         log.info("run_recovered", run=path.name, sealed=len(outcome.sealed), complete=outcome.complete)
         return not outcome.alive
 
@@ -194,7 +205,7 @@ class Intake:
             return None
 
     def _fault(self, path: Path, error: Exception) -> None:
-        text = str(error)
+        text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         if self.faults.get(path) != text:
             log.error("spool_fault", path=str(path), error=text)
         self.faults[path] = text

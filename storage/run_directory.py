@@ -28,21 +28,21 @@ class RunDirectory:
         self.run = run
         self._seen_ns: dict[str, int] = {}
         self._again: set[str] = set()
-        self._taken: set[Path] = set()
+        self._taken: dict[Path, set[Path]] = {}
 
     def sealed(self) -> list[Path]:
         """Sealed segments that `take` was not called for, by stream and sequence; some that came just now may wait."""
-        found = [path for stream in self._changed() for path in self._names(stream) if path not in self._taken]
+        found: list[Path] = []
+        for stream in self._changed():
+            names = self._names(stream)
+            taken = self._taken.get(stream, set()) & set(names)
+            self._taken[stream] = taken
+            found += [path for path in names if path not in taken]
         return sorted(found, key=lambda path: (path.parent.name, _sequence(path)))
 
     def take(self, path: Path) -> None:
         """A segment is known to the catalog: `sealed` need not say it again."""
-        self._taken.add(path)
-
-    def forget(self, path: Path) -> None:
-        """Look at a segment afresh: the catalog does not know it after all, or it is gone."""
-        self._taken.discard(path)
-        self._seen_ns.pop(path.parent.name, None)
+        self._taken.setdefault(path.parent, set()).add(path)
 
     def journal(self, from_offset: int) -> JournalReading:
         """The records from an offset on."""

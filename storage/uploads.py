@@ -156,7 +156,7 @@ class Uploads:
             elif state in {SegmentState.STORED, SegmentState.MISSING}:
                 await self._release_stored(segment_id)
             elif state is None:
-                self._intake.forget(segment_id)  # the catalog is an older one: register it again
+                self._intake.register_again(segment_id)
 
     async def _release_stored(self, segment_id: UUID) -> None:
         """Unlink the copy of a stored segment, once its object has been seen; without an object, put it again."""
@@ -181,7 +181,7 @@ class Uploads:
         if copy is not None:
             with suppress(FileNotFoundError):
                 await asyncio.get_running_loop().run_in_executor(self._threads, files.unlink, copy.path)
-            self._intake.forget(segment_id)
+            self._intake.drop(segment_id)
 
     def _rest(self, segment_id: UUID, error: Exception) -> None:
         log.warning("upload_failed", segment=str(segment_id), error=str(error))

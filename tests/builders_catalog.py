@@ -119,7 +119,12 @@ def track() -> Track:
     avcc = box(b"avcC", bytes([1, 0x64, 0, 0x1F, 0xFF, 0xE0, 0]))
     visual = bytes(24) + (320).to_bytes(2, "big") + (240).to_bytes(2, "big") + bytes(50)
     return Track(
-        kind="video", timescale=90_000, codec="avc1.64001f", width=320, height=240, sample_entry=box(b"avc1", visual, avcc)
+        kind="video",
+        timescale=90_000,
+        codec="avc1.64001f",
+        width=320,
+        height=240,
+        sample_entry=box(b"avc1", visual, avcc),
     )
 
 

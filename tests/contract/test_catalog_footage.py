@@ -56,7 +56,7 @@ async def test_a_tombstone_is_not_woken(catalog: Catalog) -> None:
 
 
 async def test_the_way_to_stored(catalog: Catalog) -> None:
-    """spooled -> uploading -> stored, each step once."""
+    """Spooled -> uploading -> stored, each step once."""
     row = segment(0, 60)
     await catalog.footage.register([(row, b"")])
     for step, state in (

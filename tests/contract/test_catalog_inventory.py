@@ -122,7 +122,7 @@ async def test_a_camera_missing_from_the_file_stays_unless_pruned(catalog: Catal
     assert await catalog.inventory.apply([site(desired("gate"))], [POLICY]) == []
     clock.advance(60 * SECOND)
     (change,) = await catalog.inventory.apply([site(desired("gate"))], [POLICY], prune=True)
-    assert str(change) == f"camera quay disabled"
+    assert str(change) == "camera quay disabled"
     assert not (await catalog.inventory.camera("quay")).enabled
     assert len(await catalog.footage.segments(quay.stream, T0, T0 + 90 * SECOND)) == 1
     assert await catalog.inventory.apply([site(desired("gate"))], [POLICY], prune=True) == []
@@ -237,7 +237,9 @@ async def test_a_city_is_applied_at_once(catalog: Catalog) -> None:
     ids = {camera.name: camera.id for camera in await catalog.inventory.cameras()}
     assert len(ids) == len(set(ids.values())) == 220
     renamed = [
-        site(*(desired(f"new-{place}-{letter}", id=ids[f"{place}-{letter}"]) for letter in "abcd"), name=f"site-{place}")
+        site(
+            *(desired(f"new-{place}-{letter}", id=ids[f"{place}-{letter}"]) for letter in "abcd"), name=f"site-{place}"
+        )
         for place in range(55)
     ]
     assert len(await catalog.inventory.apply(renamed, [POLICY])) == 220
