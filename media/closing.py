@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from media.track import Track
 
+MOST_SAMPLES_BOX_BYTES = 16 << 20
+"""Ten minutes at 60 frames a second take under 1 MiB. What a longer box says is taken from the moofs instead."""
+
 _COUNTS = struct.Struct(">3xIII")
 _CONTENT_AT = 25
 _COMMITS_AT = _CONTENT_AT + _COUNTS.size

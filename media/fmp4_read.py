@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from media.boxes import SEAL_USERTYPE, is_intact
-from media.closing import parse_samples_box
+from media.closing import MOST_SAMPLES_BOX_BYTES, parse_samples_box
 from media.commit import COMMIT_BOX_BYTES, SEAL_BOX_BYTES, Seal
 from media.errors import Mp4Error
 from media.init_section import MOST_INIT_BYTES, read_init_section
 from media.moof import fragment_samples
-from media.segment_scanner import ReadAt, SegmentScan, SegmentScanner, StoredFragment
+from media.read_window import ReadAt
+from media.segment_scanner import SegmentScan, SegmentScanner, StoredFragment
 
 if TYPE_CHECKING:
     from media.commit import Commit
@@ -38,7 +39,11 @@ def read_sealed(read_at: ReadAt, size_bytes: int) -> SegmentScan:
     if not is_intact(tail[-SEAL_BOX_BYTES:], SEAL_USERTYPE):
         return scan(read_at, size_bytes)
     seal = Seal.from_box(tail[-SEAL_BOX_BYTES:])
-    if seal.samples_offset + seal.samples_length + SEAL_BOX_BYTES != size_bytes or seal.init_bytes > MOST_INIT_BYTES:
+    if (
+        seal.samples_offset + seal.samples_length + SEAL_BOX_BYTES != size_bytes
+        or seal.samples_length > MOST_SAMPLES_BOX_BYTES
+        or seal.init_bytes > MOST_INIT_BYTES
+    ):
         return scan(read_at, size_bytes)
     if seal.samples_offset >= tail_at:
         box = tail[seal.samples_offset - tail_at : -SEAL_BOX_BYTES]

@@ -160,7 +160,8 @@ class SampleTableBuilder:
 
     def table(self) -> SampleTable:
         """The table of all samples so far."""
-        ticks = np.array((*self._ticks, self._end_ticks) if self._ticks else (), dtype=np.int64)
+        ends = [self._end_ticks] if self._ticks else []
+        ticks = np.concatenate((np.array(self._ticks, dtype=np.int64), np.array(ends, dtype=np.int64)))
         return SampleTable(
             sizes=np.array(self._sizes, dtype=np.uint32),
             durations=np.diff(ticks).astype(np.uint32),

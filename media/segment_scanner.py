@@ -7,31 +7,25 @@ in windows of bounded size, so damage costs one pass and no memory, and an open 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from media.boxes import CHECKED_MARK, COMMIT_USERTYPE, SAMPLES_USERTYPE, SEAL_USERTYPE, is_intact, parse_header
-from media.closing import closing_boxes, parse_samples_box
+from media.closing import MOST_SAMPLES_BOX_BYTES, closing_boxes, parse_samples_box
 from media.commit import COMMIT_BOX_BYTES, SEAL_BOX_BYTES, Commit, Seal, link
 from media.errors import Mp4Error
 from media.init_section import init_section_bytes, read_init_section
 from media.moof import TRACK_ID, fragment_samples, totals
+from media.read_window import ReadWindow
 from media.sample_table import SampleTableBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from media.identity import SegmentIdentity
+    from media.read_window import ReadAt
     from media.track import Track
 
-ReadAt = Callable[[int, int], bytes]
-"""Offset and length to up to `length` bytes of the file."""
-
-_SEARCH_BYTES = 1 << 20
-_PEEK_BYTES = 4096
-"""Holds a commit box and the moof behind it, so that a walk costs one read a fragment."""
+_FTYP_AND_MOOV_HEADER_BYTES = 64
 
 _MOST_HEADER_BYTES = 1 << 20
 """A moof of 65 000 samples. What claims more is damage."""
@@ -97,7 +91,7 @@ class SegmentScanner:
     """
 
     def __init__(self, read_at: ReadAt, *, verify: bool = False, identity: SegmentIdentity | None = None) -> None:
-        self._file = _Window(read_at)
+        self._file = ReadWindow(read_at)
         self._verify = verify
         self._identity = identity
         self._track: Track | None = None
@@ -141,7 +135,7 @@ class SegmentScanner:
         )
 
     def _read_init(self) -> None:
-        init_bytes = init_section_bytes(self._file.peek(0, _PEEK_BYTES))
+        init_bytes = init_section_bytes(self._file.peek(0, _FTYP_AND_MOOV_HEADER_BYTES))
         init = self._file.peek(0, init_bytes)
         if len(init) < init_bytes:
             raise Mp4Error("the file ends inside its init section")
@@ -156,29 +150,28 @@ class SegmentScanner:
         end = self._end_of_box(self._position, b"moof")
         end = end and self._end_of_box(end, b"mdat")
         if end:
-            return self._is_commit(end) and self._take_commit(Commit.from_box(self._file.box(end)), end)
+            commit = self._commit_at(end)
+            return commit is not None and commit.offset == self._position and self._take_commit(commit)
         if self._file.peek(self._position + 4, 20) == b"uuid" + SAMPLES_USERTYPE:
             end = self._end_of_box(self._position, b"uuid")
-            return end is not None and self._is_seal(end) and self._take_seal(Seal.from_box(self._file.box(end)), end)
+            seal = self._seal_at(end) if end else None
+            return seal is not None and self._take_seal(seal)
         return False
 
     def _search(self) -> bool:
         """Take the next whole box that fits, wherever it is."""
-        for at in self._file.find_all(CHECKED_MARK, max(self._searched, self._position) + 4):
-            if self._try(at - 4):
+        for mark_at in self._file.find_all(CHECKED_MARK, max(self._searched, self._position) + 4):
+            if self._take_found(mark_at - 4):
                 return True
         self._searched = max(self._position, self._file.size_bytes - max(COMMIT_BOX_BYTES, SEAL_BOX_BYTES))
         return False
 
-    def _try(self, at: int) -> bool:
+    def _take_found(self, at: int) -> bool:
         try:
-            if self._is_commit(at):
-                return self._take_commit(Commit.from_box(self._file.box(at)), at)
-            if self._is_seal(at):
-                return self._take_seal(Seal.from_box(self._file.box(at)), at)
+            commit, seal = self._commit_at(at), self._seal_at(at)
         except Mp4Error:
             return False  # whole, yet not of our making: something in the payload that looks like a box
-        return False
+        return (commit is not None and self._take_commit(commit)) or (seal is not None and self._take_seal(seal))
 
     def _end_of_box(self, at: int, kind: bytes) -> int | None:
         try:
@@ -187,26 +180,31 @@ class SegmentScanner:
             return None
         return at + header.size_bytes if header.kind == kind else None
 
-    def _is_commit(self, at: int) -> bool:
-        return is_intact(self._file.box(at), COMMIT_USERTYPE)
+    def _commit_at(self, at: int) -> Commit | None:
+        """The commit box at this place, if one is whole and means this place."""
+        candidate = self._file.small_box(at)
+        if not is_intact(candidate, COMMIT_USERTYPE):
+            return None
+        commit = Commit.from_box(candidate)
+        return commit if commit.box_offset == at else None
 
-    def _is_seal(self, at: int) -> bool:
-        return is_intact(self._file.box(at), SEAL_USERTYPE)
+    def _seal_at(self, at: int) -> Seal | None:
+        """The seal at this place, if one is whole and means this place."""
+        candidate = self._file.small_box(at)
+        if not is_intact(candidate, SEAL_USERTYPE):
+            return None
+        seal = Seal.from_box(candidate)
+        return seal if seal.samples_offset + seal.samples_length == at else None
 
     # --- judging it
 
-    def _take_commit(self, commit: Commit, at: int) -> bool:
+    def _take_commit(self, commit: Commit) -> bool:
         """Settle everything up to the end of this commit box; False when the box does not belong here."""
         number = self._fragments[-1].commit.fragment if self._fragments else -1
-        if (
-            commit.identity != (self._identity or commit.identity)
-            or commit.box_offset != at
-            or commit.offset < self._position
-            or commit.fragment <= number
-        ):
+        if not self._is_ours(commit.identity) or commit.offset < self._position or commit.fragment <= number:
             return False
         self._identity = commit.identity
-        end = at + COMMIT_BOX_BYTES
+        end = commit.box_offset + COMMIT_BOX_BYTES
         fault = self._fault_of(commit)
         if fault:
             self._faults.append(f"fragment {commit.fragment}: {fault}")
@@ -219,6 +217,9 @@ class SegmentScanner:
             self._valid_bytes = end
         self._position = end
         return True
+
+    def _is_ours(self, identity: SegmentIdentity) -> bool:
+        return self._identity is None or identity == self._identity
 
     def _fault_of(self, commit: Commit) -> str:
         """Why the fragment of a whole commit box cannot be used; empty when it can. If so, its samples are kept."""
@@ -257,30 +258,29 @@ class SegmentScanner:
         elif last and commit.previous != last.chain:
             self._faults.append(f"{name}: the chain is broken between it and fragment {last.fragment}")
 
-    def _take_seal(self, seal: Seal, at: int) -> bool:
+    def _take_seal(self, seal: Seal) -> bool:
         """Settle the file's end; False when the seal does not belong here."""
-        if (
-            seal.identity != (self._identity or seal.identity)
-            or seal.samples_offset + seal.samples_length != at
-            or seal.samples_offset < self._position
-        ):
+        if not self._is_ours(seal.identity) or seal.samples_offset < self._position:
             return False
         self._identity = seal.identity
         self._tear(self._position, seal.samples_offset)
+        samples_end = seal.samples_offset + seal.samples_length
         try:
-            self._check_samples_box(self._file.read(seal.samples_offset, seal.samples_length))
+            self._check_samples_box(seal)
         except Mp4Error as error:
             self._faults.append(str(error))
-            self._tear(seal.samples_offset, at)
+            self._tear(seal.samples_offset, samples_end)
         last = self._fragments[-1].commit if self._fragments else None
         if last is None or (seal.fragments, seal.chain) != (len(self._fragments), last.chain):
             self._faults.append(f"the seal tells of {seal.fragments} fragments and another end of the chain")
         self._seal = seal
-        self._valid_bytes = self._position = at + SEAL_BOX_BYTES
+        self._valid_bytes = self._position = samples_end + SEAL_BOX_BYTES
         return True
 
-    def _check_samples_box(self, box: bytes) -> None:
-        commits, table = parse_samples_box(box)
+    def _check_samples_box(self, seal: Seal) -> None:
+        if seal.samples_length > MOST_SAMPLES_BOX_BYTES:
+            raise Mp4Error(f"a samples box of {seal.samples_length} bytes is not read")
+        commits, table = parse_samples_box(self._file.read(seal.samples_offset, seal.samples_length))
         if commits != [fragment.commit for fragment in self._fragments] or table != self._table.table().encode():
             self._faults.append("the samples box and the fragments contradict each other")
 
@@ -289,53 +289,3 @@ class SegmentScanner:
             start = self._torn.pop()[0]
         if start < end:
             self._torn.append((start, end))
-
-
-class _Window:
-    """The file up to a size, read through two small windows: one at the moof, one at the commit box behind it."""
-
-    def __init__(self, read_at: ReadAt) -> None:
-        self._read_at = read_at
-        self.size_bytes = 0
-        self._windows: list[tuple[int, bytes]] = []
-
-    def resize(self, size_bytes: int) -> None:
-        """The file is this long by now; what was read before may have been its end."""
-        self.size_bytes = size_bytes
-        self._windows.clear()
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Up to `length` bytes, none of them past the end."""
-        length = min(length, self.size_bytes - offset)
-        return self._read_at(offset, length) if length > 0 else b""
-
-    def peek(self, offset: int, length: int) -> bytes:
-        """The same by way of a window, so that neighbouring looks cost one read."""
-        for start, content in self._windows:
-            if start <= offset and offset + length <= start + len(content):
-                return content[offset - start : offset - start + length]
-        content = self.read(offset, max(length, _PEEK_BYTES))
-        self._windows = [(offset, content), *self._windows[:1]]
-        return content[:length]
-
-    def box(self, at: int) -> bytes:
-        """The bytes of the box at this place, as far as its size is that of a commit box or a seal of some version."""
-        size = int.from_bytes(self.peek(at, 4), "big")
-        return self.peek(at, size) if size <= _PEEK_BYTES else b""
-
-    def find_all(self, mark: bytes, start: int) -> Iterator[int]:
-        """Each place of `mark` from `start` on."""
-        while start < self.size_bytes:
-            window = self.peek(start, _SEARCH_BYTES)
-            found = window.find(mark)
-            while found >= 0:
-                yield start + found
-                found = window.find(mark, found + 1)
-            start += max(len(window) - len(mark) + 1, 1)
-
-    def sha256(self, offset: int, length: int) -> bytes:
-        """The hash of a range; of a shorter one, and so another, where the file ends early."""
-        digest = sha256()
-        for start in range(offset, offset + length, _SEARCH_BYTES):
-            digest.update(self.read(start, min(_SEARCH_BYTES, offset + length - start)))
-        return digest.digest()

@@ -17,7 +17,7 @@ from media.fmp4_write import Sample, SegmentWriter
 from media.h264_parameters import ParameterSets
 from media.identity import SegmentIdentity
 from media.nal import join_length_prefixed, split_annex_b
-from media.segment_scanner import ReadAt
+from media.read_window import ReadAt
 from media.track import Track
 
 TICKS = 3600
