@@ -186,4 +186,4 @@ async def test_the_burnt_in_clock_shows_when_a_frame_was_taken() -> None:
         assert distance(0) < 2
         assert min(range(-30, 31), key=distance) == 0
         # The picture is of the instant before it was sent: a clock that runs ahead would be a lie.
-        assert 0 <= mark.sent_us - timetable.presented_us(mark.frame) < 1_000_000
+        assert 0 <= mark.sent_us - timetable.presented_us(mark.frame) < 2_000_000

@@ -81,7 +81,7 @@ async def test_every_access_unit_carries_its_mark(simulator: Simulator, reader: 
     assert [mark.crc32 for mark in marks] == [checksum(unit) for unit in units]
     assert [mark.frame - marks[0].frame for mark in marks] == list(range(8))
     assert {mark.camera for mark in marks} == {simulator.cameras["cam/0001"].uuid}
-    assert abs(marks[0].sent_us - marks[0].frame * 40_000) < 1_000_000
+    assert abs(marks[0].sent_us - marks[0].frame * 40_000) < 2_000_000
 
 
 async def test_the_first_thing_sent_ties_rtp_to_utc(reader: RtspReader) -> None:
