@@ -28,6 +28,10 @@ class ReadWindow:
     def resize(self, size_bytes: int) -> None:
         """The file is this long by now; what was read before may have been its end."""
         self.size_bytes = size_bytes
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of what was read: a server keeps one of these for each open segment."""
         self._windows.clear()
 
     def read(self, offset: int, length: int) -> bytes:

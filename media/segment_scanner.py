@@ -113,6 +113,7 @@ class SegmentScanner:
             self._read_init()
         while self._seal is None and (self._walk() or self._search()):
             pass
+        self._file.forget()
 
     def result(self) -> SegmentScan:
         """What was found so far; Mp4Error when there is not one fragment."""
