@@ -11,8 +11,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
 from starlette.responses import Response, StreamingResponse
 
+from media.errors import HultaError
 from server.head import is_head
 from server.problems import problem
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.types import Send
+
+log = structlog.get_logger(__name__)
 
 _SINGLE_RANGE = re.compile(r"bytes=\s*(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))\s*")
 
@@ -117,9 +121,16 @@ class _MediaResponse(StreamingResponse):
         return cls(_after(first, pieces), status_code=status, media_type=media_type, headers=headers)
 
     async def stream_response(self, send: Send) -> None:
-        """Send all, or be cancelled when the client goes away."""
+        """Send all, or be cancelled when the client goes away.
+
+        A store that fails half-way leaves the response incomplete: the server below then breaks the connection, which
+        tells the client, and a player or an export asks for the rest again.
+        """
         async with aclosing(self._pieces):
-            await super().stream_response(send)
+            try:
+                await super().stream_response(send)
+            except HultaError as error:
+                log.warning("transfer_broken", error=error)
 
 
 async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

@@ -21,6 +21,7 @@ from server.status_socket import read_status
 from server.waiting import pause
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
     from storage.clock import Clock
@@ -42,14 +43,14 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildPlan:
-    """What to run. `socket` is where it answers; without one only its exit is noticed."""
+    """What to run. `answers_at` is its status socket; without one only its exit is noticed."""
 
     name: str
     command: tuple[str, ...]
-    socket: Path | None
+    answers_at: Path | None
     stdin: bytes = b""
     quiet: bool = False  # its standard output is not for the terminal
-    descriptors: tuple[int, ...] = ()
+    sockets: tuple[socket.socket, ...] = ()  # handed down under the same numbers
     longest_pause_s: float = 15.0
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -110,7 +111,7 @@ class Child:
             *self.plan.command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL if self.plan.quiet else None,
-            pass_fds=self.plan.descriptors,
+            pass_fds=[given.fileno() for given in self.plan.sockets],
             env={**os.environ, **self.plan.environment},
         )
         self._starts += 1
@@ -122,12 +123,12 @@ class Child:
 
     async def _silence(self, pid: int) -> None:
         """Return once the child has not answered for too long."""
-        if self.plan.socket is None:
+        if self.plan.answers_at is None:
             await asyncio.Event().wait()
             return
         answered_us, patience_s, failures = self._clock.boot_us(), self._patience.start_s, 0
         while True:
-            document = await read_status(self.plan.socket, timeout_s=self._patience.silence_s / 2)
+            document = await read_status(self.plan.answers_at, timeout_s=self._patience.silence_s / 2)
             now_us = self._clock.boot_us()
             if document is not None and document.get("pid") == pid:
                 answered_us, patience_s, failures = now_us, self._patience.silence_s, 0

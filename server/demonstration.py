@@ -38,7 +38,7 @@ def cameras_plan(cameras: int, rtsp_port: int) -> ChildPlan:
     return ChildPlan(
         name="simulate",
         command=(*this_program(), "simulate", "--cameras", str(cameras), "--port", str(rtsp_port)),
-        socket=None,
+        answers_at=None,
         quiet=True,
         environment={parent.PARENT_VARIABLE: str(os.getpid())},
     )

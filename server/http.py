@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from server import api_cameras, api_health, api_media, api_page, problems
 from server.auth import Gate
 from server.head import HeadAsGet
+from server.problems import LoggedOnce
 from server.security_headers import SecurityHeaders
 from server.version import VERSION
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def create_app(parts: Parts, *, token: str | None) -> ASGIApp:
     """The application. Without a token it must listen on loopback only."""
-    return SecurityHeaders(HeadAsGet(Gate(create_api(parts), token=token)))
+    return SecurityHeaders(HeadAsGet(Gate(LoggedOnce(create_api(parts)), token=token)))
 
 
 def create_api(parts: Parts) -> FastAPI:

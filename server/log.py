@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 LEVEL_VARIABLE = "HULTA_LOG"
-MAX_TEXT = 4000
+MAX_TEXT = 8000
+TRACE_FRAMES = 12  # the innermost: the outer ones are the framework's
 MAX_ITEMS = 50
 
 
@@ -96,7 +97,7 @@ def _flatten_exception(_logger: WrappedLogger, _method: str, event: EventDict) -
     given = event.pop("exc_info", None)
     error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
-        event["exception"] = "".join(traceback.format_exception(error))
+        event["exception"] = "".join(traceback.format_exception(error, limit=-TRACE_FRAMES))
     return event
 
 

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_LOGGED = "hulta.logged"
 
 WRONG_REQUEST = "urn:hulta:problem:wrong-request"
 NOT_FOUND = "urn:hulta:problem:not-found"
@@ -78,7 +80,7 @@ async def _hulta_error(_request: Request, error: Exception) -> JSONResponse:
 async def _invalid_parameter(_request: Request, error: Exception) -> JSONResponse:
     """Name the parameters, not their values."""
     assert isinstance(error, RequestValidationError)
-    faults = [f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors()]
+    faults = [f"{fault['loc'][-1]}: {fault['msg'].partition(',')[0]}" for fault in error.errors()]
     return problem(400, "A parameter is wrong", "; ".join(faults), kind=WRONG_REQUEST)
 
 
@@ -90,7 +92,23 @@ async def _http_exception(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
+class LoggedOnce:
+    """ASGI middleware around the framework, which raises again what `_unexpected` has logged and answered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            if not scope.get(_LOGGED):
+                raise
+
+
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     """A fault of ours. What it says stays in the log."""
+    request.scope[_LOGGED] = True
     log.error("request_failed", path=request.url.path, exc_info=error)
     return problem(500, "The server failed")

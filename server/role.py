@@ -113,4 +113,7 @@ def run_supervised(arguments: Sequence[str]) -> int:
     except HultaError as error:
         log.error("role_failed", error=error, hint=error.hint or None)  # noqa: TRY400 - the message says it all
         return 1
+    except Exception:
+        log.exception("role_defect")
+        return 1
     return 0

@@ -95,9 +95,9 @@ def _role_plan(name: str, settings: Settings, data: Layout, listener: socket.soc
     return ChildPlan(
         name=name,
         command=(*this_program(), name, "--data", str(data.root), *extra),
-        socket=data.socket(name),
+        answers_at=data.socket(name),
         stdin=settings.for_roles(),
-        descriptors=(listener.fileno(),) if serves else (),
+        sockets=(listener,) if serves else (),
         environment={parent.PARENT_VARIABLE: str(os.getpid())},
         longest_pause_s=RECORD_LONGEST_PAUSE_S if name == "record" else LONGEST_PAUSE_S,
     )

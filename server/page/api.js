@@ -27,14 +27,15 @@ async function ask(path, query, options) {
   throw new Problem(response.status, type, body?.detail || body?.title || `The server answers ${response.status}.`);
 }
 
-const range = (fromMs, toMs) => ({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() });
+const instant = (when) => (typeof when === "number" ? new Date(when).toISOString() : when);
+const range = (from, to) => ({ from: instant(from), to: instant(to) });
 const camera = (id) => `cameras/${encodeURIComponent(id)}`;
 
 export const listCameras = async (options) => (await ask("cameras", null, options)).json();
 
-/** The timeline of a range, with times in milliseconds. */
-export async function readTimeline(id, fromMs, toMs, options) {
-  const answer = await (await ask(`${camera(id)}/timeline`, range(fromMs, toMs), options)).json();
+/** The timeline of a range. Its times are there twice: to the microsecond as text, and in milliseconds. */
+export async function readTimeline(id, from, to, options) {
+  const answer = await (await ask(`${camera(id)}/timeline`, range(from, to), options)).json();
   const timed = (part) => ({ ...part, fromMs: Date.parse(part.from), toMs: Date.parse(part.to) });
   return Object.fromEntries(
     ["spans", "gaps", "expired", "missing", "pending"].map((kind) => [kind, answer[kind].map(timed)]),
@@ -47,9 +48,11 @@ export const videoUrl = (id, from, to) => `/api/v1/${camera(id)}/video.mp4?${new
  * What a video of this range would be: its URL, the time of its first frame, and where it ends. The URL names the
  * range that is answered, not the one that was asked for, so it stands for the same bytes ever after.
  */
-export async function describeVideo(id, fromMs, toMs, options) {
-  const { headers } = await ask(`${camera(id)}/video.mp4`, range(fromMs, toMs), { ...options, method: "HEAD" });
+export async function describeVideo(id, wantedFrom, wantedTo, options) {
+  const query = range(wantedFrom, wantedTo);
+  const { headers } = await ask(`${camera(id)}/video.mp4`, query, { ...options, method: "HEAD" });
   const from = headers.get("Hulta-From");
   const to = headers.get("Hulta-To");
-  return { url: videoUrl(id, from, to), firstMs: Date.parse(headers.get("Hulta-First-Frame")), toMs: Date.parse(to) };
+  const firstMs = Date.parse(headers.get("Hulta-First-Frame"));
+  return { url: videoUrl(id, from, to), firstMs, to, toMs: Date.parse(to) };
 }

@@ -1,115 +1,79 @@
-// The page: cameras and their days, and a player. State that is worth a link is in the address: #camera@moment.
+// The page: cameras and their days, and a player. What is worth a link is in the address: #camera@moment.
 
 import { Problem, listCameras, readTimeline } from "./api.js";
-import { HOUR, MINUTE, SECOND, dateOf, dayOf, moment, timeOfDay, zoneName } from "./clock.js";
+import { CameraRow } from "./camera_row.js";
+import { HOUR, MINUTE, SECOND, dateOf, moment, zoneName } from "./clock.js";
 import { DayBar } from "./day_bar.js";
 import { Player } from "./player.js";
+import { View, ZOOMS, drawMarks } from "./view.js";
 
 const CAMERAS_EVERY = 3 * SECOND;
-const TIMELINES_EVERY = 6 * SECOND;
 const CLOSEUP = 10 * MINUTE;
-const RECENT = 30 * SECOND;
 
 const byId = (id) => document.getElementById(id);
-const hint = byId("hint");
-const rows = new Map(); // camera id -> Row
-let day = dayOf(dateOf(Date.now()));
+const view = new View();
+const rows = new Map(); // camera id -> CameraRow
 let playing = null; // camera JSON
 
-const isToday = () => day.fromMs <= Date.now() && Date.now() < day.toMs;
-
-class Row {
-  constructor(camera) {
-    this.camera = camera;
-    this.visible = false;
-    this.readAt = 0;
-    this.element = document.createElement("li");
-    this.button = this.element.appendChild(document.createElement("button"));
-    this.button.type = "button";
-    this.button.className = "name";
-    this.title = this.button.appendChild(document.createElement("b"));
-    this.line = this.button.appendChild(document.createElement("small"));
-    this.button.addEventListener("click", () => this.playNewest());
-    this.bar = new DayBar(`Footage of ${camera.name}`, hint, (ms) => play(this.camera, ms));
-    this.element.append(this.bar.element);
-    this.bar.show(day.fromMs, day.toMs);
-    watcher.observe(this.element);
-  }
-
-  update(camera) {
-    this.camera = camera;
-    this.element.className = `${camera.state}${playing?.id === camera.id ? " playing" : ""}`;
-    this.title.textContent = camera.name;
-    this.line.textContent = [sentence(camera), camera.site].join(" · ");
-    this.button.title = `Play the newest footage of ${camera.name}`;
-  }
-
-  playNewest() {
-    const throughMs = this.camera.durable_through ? Date.parse(this.camera.durable_through) : Date.now();
-    play(this.camera, throughMs - RECENT);
-  }
-
-  async read() {
-    this.readAt = Date.now();
-    const { fromMs, toMs } = day;
-    const timeline = await readTimeline(this.camera.id, fromMs, Math.min(toMs, Date.now() + SECOND));
-    if (fromMs === day.fromMs) this.bar.set(timeline);
-  }
-
-  showDay() {
-    this.readAt = 0;
-    this.bar.set(null);
-    this.bar.show(day.fromMs, day.toMs);
-  }
-}
-
-const watcher = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    const row = [...rows.values()].find((one) => one.element === entry.target);
-    if (row) row.visible = entry.isIntersecting;
-  }
-  refreshTimelines();
-});
-
-function sentence(camera) {
-  const since = camera.since ? ` since ${sinceWhen(Date.parse(camera.since))}` : "";
-  const reason = camera.reason && camera.state !== "disabled" ? `, ${camera.reason.replaceAll("_", " ")}` : "";
-  return `${camera.state}${reason}${since}`;
-}
-
-const sinceWhen = (ms) => (dateOf(ms) === dateOf(Date.now()) ? timeOfDay(ms) : moment(ms));
+/** A day changes slowly on a screen, ten minutes do not. */
+const refreshEvery = () => (view.toMs - view.fromMs > 2 * HOUR ? 6 : 2) * SECOND;
 
 // --- the list
 
 async function refreshCameras() {
   const cameras = await listCameras();
-  const known = new Set(cameras.map((camera) => camera.id));
   for (const [id, row] of rows) {
-    if (known.has(id)) continue;
+    if (cameras.some((camera) => camera.id === id)) continue;
     row.element.remove();
     rows.delete(id);
   }
   for (const camera of cameras) {
-    if (!rows.has(camera.id)) {
-      rows.set(camera.id, new Row(camera));
-      byId("cameras").append(rows.get(camera.id).element);
-    }
-    rows.get(camera.id).update(camera);
+    if (!rows.has(camera.id)) addRow(camera);
+    rows.get(camera.id).update(camera, playing?.id === camera.id);
   }
   const count = (state) => cameras.filter((camera) => camera.state === state).length;
-  const parts = ["recording", "connecting", "failed", "disabled"].map((state) => [count(state), state]);
-  const counts = parts.filter(([number]) => number).map(([number, state]) => `${number} ${state}`);
-  byId("summary").textContent = cameras.length ? counts.join(", ") : "";
+  const counts = ["recording", "connecting", "failed", "disabled"].map((state) => [count(state), state]);
+  byId("summary").textContent = counts.filter(([number]) => number).map((pair) => pair.join(" ")).join(", ");
   byId("empty").hidden = cameras.length > 0;
   openLink();
 }
 
+function addRow(camera) {
+  const row = new CameraRow(camera, view, byId("hint"), play);
+  rows.set(camera.id, row);
+  byId("cameras").append(row.element);
+  watcher.observe(row.element);
+}
+
+/** Only rows on the screen are read: there may be hundreds. */
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    const row = [...rows.values()].find((one) => one.element === entry.target);
+    if (row) row.visible = entry.isIntersecting;
+  }
+});
+
 async function refreshTimelines() {
-  const oldest = isToday() ? Date.now() - TIMELINES_EVERY : 1;
-  const due = [...rows.values()].filter((row) => row.visible && row.readAt < oldest);
+  if (view.follow()) showView();
+  const newest = view.holdsNow ? Date.now() - refreshEvery() : 0;
+  const due = [...rows.values()].filter((row) => row.visible && row.readAt <= newest);
   const results = await Promise.allSettled(due.map((row) => row.read()));
   const failed = results.find((result) => result.status === "rejected");
   if (failed) throw failed.reason;
+  zoomIntoYoungFootage();
+}
+
+/** A server that was started five minutes ago has a day of nothing: begin with the part that has something. */
+let mayZoom = !location.hash;
+function zoomIntoYoungFootage() {
+  const read = [...rows.values()].filter((row) => row.bar.timeline);
+  if (!mayZoom || !read.length) return;
+  mayZoom = false;
+  const past = ["spans", "expired", "missing"];
+  const starts = read.flatMap((row) => past.flatMap((kind) => row.bar.timeline[kind].map((part) => part.fromMs)));
+  const age = Date.now() - Math.min(...starts, Date.now());
+  if (age < 8 * MINUTE) setZoom("10m");
+  else if (age < 50 * MINUTE) setZoom("1h");
 }
 
 /** Do it now and again, whatever comes of it. */
@@ -117,10 +81,8 @@ function keepDoing(work, every) {
   const round = async () => {
     try {
       await work();
-      document.body.classList.remove("offline");
     } catch (error) {
       byId("summary").textContent = error instanceof Problem ? error.message : "The page has a fault; reload it.";
-      document.body.classList.add("offline");
       if (!(error instanceof Problem)) console.error(error);
     }
     setTimeout(round, every);
@@ -128,50 +90,45 @@ function keepDoing(work, every) {
   round();
 }
 
-// --- the day
+// --- the view
 
-function showDay(date) {
-  day = dayOf(date);
-  byId("date").value = date;
-  drawHours(byId("hours"), day.fromMs, day.toMs, window.innerWidth < 900 ? 6 * HOUR : 2 * HOUR);
-  for (const row of rows.values()) row.showDay();
-  refreshTimelines().catch(() => {});
+function showView() {
+  byId("date").value = view.date;
+  for (const button of byId("zooms").children) button.setAttribute("aria-pressed", button.value === view.zoom);
+  drawMarks(byId("hours"), view.fromMs, view.toMs);
+  for (const row of rows.values()) row.move();
 }
 
-function drawHours(element, fromMs, toMs, step) {
-  element.replaceChildren();
-  for (let ms = Math.ceil(fromMs / step) * step; ms < toMs; ms += step) {
-    const mark = element.appendChild(document.createElement("span"));
-    mark.textContent = timeOfDay(ms).slice(0, 5);
-    mark.style.left = `${((ms - fromMs) / (toMs - fromMs)) * 100}%`;
-  }
+function changeView(change) {
+  mayZoom = false;
+  change();
+  showView();
+  for (const row of rows.values()) row.readAt = 0;
+  refreshTimelines().catch(() => {}); // said by the next round
 }
+
+const setZoom = (zoom) => changeView(() => view.setZoom(zoom, playing ? player.wallMs : null));
 
 // --- the player
 
-const notice = byId("notice");
 const player = new Player([...document.querySelectorAll("#screen video")], {
   time: showTime,
   notice(text) {
-    notice.textContent = text;
-    notice.hidden = !text;
+    byId("notice").textContent = text;
+    byId("notice").hidden = !text;
   },
 });
 
-const closeup = new DayBar("Ten minutes around the picture", hint, (ms) => player.seek(ms));
-const closeupHours = document.createElement("div");
-closeupHours.className = "hours";
-byId("closeup").append(closeup.element, closeupHours);
+const closeup = new DayBar("Ten minutes around the picture", byId("hint"), (ms) => player.seek(ms));
+byId("closeup").prepend(closeup.element);
 let closeupReadAt = 0;
 
 function play(camera, ms) {
+  rows.get(playing?.id)?.bar.play(null);
   playing = camera;
   byId("player").hidden = false;
   byId("playing").textContent = camera.name;
-  for (const row of rows.values()) {
-    row.update(row.camera);
-    row.bar.play(null);
-  }
+  for (const row of rows.values()) row.update(row.camera, row.camera.id === camera.id);
   closeup.set(null);
   closeupReadAt = 0;
   player.play(camera, ms);
@@ -186,15 +143,15 @@ function showTime(ms) {
     byId("wall").textContent = shown;
     byId("wall").dateTime = new Date(ms).toISOString();
     history.replaceState(null, "", `#${encodeURIComponent(playing.name)}@${new Date(ms).toISOString()}`);
+    rows.get(playing.id)?.bar.play(ms);
   }
-  rows.get(playing.id)?.bar.play(ms);
   if (ms < closeup.fromMs + MINUTE || ms > closeup.toMs - MINUTE) {
     closeup.show(ms - CLOSEUP / 2, ms + CLOSEUP / 2);
-    drawHours(closeupHours, closeup.fromMs, closeup.toMs, MINUTE);
+    drawMarks(byId("closeup-hours"), closeup.fromMs, closeup.toMs);
     closeupReadAt = 0;
   }
   closeup.play(ms);
-  if (Date.now() - closeupReadAt > TIMELINES_EVERY) readCloseup();
+  if (Date.now() - closeupReadAt > 2 * SECOND) readCloseup();
 }
 
 async function readCloseup() {
@@ -210,12 +167,10 @@ function closePlayer() {
   playing = null;
   byId("player").hidden = true;
   history.replaceState(null, "", location.pathname);
-  for (const row of rows.values()) row.update(row.camera);
+  for (const row of rows.values()) row.update(row.camera, false);
 }
 
-function showPaused() {
-  byId("toggle").textContent = player.wanted ? "Pause" : "Play";
-}
+const showPaused = () => (byId("toggle").textContent = player.wanted ? "Pause" : "Play");
 
 function toggle() {
   player.toggle();
@@ -230,20 +185,18 @@ function openLink() {
   const [, name, when] = link.match(/^(.*)@([^@]+)$/) ?? [];
   link = "";
   const row = [...rows.values()].find((one) => one.camera.name === name);
-  if (row && !Number.isNaN(Date.parse(when))) {
-    showDay(dateOf(Date.parse(when)));
-    play(row.camera, Date.parse(when));
-  }
+  if (!row || Number.isNaN(Date.parse(when))) return;
+  changeView(() => view.showDate(dateOf(Date.parse(when))));
+  play(row.camera, Date.parse(when));
 }
 
 // --- what people do
 
-const shiftDay = (days) => showDay(dateOf(day.fromMs + 12 * HOUR, days));
-byId("day-before").addEventListener("click", () => shiftDay(-1));
-byId("day-after").addEventListener("click", () => shiftDay(1));
-byId("today").addEventListener("click", () => showDay(dateOf(Date.now())));
-byId("date").addEventListener("change", (event) => event.target.value && showDay(event.target.value));
-byId("day").addEventListener("submit", (event) => event.preventDefault());
+byId("before").addEventListener("click", () => changeView(() => view.shift(-1)));
+byId("after").addEventListener("click", () => changeView(() => view.shift(1)));
+byId("now").addEventListener("click", () => changeView(() => view.now()));
+byId("date").addEventListener("change", ({ target }) => target.value && changeView(() => view.showDate(target.value)));
+byId("when").addEventListener("submit", (event) => event.preventDefault());
 byId("toggle").addEventListener("click", toggle);
 byId("back").addEventListener("click", () => step(-10 * SECOND));
 byId("forward").addEventListener("click", () => step(10 * SECOND));
@@ -259,8 +212,11 @@ byId("screen").addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
+for (const button of byId("zooms").children) button.addEventListener("click", () => setZoom(button.value));
+window.addEventListener("resize", showView);
 
+console.assert([...byId("zooms").children].every((button) => button.value in ZOOMS));
 byId("zone").textContent = zoneName();
-showDay(dateOf(Date.now()));
+showView();
 keepDoing(refreshCameras, CAMERAS_EVERY);
 keepDoing(refreshTimelines, SECOND);

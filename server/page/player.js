@@ -101,15 +101,19 @@ export class Player {
     this.reveal();
   }
 
-  /** The next piece of footage at or after a moment: waits for one if it must. Null when something else was wished. */
-  async find(ms, signal) {
+  /**
+   * The next piece of footage from a moment on: waits for one if it must. Null when something else was wished.
+   * `from` may be the text of a time: pieces that follow one another share no frame and lose none.
+   */
+  async find(from, signal) {
+    const ms = typeof from === "number" ? from : Date.parse(from);
     while (!signal.aborted) {
       try {
-        const { spans } = await readTimeline(this.camera.id, ms, ms + LOOK_AHEAD, { signal });
-        const span = spans.find((one) => one.toMs > ms);
-        if (span) {
-          const fromMs = Math.max(ms, span.fromMs);
-          return await describeVideo(this.camera.id, fromMs, Math.min(span.toMs, fromMs + PIECE), { signal });
+        const { spans } = await readTimeline(this.camera.id, from, ms + LOOK_AHEAD, { signal });
+        if (spans.length) {
+          const [span] = spans; // clipped to what was asked
+          const to = span.toMs - span.fromMs > PIECE ? span.fromMs + PIECE : span.to;
+          return await describeVideo(this.camera.id, span.from, to, { signal });
         }
         this.on.notice(`Nothing was recorded after ${moment(ms)}; waiting for more`);
       } catch (error) {
@@ -156,7 +160,7 @@ export class Player {
   /** Load what follows a piece into the spare video. */
   prepare(piece) {
     const { signal } = this.run;
-    this.coming = this.find(piece.toMs, signal).then((next) => {
+    this.coming = this.find(piece.to, signal).then((next) => {
       if (signal.aborted || this.video.hulta !== piece) return;
       this.coming = null;
       if (next) this.load(this.spare, next);
