@@ -3,9 +3,9 @@
     python -m benchmarks.simulator --cameras 20 100 220 --seconds 15
 
 One process serves the cameras at 4 Mbit/s each, this one reads them and looks at nothing. CPU is the time the
-simulator's threads ran, from the scheduler's own accounting (/proc/PID/task/*/schedstat): the tick-based times of
-/proc/PID/stat are off by half for a process that wakes up 500 times a second. Loopback charges the delivery to the
-sender, so the readers' share of the kernel's work is in the figure.
+simulator's threads ran, from the scheduler's own accounting (/proc/PID/task/*/schedstat): a process that is woken by a
+timer every few milliseconds may be in step with the ticks that /proc/PID/stat counts. Loopback charges the delivery to
+the sender, so the readers' share of the kernel's work is in the figure.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SETTLING_S = 3
 SERVE = """
 import sys
 from simulator import SimulatorOptions, run
-run(SimulatorOptions(cameras=int(sys.argv[1]), port=0), lambda url: print(url, flush=True))
+run(SimulatorOptions(cameras=int(sys.argv[1]), port=0, session_timeout_s=86_400), lambda url: print(url, flush=True))
 """
 
 
