@@ -49,7 +49,7 @@ def split_length_prefixed(nals: bytes | bytearray | memoryview) -> list[bytes]:
     while position < end:
         start = position + LENGTH_BYTES
         position = start + int.from_bytes(nals[position:start], "big")
-        if start > end or position > end:
+        if position > end:
             raise CodecError(f"a NAL unit reaches {position - end} bytes past the {end} bytes of its access unit")
         units.append(bytes(nals[start:position]))
     return units

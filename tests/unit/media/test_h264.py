@@ -297,11 +297,37 @@ def test_loss_between_whole_units_belongs_to_the_next() -> None:
 
 
 def test_an_sei_without_its_picture_does_not_get_into_the_next_unit() -> None:
-    """Loss between the two."""
+    """Loss between the two, or between the SEI and the rest of its unit."""
     receiver = Receiver()
     receiver.push(SEI, 1)
     receiver.push(SLICE, 2, lost=1, marker=True)
-    assert (receiver.nals, receiver.lost) == ([[SLICE]], [1])
+    receiver.push(SEI, 3)
+    receiver.push(SEI, 3, lost=1)
+    receiver.push(SLICE, 4, marker=True)
+    assert (receiver.nals, receiver.lost) == ([[SLICE], [SLICE]], [1, 1])
+
+
+def test_after_a_marker_a_unit_without_its_picture_is_over() -> None:
+    """Parameter sets with its timestamp belong to the next one (quirk V2)."""
+    receiver = Receiver()
+    receiver.push(SEI, 1)
+    receiver.push(SEI, 1, lost=1, marker=True)
+    receiver.push(stap(SPS, PPS), 1)
+    receiver.push(IDR, 2, marker=True)
+    assert (receiver.nals, receiver.lost) == ([[SPS, PPS, IDR]], [1])
+
+
+def test_loss_explains_fragments_without_end_or_start() -> None:
+    """They are no error then."""
+    receiver = Receiver()
+    receiver.push(IDR, 1)
+    receiver.push(fragments(IDR_REST, 3)[0], 1)
+    receiver.push(SLICE, 2, lost=3, marker=True)
+    receiver.push(fragments(SLICE, 3)[1], 3, lost=2)
+    receiver.push(fragments(SLICE, 3)[2], 3, marker=True)
+    receiver.push(SLICE, 4, marker=True)
+    assert (receiver.nals, receiver.errors) == ([[IDR], [SLICE], [SLICE]], [])
+    assert receiver.lost == [1, 2, 2]
 
 
 def test_parameter_sets_of_a_lost_picture_are_not_forgotten() -> None:
@@ -320,6 +346,10 @@ def test_the_rest_of_a_picture_from_before_we_joined_is_skipped() -> None:
     receiver = Receiver()
     for payload in fragments(IDR, 4)[2:]:
         receiver.push(payload, 1, marker=payload[1] & 0x40 != 0)
+    receiver.push(SLICE, 2, marker=True)
+    assert (receiver.nals, receiver.lost, receiver.errors) == ([[SLICE]], [0], [])
+    receiver = Receiver()
+    receiver.push(fragments(IDR, 4)[2], 1)
     receiver.push(SLICE, 2, marker=True)
     assert (receiver.nals, receiver.lost, receiver.errors) == ([[SLICE]], [0], [])
 
@@ -430,7 +460,8 @@ def test_a_marker_before_the_end_of_fragments_ends_the_unit() -> None:
 def test_fragments_without_a_start_are_reported_once() -> None:
     """Not each of them."""
     receiver = Receiver()
-    receiver.push(IDR, 1)
+    for payload in fragments(IDR, 2):
+        receiver.push(payload, 1)
     for payload in fragments(IDR_REST, 6)[1:]:
         receiver.push(payload, 1, marker=payload[1] & 0x40 != 0)
     assert (receiver.nals, receiver.lost, len(receiver.errors)) == ([[IDR]], [1], 1)

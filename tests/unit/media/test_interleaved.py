@@ -111,6 +111,8 @@ def test_a_head_has_a_bound() -> None:
     assert len(connection.events) == 1
     with pytest.raises(RtspError, match="longer than 16384 bytes"):
         connection.feed(start + b"a" * (MAX_HEAD_BYTES - len(start)), 4096)
+    with pytest.raises(RtspError, match="longer than 16384 bytes"):
+        Connection().feed(start + b"a" * MAX_HEAD_BYTES + b"\r\n\r\n")
 
 
 def test_a_body_has_a_bound() -> None:

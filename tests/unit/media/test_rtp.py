@@ -114,6 +114,13 @@ def test_another_source_on_the_channel_is_dropped() -> None:
     assert (track.receiver.packets, track.receiver.foreign_packets, track.receiver.ssrc) == (300, 300, 7)
 
 
+def test_another_source_is_told_apart_by_nothing_but_its_ssrc() -> None:
+    """Its number may be the very next one."""
+    track = Track()
+    track.receive(packet(b"a", 1), packet(b"?", 2, ssrc=8), packet(b"b", 2))
+    assert track.payloads == [b"a", b"b"]
+
+
 def test_a_promised_source_counts_from_the_start() -> None:
     """A stale session may come first."""
     track = Track(ssrc=8)
