@@ -81,14 +81,20 @@ class GapLedger:
                 self.gaps.append(replace(gap, end_us=at_us))
 
     def cover(self, footage: Interval) -> None:
-        """There is footage here: no gap may claim it. An open gap that began before it is over where it begins."""
+        """There is footage here: no gap may claim it, and one within a second of it reaches up to it.
+
+        An open gap that began before the footage is over where that begins.
+        """
         self._footage = union([*self._footage, footage])
         self.gaps = [piece for gap in self.gaps for piece in _without(gap, footage)]
+        for hole in self._holes(footage.start_us - MERGE_US - 1, footage.end_us + MERGE_US + 1):
+            if hole.end_us - hole.start_us <= MERGE_US and {footage.start_us, footage.end_us} & set(hole):
+                self._stretch(hole)
 
     def fill(self, start_us: int, end_us: int, reason: GapReason, detail: str = "") -> list[Gap]:
         """Declare every hole in `[start_us, end_us)`; the rows that are new or longer now."""
         before = set(self.gaps)
-        for hole in list(self._holes(start_us, end_us)):
+        for hole in self._holes(start_us, end_us):
             if hole.end_us - hole.start_us > MERGE_US or not self._stretch(hole):
                 self._put(hole.start_us, hole.end_us, reason, detail)
         return [gap for gap in self.gaps if gap not in before]

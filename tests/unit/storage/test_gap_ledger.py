@@ -83,6 +83,22 @@ def test_footage_trims_the_edges_of_gaps() -> None:
     assert shown(book) == [(10, 18, "stalled"), (33, 40, "stalled")]
 
 
+def test_a_gap_within_a_second_of_footage_reaches_up_to_it() -> None:
+    """The recorder reads its clock when it notices, a moment after the last frame; the moment is missing, too."""
+    book = ledger(gap(10.2, 20), gap(32, None))
+    book.cover(footage(0, 10))
+    book.cover(footage(20.9, 31.5))
+    assert shown(book) == [(10, 20.9, "stalled"), (31.5, None, "stalled")]
+
+
+def test_a_gap_farther_from_footage_stays_where_it_is() -> None:
+    """What lies between may be footage that is still to be registered."""
+    book = ledger(gap(12, 20))
+    book.cover(footage(0, 10))
+    book.cover(footage(22, 30))
+    assert shown(book) == [(12, 20, "stalled")]
+
+
 def test_footage_drops_a_gap_that_it_covers() -> None:
     """What was recorded was not missing."""
     book = ledger(gap(12, 15))
