@@ -20,15 +20,15 @@ From the network
 Into and out of files (docs/formats/segment.md)
     track              what a file knows about a track
     identity           which segment this is, and the key of its object
-    boxes              the boxes of ISO BMFF, and the checked boxes that Hulta adds
-    init_section       ftyp and moov of a fragmented file
-    moof               the header of a fragment
+    fmp4_write         fragments -> a segment                       hot path, 4
+    moof               the header of a fragment                     hot path, 5
+    init_section       what a file begins with
     commit             the boxes that make a fragment durable and a segment complete
-    closing            the boxes that close a segment
-    fmp4_write         fragments and segments
-    fmp4_read          a segment back, whole or torn
-    segment_scanner    what can be believed of an open, torn or damaged file
-    read_window        fewer, larger reads
+    closing            the two boxes at a segment's end
+    boxes              boxes, and the checked ones that can be believed wherever they are found
+    fmp4_read          a segment back
+    segment_scanner    the scan of one that is open, torn or damaged
+    read_window        bounded looks into a file
     fragment_index     the fragments of a segment, in a few bytes each
     sample_table       size, time and sync flag of every sample
     flat_mp4           a progressive file of any range
