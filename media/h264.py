@@ -120,7 +120,7 @@ class H264Depacketizer:
         """
         if timestamp == self._timestamp and not marker and not lost and end - start > 2:
             nals = self._nals
-            # Both bytes in one comparison. The slice is a copy more, yet 130 ns cheaper than a memoryview made for
+            # Both bytes in one comparison. The slice is a copy more, yet 110 ns cheaper than a memoryview made for
             # each packet; appending is less than half the price of filling a buffer made in advance (150 : 330 ns).
             if buffer[start] << 8 | buffer[start + 1] == self._middle and len(nals) < self._max_unit_bytes:
                 nals += buffer[start + 2 : end]
