@@ -14,7 +14,17 @@ from media.errors import UsageError
 from media.url import CameraUrl
 from server.camera_probe import probe
 from server.catalog_access import open_catalog
-from server.cli_frame import DEFAULT_DATA, DataOption, JsonOption, command, existing_data, open_data, out
+from server.cli_frame import (
+    DEFAULT_DATA,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    command,
+    existing_data,
+    load_settings,
+    open_data,
+    out,
+)
 from server.desired import apply_settings
 from server.quantities import format_rate, parse_rate_bps
 from server.settings import DEFAULT_POLICY, Settings, checked_name
@@ -35,8 +45,9 @@ UsernameOption = Annotated[
 ]
 
 
-def list_cameras(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
+def list_cameras(config: ConfigOption = None, data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
     """All cameras, the disabled ones too. `hulta status` tells how they are."""
+    load_settings(config)
     cameras = asyncio.run(_cameras(existing_data(data)))
     if json:
         out.print_json(data=[_as_json(camera) for camera in cameras])
@@ -56,9 +67,11 @@ def add(
     policy: Annotated[str, typer.Option(help="How long its footage is kept.")] = DEFAULT_POLICY,
     bitrate: Annotated[str | None, typer.Option(help="Its nominal bit rate, such as 4M.")] = None,
     camera_id: Annotated[UUID | None, typer.Option("--id", help="Its id, to keep one from another catalog.")] = None,
+    config: ConfigOption = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Add a camera, or change it. A running server records it within two seconds."""
+    load_settings(config)
     try:
         wanted = DesiredCamera(
             name=checked_name(name),
@@ -74,8 +87,13 @@ def add(
     out.print(f"{camera.name} is {camera.id}", markup=False)
 
 
-def remove(camera: Annotated[str, typer.Argument(help="Id or name.")], data: DataOption = DEFAULT_DATA) -> None:
+def remove(
+    camera: Annotated[str, typer.Argument(help="Id or name.")],
+    config: ConfigOption = None,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
     """Stop recording a camera. Its footage stays for as long as its policy says."""
+    load_settings(config)
     removed = asyncio.run(_remove(existing_data(data), camera))
     out.print(f"{removed.name} is disabled; its footage stays.", markup=False)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from server.cli_frame import DEFAULT_DATA, DataOption, JsonOption
+from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, existing_data, load_settings
 
 
-def check(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
+def check(config: ConfigOption = None, data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
     """Compare the catalog with the object store and the spool; changes nothing. Exit 1 if anything is wrong."""
-    raise NotImplementedError(data, json)
+    load_settings(config)
+    existing_data(data)
+    raise NotImplementedError(json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -15,12 +16,15 @@ from media.errors import ConfigError, GapReason
 from media.url import CameraUrl
 from server import log
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 SECRET = "hunter2-canary"
 URL = CameraUrl.parse(f"rtsp://operator:{SECRET}@10.0.0.1/x")
 
 
 @pytest.fixture(autouse=True)
-def _as_before():
+def _as_before() -> Iterator[None]:
     """Leave logging as other tests expect it."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
@@ -81,12 +85,16 @@ def test_an_exception_shows_where_it_was_but_no_secret(capsys: pytest.CaptureFix
     """The trace has frames and types; URLs in its message have lost their credentials."""
     log.configure("serve")
     try:
-        raise RuntimeError(f"cannot open {URL.unredacted()}")
+        _fail()
     except RuntimeError:
         structlog.get_logger().exception("defect")
     (line,) = logged(capsys)
-    assert "test_an_exception_shows_where" in str(line["exception"])
+    assert "in _fail" in str(line["exception"])
     assert SECRET not in str(line)
+
+
+def _fail() -> None:
+    raise RuntimeError(f"cannot open {URL.unredacted()}")
 
 
 def test_the_level_comes_from_the_environment(

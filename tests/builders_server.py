@@ -1,0 +1,75 @@
+"""Builders for tests of the server: an archive behind the real HTTP server, and recorders that answer as told."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from server.camera_view import CameraView
+from server.fleet import Fleet
+from server.http import create_app
+from server.listener import hold
+from server.parts import Parts
+from server.quantities import ListenAddress
+from server.role_serve import HttpServer
+from server.status_socket import answering
+from storage.clock import HostClock
+from storage.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from storage.model import Camera
+    from tests.builders_playback import Archive
+
+
+def parts_of(archive: Archive) -> Parts:
+    """What the API's handlers work with, over an archive."""
+    data = Layout(archive.root)
+    data.socket("record").parent.mkdir(exist_ok=True)
+    fleet = Fleet(data, HostClock())
+    cameras = CameraView(catalog=archive.catalog, library=archive.library, fleet=fleet, clock=archive.clock)
+    return Parts(
+        catalog=archive.catalog, library=archive.library, cameras=cameras, fleet=fleet, clock=archive.clock, data=data
+    )
+
+
+@asynccontextmanager
+async def serving(archive: Archive, *, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """The API of an archive on a real socket; yields a client of it. The CLI finds it by the data directory."""
+    server = HttpServer(create_app(parts_of(archive), token=token), hold(ListenAddress("127.0.0.1", 0)))
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(server.run(stop))
+    try:
+        async with (
+            answering(Layout(archive.root).socket("serve"), server.state),
+            httpx.AsyncClient(base_url=server.address.url, timeout=20) as client,
+        ):
+            yield client
+    finally:
+        stop.set()
+        await running
+
+
+def recorder(camera: Camera, **stream: Any) -> dict[str, Any]:
+    """What `record` says of one camera."""
+    said = {
+        "camera": str(camera.id),
+        "name": camera.name,
+        "state": "recording",
+        "reason": None,
+        "detail": None,
+        "since_us": 0,
+        "durable": None,
+        "bitrate_bps": 4_000_000,
+        "received_bytes": 1000,
+        "frames": 50,
+        "lost_packets": 3,
+        "sessions": 2,
+        "camera_clock_offset_us": -120_000,
+        **stream,
+    }
+    return {"role": "record", "pid": 1, "run": "00000000000000aa", "streams": {str(camera.stream): said}}

@@ -1,0 +1,213 @@
+"""The command line: what it prints and how it exits."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from media.errors import CatalogError, ConfigError, HultaError, NoFootage, NotFound, RangeError
+from server.cli import app
+from server.cli_frame import exit_code
+
+SECRET = "hunter2-canary"
+CONFIG = """\
+policies:
+  default: {keep_max: 62d, purpose: "permit 55"}
+sites:
+  - name: harbour
+    cameras:
+      - {name: gate, url: rtsp://10.0.0.1/x, username: u, password: "${CAM_PASSWORD}", bitrate: 6M}
+      - {name: pier, url: rtsp://10.0.0.2/x, enabled: false}
+"""
+
+
+@pytest.fixture(name="config")
+def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("HULTA_CONFIG", "HULTA_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CAM_PASSWORD", SECRET)
+    path = tmp_path / "my.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+def hulta(*words: str | Path, given: str = "") -> Result:
+    """What a command prints and how it exits. It never prints the password, and never a traceback."""
+    result = CliRunner().invoke(app, [str(word) for word in words], input=given)
+    assert SECRET not in result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_config_check_explains(config: Path) -> None:
+    """What is recorded, how long it is kept, how much that is."""
+    result = hulta("config", "check", config)
+    assert result.exit_code == 0
+    for words in (
+        "127.0.0.1:8080 (open to this host)",
+        "default keeps 62d at most: permit 55",
+        "2 at 1 sites, 1 of them",
+    ):
+        assert words in result.output
+    assert "6Mbit/s, 64.8 GB a day" in result.output
+
+
+@pytest.mark.parametrize("way", ["argument", "option", "variable", "default"])
+def test_the_configuration_is_found(config: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named, in HULTA_CONFIG, or as ./hulta.yaml."""
+    words: list[str | Path] = ["config", "check"]
+    if way == "argument":
+        words.append(config)
+    elif way == "option":
+        words += ["--config", config]
+    elif way == "variable":
+        monkeypatch.setenv("HULTA_CONFIG", str(config))
+    else:
+        config.rename("hulta.yaml")
+    assert "2 at 1 sites" in hulta(*words).output
+
+
+def test_a_fault_of_the_configuration_is_a_sentence_and_exit_2(config: Path) -> None:
+    """For every command that reads it."""
+    config.write_text("hots: {}\n")
+    for words in (
+        ["config", "check", config],
+        ["run", "--config", config],
+        ["apply", config],
+        ["check", "--config", config],
+    ):
+        result = hulta(*words)
+        assert (result.exit_code, "my.yaml:1: hots: unknown key; did you mean `host`?" in result.output) == (2, True)
+    assert not Path("hulta-data").exists()
+
+
+def test_a_missing_file_is_a_sentence(config: Path) -> None:
+    """With its name."""
+    result = hulta("run", "--config", "nowhere.yaml")
+    assert (result.exit_code, "nowhere.yaml: No such file or directory" in result.output) == (2, True)
+    assert config.exists()
+
+
+def test_apply_prints_the_difference_and_the_ids_it_minted(config: Path) -> None:
+    """Once; the second time there is nothing to do. A dry run changes nothing."""
+    planned = hulta("apply", config, "--dry-run")
+    assert (planned.exit_code, "camera gate added" in planned.output, "would change" in planned.output) == (
+        0,
+        True,
+        True,
+    )
+    first = hulta("apply", config)
+    assert re.search(r"camera gate added \(id: [0-9a-f-]{36}\)", first.output)
+    assert "Nothing to change." in hulta("apply", config).output
+
+
+def test_apply_disables_what_the_file_no_longer_lists_only_with_prune(config: Path) -> None:
+    """A line that was lost in an editor does not stop a recording."""
+    hulta("apply", config)
+    config.write_text(CONFIG[: CONFIG.index("      - {name: gate")])
+    config.write_text(config.read_text() + "      - {name: pier, url: rtsp://10.0.0.2/x, enabled: false}\n")
+    assert "Nothing to change." in hulta("apply", config).output
+    assert "camera gate disabled" in hulta("apply", config, "--prune").output
+
+
+def test_starting_without_a_policy_shortens_nothing(config: Path) -> None:
+    """What an earlier configuration promised to keep stays promised."""
+    hulta("apply", config)
+    config.write_text("sites: []\n")
+    assert "Nothing to change." in hulta("apply", config).output
+
+
+def test_cameras_are_added_listed_and_removed(config: Path) -> None:
+    """The password is asked for; it is shown nowhere."""
+    assert config.exists()
+    added = hulta(
+        "cameras",
+        "add",
+        "rtsp://10.0.0.3/x",
+        "--name",
+        "tower",
+        "--site",
+        "hill",
+        "--username",
+        "u",
+        given=f"{SECRET}\n",
+    )
+    assert re.search(r"tower is [0-9a-f-]{36}", added.output)
+    listed = hulta("cameras", "list")
+    assert re.search(r"tower +hill +rtsp://10.0.0.3/x +default +api +yes", listed.output)
+    assert "tower is disabled" in hulta("cameras", "remove", "tower").output
+    assert re.search(r"tower .* no", hulta("cameras", "list").output)
+
+
+def test_a_camera_can_be_changed_by_adding_it_again(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its id stays."""
+    assert config.exists()
+    monkeypatch.setenv("HULTA_CAMERA_PASSWORD", SECRET)
+    words = ["--name", "tower", "--site", "hill", "--username", "u", "--bitrate", "4M"]
+    first = hulta("cameras", "add", "rtsp://10.0.0.3/x", *words)
+    second = hulta("cameras", "add", "rtsp://10.0.0.4/y", *words)
+    assert first.output == second.output
+    assert "rtsp://10.0.0.4/y" in hulta("cameras", "list", "--json").output
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["cameras", "add", "http://10.0.0.1/", "--name", "a", "--site", "b"], 2, "only rtsp and rtsps are supported"),
+        (["cameras", "add", "rtsp://10.0.0.1/", "--name", "a/b", "--site", "b"], 2, "must be 1 to 64 letters"),
+        (
+            ["cameras", "add", "rtsp://10.0.0.1/", "--name", "a", "--site", "b", "--bitrate", "x"],
+            2,
+            "must be a bit rate",
+        ),
+        (["cameras", "add", "rtsp://10.0.0.1/", "--name", "a", "--site", "b", "--policy", "x"], 2, "policy"),
+        (["cameras", "add", "rtsp://10.0.0.1/"], 2, "Missing option"),
+        (["cameras", "remove", "nobody"], 3, "there is no data directory"),
+        (["cameras", "list", "--data", "nowhere"], 3, "there is no data directory"),
+        (["status", "--data", "nowhere"], 3, "there is no data directory"),
+        (["nonsense"], 2, "No such command"),
+        (["export", "gate"], 2, "Missing option"),
+        (["demo", "--cameras", "0"], 2, "greater than or equal to 1"),
+        (["simulate", "--bitrate", "fast"], 2, "bitrate 'fast'"),
+        (["simulate", "--file", "nowhere.mp4"], 2, "no such file"),
+    ],
+)
+def test_what_a_person_gets_wrong_is_a_sentence(config: Path, words: list[str], code: int, message: str) -> None:
+    """With an exit that scripts can tell apart."""
+    assert config.exists()
+    result = hulta(*words)
+    assert (result.exit_code, message in result.output) == (code, True), result.output
+
+
+def test_no_server_is_a_sentence(config: Path) -> None:
+    """Questions about footage go to the server; without one they fail, and say how to start it."""
+    hulta("apply", config)
+    for words in (
+        ["status"],
+        ["footage", "gate", "--from", "x", "--to", "y"],
+        ["export", "gate", "--from", "x", "--to", "y", "-o", "f.mp4"],
+    ):
+        config.with_name("hulta.yaml").write_text("host: {listen: '127.0.0.1:1'}\n")
+        result = hulta(*words)
+        assert (result.exit_code, "no server answers at http://127.0.0.1:1" in result.output) == (1, True)
+        assert "hulta run" in result.output
+    assert not Path("f.mp4").exists()
+    assert not Path("f.mp4.part").exists()
+
+
+def test_a_data_directory_that_may_not_be_used_is_a_sentence(config: Path) -> None:
+    """A file in its place."""
+    assert config.exists()
+    Path("hulta-data").write_text("")
+    result = hulta("apply", config)
+    assert (result.exit_code, "hulta-data" in result.output) == (1, True)
+
+
+def test_exits_are_those_of_the_contract() -> None:
+    """0 done, 1 failed, 2 usage, 3 not found, 4 nothing in range."""
+    errors = (HultaError("x"), CatalogError("x"), ConfigError("x"), RangeError("x"), NotFound("x"), NoFootage("x"))
+    assert [exit_code(error) for error in errors] == [1, 1, 2, 2, 3, 4]
