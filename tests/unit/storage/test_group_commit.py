@@ -41,7 +41,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mount.returncode:
         pytest.skip("mounting a file system needs privileges")
     yield mount_point
-    subprocess.run(["umount", mount_point], check=True)
+    subprocess.run(["umount", "--lazy", mount_point], check=True)
 
 
 def _fill(path: Path) -> None:

@@ -412,6 +412,22 @@ def test_an_error_anywhere_costs_nothing(tmp_path: Path, code: int) -> None:
         shutil.rmtree(disk.spool.parent)
 
 
+def test_one_files_trouble_does_not_stop_the_rest(disk: Disk) -> None:
+    """A file that the disk will not give is reported with path and errno, and left for another time."""
+    path = disk.place(identity(0), segment_file(0).open)
+    disk.place(identity(1), segment_file(1).open)
+    with FileSeam().installed() as seam:
+        seam.fail("open_write", path.name, errno.EIO)
+        recovered = disk.recover()
+    assert not recovered.complete
+    assert [(finding.path, finding.why, finding.kept) for finding in recovered.findings] == [
+        (path, "not recovered: Input/output error (EIO)", None)
+    ]
+    assert disk.sealed(1) == segment_file(1).sealed
+    assert disk.recover().complete
+    assert disk.sealed(0) == segment_file(0).sealed
+
+
 def test_a_quarantine_on_another_disk_gets_a_copy(disk: Disk) -> None:
     """A spool with a disk of its own: what cannot be renamed is copied, made durable, then removed."""
     path = disk.place(identity(), bytes(3000))
