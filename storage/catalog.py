@@ -90,7 +90,7 @@ class FootageReader(Protocol):
     async def segments(self, stream: UUID, from_us: int, to_us: int, *, marked: bool = False) -> list[Segment]:
         """Segments of a stream that overlap `[from_us, to_us)`, in the order (start, epoch, run, sequence).
 
-        Visible ones (spooled, uploading, stored, missing); with `marked` those about to be deleted, too.
+        Visible ones (spooled, uploading, stored, missing); with `marked` also those that are leaving (marked, purging).
         """
         ...
 

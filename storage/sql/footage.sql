@@ -25,7 +25,7 @@ SELECT * FROM segments WHERE id = :id;
 SELECT * FROM segments
 WHERE stream = :stream AND start_us > :from_us - 600000000 AND start_us < :to_us AND end_us > :from_us
     AND :from_us < :to_us
-    AND (state IN ('spooled', 'uploading', 'stored', 'missing') OR :marked AND state = 'marked')
+    AND (:marked OR state IN ('spooled', 'uploading', 'stored', 'missing'))
 ORDER BY start_us, epoch, run, sequence;
 
 -- name: samples
