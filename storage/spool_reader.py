@@ -134,13 +134,11 @@ class SpoolReader:
 
     def _segments_of_run(self, run_directory: Path, stream: UUID, mark: DurableMark | None) -> Iterator[Segment]:
         directory = run_directory / str(stream)
-        names = [layout.parse_segment_path(directory / name) for name in _listing(directory)]
-        if not names:
-            return
-        alive = is_alive(run_directory)
+        found = (layout.parse_segment_path(directory / name) for name in _listing(directory))
+        names = [name for name in found if name is not None]  # recovery reports the others
+        # The run's lock is tried only if it matters: a recovery that finds it taken comes back half a minute later.
+        alive = any(not name.sealed for name in names) and is_alive(run_directory)
         for name in names:
-            if name is None:
-                continue  # recovery reports it
             segment = self._sealed_row(name.identity) if name.sealed else self._row(name.identity, mark, alive=alive)
             if segment is not None:
                 yield segment
