@@ -73,7 +73,9 @@ def minute(rate: int, *, b_frames: bool) -> tuple[SampleTable, list[FragmentEntr
     ticks[::rate] = np.arange(61) * 90_000
     order = np.arange(count).reshape(-1, rate)
     if b_frames:
-        order = np.concatenate([order[:, :1], np.roll(order[:, 1:].reshape(60, -1, 3), 1, axis=2).reshape(60, -1)], axis=1)
+        order = np.concatenate(
+            [order[:, :1], np.roll(order[:, 1:].reshape(60, -1, 3), 1, axis=2).reshape(60, -1)], axis=1
+        )
     offsets = ticks[order.ravel()] - ticks[:-1]
     table = SampleTable(
         sizes=random.integers(SAMPLE_BYTES // 2, SAMPLE_BYTES * 3 // 2, count).astype(np.uint32),

@@ -5,7 +5,8 @@ has its own clock, so it begins with a discontinuity and its own init section.
 
 Where time is missing between spans stands one entry marked EXT-X-GAP. It lasts a second however long the gap is: the
 dates around it tell the truth, and a player neither waits an hour nor asks for an hour of nothing. Players that do not
-know the mark (ffmpeg 5.1, VLC 3) load the entry: it leads to a commit box, which every mp4 reader skips.
+know the mark load the entry and find the next span's init section: harmless, and VLC 3, which forgets the init section
+at a discontinuity, needs it. Where no time is missing, the first entry of a span includes it for the same reason.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from media.commit import COMMIT_BOX_BYTES
 from media.fragment_index import decode as decode_fragments
 from playback.slices import follows
 from playback.timerange import SECOND_US, format_instant
@@ -112,27 +112,33 @@ def _groups(fragments: Sequence[FragmentEntry]) -> Iterator[Sequence[FragmentEnt
 
 
 def _lines(entry: MediaSegment, before: MediaSegment | None) -> Iterator[str]:
-    segment = entry.segment
-    if before is None or segment is not before.segment:
-        if before is None or not follows(segment, before.segment):
-            if before is not None:
-                yield from _break(entry, before)
-            yield f'#EXT-X-MAP:URI="{entry.uri}",BYTERANGE="{segment.init_bytes}@0"'
+    offset = entry.offset
+    if before is None:
+        yield _map(entry)
+    elif entry.segment is not before.segment and not follows(entry.segment, before.segment):
+        yield "#EXT-X-DISCONTINUITY"
+        yield _map(entry)
+        if entry.start_us > before.end_us:
+            yield from _gap(entry, before)
+        else:
+            offset = 0
+    if before is None or entry.segment is not before.segment:
         yield f"#EXT-X-PROGRAM-DATE-TIME:{format_instant(entry.start_us)}"
     yield f"#EXTINF:{_seconds(entry.duration_us)},"
-    yield f"#EXT-X-BYTERANGE:{entry.end - entry.offset}@{entry.offset}"
+    yield f"#EXT-X-BYTERANGE:{entry.end - offset}@{offset}"
     yield entry.uri
 
 
-def _break(entry: MediaSegment, before: MediaSegment) -> Iterator[str]:
-    if entry.start_us > before.end_us:
-        yield "#EXT-X-DISCONTINUITY"
-        yield "#EXT-X-GAP"
-        yield f"#EXT-X-PROGRAM-DATE-TIME:{format_instant(before.end_us)}"
-        yield f"#EXTINF:{_GAP_SECONDS},"
-        yield f"#EXT-X-BYTERANGE:{COMMIT_BOX_BYTES}@{before.end}"
-        yield before.uri
-    yield "#EXT-X-DISCONTINUITY"
+def _map(entry: MediaSegment) -> str:
+    return f'#EXT-X-MAP:URI="{entry.uri}",BYTERANGE="{entry.segment.init_bytes}@0"'
+
+
+def _gap(entry: MediaSegment, before: MediaSegment) -> Iterator[str]:
+    yield "#EXT-X-GAP"
+    yield f"#EXT-X-PROGRAM-DATE-TIME:{format_instant(before.end_us)}"
+    yield f"#EXTINF:{_GAP_SECONDS},"
+    yield f"#EXT-X-BYTERANGE:{entry.segment.init_bytes}@0"
+    yield entry.uri
 
 
 def _seconds(microseconds: int) -> str:

@@ -137,6 +137,7 @@ class Recorded:
     fragments: tuple[bytes, ...]  # with their commit boxes
     closing: bytes
     shots: tuple[Shot, ...]
+    end_us: int
 
     @property
     def sealed(self) -> bytes:
@@ -198,6 +199,7 @@ def record(
                 fragments=tuple(fragments),
                 closing=closing,
                 shots=tuple(shots),
+                end_us=commit.end_wall_us,
             )
         )
     return recorded
@@ -257,7 +259,14 @@ class Archive:
         spool = SpoolReader(root / "spool", marks.get)
         library = Library(catalog, store, spool, clock)
         return cls(
-            root=root, clock=clock, catalog=catalog, store=store, camera=camera, spool=spool, library=library, marks=marks
+            root=root,
+            clock=clock,
+            catalog=catalog,
+            store=store,
+            camera=camera,
+            spool=spool,
+            library=library,
+            marks=marks,
         )
 
     def record(self, source: Film, **how: int) -> list[Recorded]:
@@ -321,7 +330,9 @@ def frames_by_pyav(mp4: bytes) -> list[tuple[int, bytes]]:
         av.logging.set_level(av.logging.WARNING)
         try:
             with av.open(io.BytesIO(mp4)) as container:
-                frames = [(frame.pts, frame.to_ndarray(format="yuv420p").tobytes()) for frame in container.decode(video=0)]
+                frames = [
+                    (frame.pts, frame.to_ndarray(format="yuv420p").tobytes()) for frame in container.decode(video=0)
+                ]
         finally:
             av.logging.set_level(None)
     assert [text for _, _, text in messages] == []

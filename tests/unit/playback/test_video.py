@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import av
+import numpy as np
 import pytest
 
+from media.errors import NoFootage, RangeError
 from tests.builders_playback import (
     NOON_US,
-    TICKS,
     Archive,
     Film,
     Recorded,
@@ -78,3 +82,124 @@ async def test_a_range_shows_exactly_its_frames(
     end_us = frames[stop].wall_us if stop < len(frames) else NOON_US + 60_000_000
     video = await archive.library.video(archive.camera, frames[first].wall_us, end_us)
     await assert_shows(video, frames[first:stop], tmp_path / "range.mp4")
+
+
+@pytest.mark.parametrize("kind", [PLAIN, B_FRAMES], ids=["plain", "b-frames"])
+async def test_ranges_that_touch_share_no_frame_and_lose_none(archive: Archive, kind: dict[str, int]) -> None:
+    """A range cut anywhere, also between two frames, gives the same pictures as the whole."""
+    frames = await shelve(archive, film(50, **kind))
+    cuts = [NOON_US, NOON_US + 1, *(NOON_US + tenths * 100_000 + 7 for tenths in range(1, 20, 3)), NOON_US + 9_000_000]
+    pictures = []
+    for from_us, to_us in pairwise(cuts):
+        try:
+            video = await archive.library.video(archive.camera, from_us, to_us)
+        except NoFootage:
+            continue
+        pictures += [picture for _, picture in frames_by_pyav(await whole(video))]
+    assert pictures == [shot.picture for shot in frames]
+
+
+@pytest.mark.parametrize("kind", [PLAIN, B_FRAMES], ids=["plain", "b-frames"])
+async def test_file_time_follows_wall_time_over_a_gap(archive: Archive, tmp_path: Path, kind: dict[str, int]) -> None:
+    """The last frame before a gap stays on screen until the first one after it."""
+    before = await shelve(archive, film(30, **kind))
+    after = await shelve(archive, film(30, seed=8, **kind), start_us=NOON_US + 60_000_000, span=1, first_sequence=9)
+    shown = [*before[13:], *after[:17]]
+    video = await archive.library.video(archive.camera, shown[0].wall_us, after[17].wall_us)
+    ticks = [sum(shot.ticks for shot in before[13:index]) for index in range(13, 30)]
+    resumed = (after[0].wall_us - shown[0].wall_us) * 90_000 // 1_000_000
+    ticks += [resumed + sum(shot.ticks for shot in after[:index]) for index in range(17)]
+    await assert_shows(video, shown, tmp_path / "gap.mp4", ticks=ticks)
+
+
+async def test_a_change_of_picture_size_is_a_second_sample_entry(archive: Archive, tmp_path: Path) -> None:
+    """Each part of the file is decoded with its own parameter sets, and the first entry serves again after the second."""
+    small, large = film(20, b_frames=2), film(20, b_frames=2, size=(192, 160))
+    frames = await shelve(archive, small)
+    for number, source in enumerate((large, small), start=1):
+        start_us = NOON_US + number * 10_000_000
+        frames += await shelve(archive, source, start_us=start_us, span=number, first_sequence=10 * number)
+    video = await archive.library.video(archive.camera, frames[5].wall_us, frames[50].wall_us)
+    content = await whole(video)
+    assert [picture for _, picture in frames_by_pyav(content)] == [shot.picture for shot in frames[5:50]]
+    (tmp_path / "sizes.mp4").write_bytes(content)
+    assert count_by_ffprobe(tmp_path / "sizes.mp4") == 45
+    assert content.count(b"avcC") == 2
+
+
+async def test_spans_that_overlap_are_shown_one_after_the_other(archive: Archive, tmp_path: Path) -> None:
+    """The clock was set back: frames of both spans lie in the range, and each is shown once."""
+    early = await shelve(archive, film(30))
+    late = await shelve(archive, film(30, seed=8), start_us=NOON_US + 600_000, span=1, first_sequence=5)
+    from_us, to_us = NOON_US + 700_000, NOON_US + 1_500_000
+    expected = [shot for shot in [*early, *late] if from_us <= shot.wall_us < to_us]
+    video = await archive.library.video(archive.camera, from_us, to_us)
+    (tmp_path / "overlap.mp4").write_bytes(await whole(video))
+    with av.open(str(tmp_path / "overlap.mp4")) as container:
+        pictures = [frame.to_ndarray(format="yuv420p").tobytes() for frame in container.decode(video=0)]
+    assert pictures == [shot.picture for shot in expected]
+    assert video.frames == len(expected)
+
+
+async def test_any_part_of_the_file_can_be_read_alone(archive: Archive) -> None:
+    """What a Range request gets is what the whole file has there."""
+    await shelve(archive, film(50, b_frames=2))
+    video = await archive.library.video(archive.camera, NOON_US + 300_000, NOON_US + 1_700_000)
+    content = await whole(video)
+    random = np.random.default_rng(1)
+    edges = [0, 1, 31, 32, len(content) - 1, len(content)]
+    edges += [content.index(kind) for kind in (b"stts", b"ctts", b"stss", b"stsc", b"stsz", b"stco", b"mdat")]
+    for start in (*edges, *random.integers(0, len(content), 40)):
+        for length in (0, 1, 7, 1000, len(content)):
+            part = b"".join([piece async for piece in video.read(int(start), int(start) + length)])
+            assert part == content[start : start + length]
+
+
+async def test_a_range_with_nothing_in_it_is_no_footage(archive: Archive) -> None:
+    """Between two frames, before the first and after the last."""
+    frames = await shelve(archive, film(20))
+    for from_us, to_us in (
+        (frames[3].wall_us + 1, frames[4].wall_us),
+        (NOON_US - 9, NOON_US),
+        (NOON_US + 9_000_000,) * 2,
+    ):
+        with pytest.raises(NoFootage, match="gate"):
+            await archive.library.video(archive.camera, from_us, to_us + (from_us == to_us))
+
+
+async def test_a_range_beyond_what_is_durable_is_clipped_and_says_so(archive: Archive) -> None:
+    """The end of the range is where the newest durable footage ends; asking later gives more."""
+    recorded = archive.record(film(40))
+    archive.clock.step(NOON_US + 1_500_000 - archive.clock.wall_us())
+    archive.spool_open(recorded[0], 2)
+    video = await archive.library.video(archive.camera, NOON_US + 100_000, NOON_US + 2_000_000)
+    assert not video.complete
+    assert video.to_us == recorded[0].end_us
+    assert video.frames == sum(shot.wall_us >= NOON_US + 100_000 for shot in recorded[0].shots)
+    archive.spool_sealed(recorded[0])
+    archive.spool_sealed(recorded[1])
+    archive.clock.step(10_000_000)
+    later = await archive.library.video(archive.camera, NOON_US + 100_000, NOON_US + 1_600_000)
+    assert later.complete
+    assert later.etag != video.etag
+
+
+async def test_a_track_with_another_clock_rate_is_refused(archive: Archive) -> None:
+    """One file has one timescale."""
+    source = film(20)
+    await shelve(archive, source)
+    other = Film(
+        track=replace(source.track, timescale=48_000),
+        units=source.units,
+        times_ticks=source.times_ticks,
+        pictures=source.pictures,
+    )
+    await shelve(archive, other, start_us=NOON_US + 10_000_000, span=1, first_sequence=5)
+    with pytest.raises(RangeError, match="clock rate changes at 2026-11-18T12:00:10"):
+        await archive.library.video(archive.camera, NOON_US, NOON_US + 20_000_000)
+
+
+async def test_more_than_a_month_is_refused(archive: Archive) -> None:
+    """A file of any length could be described; nobody could use it."""
+    with pytest.raises(RangeError, match="31 days"):
+        await archive.library.video(archive.camera, NOON_US, NOON_US + 32 * 24 * HOUR_US)
