@@ -26,6 +26,7 @@ The HTTP API
     api_cameras, api_media, api_health, api_page    the routes; api_schema: their JSON, described
     camera_view     a camera as it is shown; fleet: what the roles say; metrics: the same for Prometheus
     byte_ranges     bytes over HTTP; head: HEAD for every GET
+    catalog_door    answers while the catalog cannot be opened
     auth            who may; problems: errors as RFC 9457; security_headers: what every answer tells a browser
     page/           the operators' page and the API's documentation: plain files, nothing loaded from elsewhere
 

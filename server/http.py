@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from server.parts import Parts
 
 
-def create_app(parts: Parts, *, token: str | None) -> ASGIApp:
-    """The application. Without a token it must listen on loopback only."""
-    return SecurityHeaders(HeadAsGet(Gate(LoggedOnce(create_api(parts)), token=token)))
+def guarded(api: ASGIApp, *, token: str | None) -> ASGIApp:
+    """An application with what guards it around it. Without a token it must listen on loopback only."""
+    return SecurityHeaders(HeadAsGet(Gate(LoggedOnce(api), token=token)))
 
 
 def create_api(parts: Parts) -> FastAPI:

@@ -12,8 +12,9 @@ from playback.library import Library
 from server import auth
 from server.camera_view import CameraView
 from server.catalog_access import open_catalog
+from server.catalog_door import CatalogDoor
 from server.fleet import Fleet
-from server.http import create_app
+from server.http import create_api, guarded
 from server.listener import hold
 from server.parts import Parts
 from server.quantities import ListenAddress
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from server.role import Surroundings
+    from storage.clock import Clock
+    from storage.layout import Layout
 
 GOODBYE_S = 2  # downloads are cut off then; they continue by Range
 
@@ -77,18 +80,45 @@ class _QuietServer(uvicorn.Server):
         return nullcontext()
 
 
+class Serving:
+    """The HTTP server, and behind it the API as soon as the catalog opens."""
+
+    def __init__(self, server: HttpServer, door: CatalogDoor) -> None:
+        self._server = server
+        self._door = door
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`; the catalog is closed when the last answer is out."""
+        served = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._door.keep_open(served))
+            try:
+                await self._server.run(stop)
+            finally:
+                served.set()
+
+    def state(self) -> dict[str, Any]:
+        """Where the API is, for the CLI."""
+        return self._server.state()
+
+
 @asynccontextmanager
-async def part(around: Surroundings) -> AsyncIterator[HttpServer]:
+async def part(around: Surroundings) -> AsyncIterator[Serving]:
     """The API over this data directory."""
     listener = around.listener or hold(around.settings.host.listen)
     loopback = ListenAddress(*listener.getsockname()[:2]).loopback
     token = None if loopback else auth.make_token(around.data.token)
-    fleet = Fleet(around.data, around.clock)
-    async with open_catalog(around.data, around.clock) as catalog:
-        spool = SpoolReader(around.data.spool, fleet.durable_mark)
-        library = Library(catalog, DirectoryStore(around.data.objects), spool, around.clock)
-        cameras = CameraView(catalog=catalog, library=library, fleet=fleet, clock=around.clock)
-        parts = Parts(
-            catalog=catalog, library=library, cameras=cameras, fleet=fleet, clock=around.clock, data=around.data
-        )
-        yield HttpServer(create_app(parts, token=token), listener)
+    door = CatalogDoor(lambda: opened_api(around.data, around.clock), around.clock)
+    yield Serving(HttpServer(guarded(door, token=token), listener), door)
+
+
+@asynccontextmanager
+async def opened_api(data: Layout, clock: Clock) -> AsyncIterator[ASGIApp]:
+    """The API over an open catalog."""
+    fleet = Fleet(data, clock)
+    async with open_catalog(data, clock) as catalog:
+        spool = SpoolReader(data.spool, fleet.durable_mark)
+        library = Library(catalog, DirectoryStore(data.objects), spool, clock)
+        cameras = CameraView(catalog=catalog, library=library, fleet=fleet, clock=clock)
+        parts = Parts(catalog=catalog, library=library, cameras=cameras, fleet=fleet, clock=clock, data=data)
+        yield create_api(parts)

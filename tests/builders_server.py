@@ -10,7 +10,7 @@ import httpx
 
 from server.camera_view import CameraView
 from server.fleet import Fleet
-from server.http import create_app
+from server.http import create_api, guarded
 from server.listener import hold
 from server.parts import Parts
 from server.quantities import ListenAddress
@@ -40,7 +40,7 @@ def parts_of(archive: Archive) -> Parts:
 @asynccontextmanager
 async def serving(archive: Archive, *, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
     """The API of an archive on a real socket; yields a client of it. The CLI finds it by the data directory."""
-    server = HttpServer(create_app(parts_of(archive), token=token), hold(ListenAddress("127.0.0.1", 0)))
+    server = HttpServer(guarded(create_api(parts_of(archive)), token=token), hold(ListenAddress("127.0.0.1", 0)))
     stop = asyncio.Event()
     running = asyncio.ensure_future(server.run(stop))
     try:

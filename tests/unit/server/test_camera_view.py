@@ -1,0 +1,110 @@
+"""A camera as it is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from media.errors import GapReason
+from playback.timerange import format_instant
+from server.status_socket import answering
+from storage.layout import Layout
+from tests.builders_playback import NOON_US, Archive, film
+from tests.builders_server import parts_of, recorder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+HOUR_US = 3_600_000_000
+
+
+@pytest.fixture(name="archive")
+async def _archive(tmp_path: Path) -> AsyncIterator[Archive]:
+    archive = await Archive.create(tmp_path, now_us=NOON_US + 3_000_000)
+    yield archive
+    await archive.close()
+
+
+async def shown(archive: Archive, said: dict[str, Any] | None) -> dict[str, Any]:
+    """The camera JSON while the recorder says this; None: it does not answer."""
+    parts = parts_of(archive)
+    camera = await archive.catalog.inventory.camera("gate")
+    if said is None:
+        await parts.fleet.refresh()
+        return await parts.cameras.describe(camera)
+    async with answering(Layout(archive.root).socket("record"), lambda: said):
+        await parts.fleet.refresh()
+        return await parts.cameras.describe(camera)
+
+
+def picked(camera: dict[str, Any]) -> tuple[str, str | None, str | None]:
+    """State, reason, since."""
+    return camera["state"], camera["reason"], camera["since"]
+
+
+async def test_a_camera_that_records_is_what_the_recorder_says(archive: Archive) -> None:
+    """With the end of what is durable."""
+    durable = {"epoch": 1, "sequence": 3, "fragment": 2, "through_us": NOON_US + 1}
+    camera = await shown(archive, recorder(archive.camera, since_us=NOON_US, durable=durable))
+    assert picked(camera) == ("recording", None, format_instant(NOON_US))
+    assert (camera["durable_through"], camera["bitrate_bps"]) == (format_instant(NOON_US + 1), 4_000_000)
+
+
+async def test_a_camera_that_fails_says_why_and_since_its_newest_footage(archive: Archive) -> None:
+    """The recorder was restarted since; the answer is still the end of the footage."""
+    for segment in archive.record(film()):
+        await archive.ship(segment)
+    said = recorder(archive.camera, state="failed", reason="refused", since_us=NOON_US + 2_900_000, bitrate_bps=0)
+    camera = await shown(archive, said)
+    assert camera["durable_through"] == format_instant(segment.end_us)
+    assert picked(camera) == ("failed", "refused", format_instant(segment.end_us))
+
+
+async def test_a_camera_that_has_been_gone_for_long_is_found_behind_its_gaps(archive: Archive) -> None:
+    """Gaps of several reasons in a row lead back to the last footage."""
+    for segment in archive.record(film()):
+        await archive.ship(segment)
+    gaps, stream = archive.catalog.gaps, archive.camera.stream
+    edges = [segment.end_us, segment.end_us + HOUR_US, segment.end_us + 5 * HOUR_US]
+    await gaps.stitch(stream, until_us=edges[1], reason=GapReason.REFUSED)
+    await gaps.stitch(stream, until_us=edges[2], reason=GapReason.CRASH)
+    await gaps.stitch(stream, until_us=None, reason=GapReason.AUTH)
+    archive.clock.step(9 * HOUR_US)
+    camera = await shown(archive, recorder(archive.camera, state="failed", reason="auth", since_us=archive.clock.wall_us()))
+    assert picked(camera) == ("failed", "auth", format_instant(segment.end_us))
+
+
+async def test_a_camera_that_never_recorded_has_no_footage(archive: Archive) -> None:
+    """And fails since the recorder says so."""
+    said = recorder(archive.camera, state="failed", reason="dns", since_us=NOON_US)
+    camera = await shown(archive, said)
+    assert (picked(camera), camera["durable_through"]) == (("failed", "dns", format_instant(NOON_US)), None)
+
+
+async def test_a_recorder_that_does_not_answer_is_a_failure(archive: Archive) -> None:
+    """Its cameras are not shown as recording by anybody's memory."""
+    assert picked(await shown(archive, None)) == ("failed", "crash", None)
+
+
+async def test_a_camera_that_was_just_added_is_connecting(archive: Archive) -> None:
+    """The recorder has not read its assignment yet."""
+    assert picked(await shown(archive, {"run": "01", "streams": {}})) == ("connecting", None, None)
+
+
+async def test_a_disabled_camera_is_disabled_whatever_the_recorder_says(archive: Archive) -> None:
+    """The catalog decides what is wanted."""
+    await archive.catalog.inventory.remove("gate")
+    camera = await shown(archive, recorder(archive.camera))
+    assert (camera["state"], camera["enabled"]) == ("disabled", False)
+
+
+async def test_durable_footage_never_moves_back(archive: Archive) -> None:
+    """A recorder that starts again has nothing durable yet; what was durable stays."""
+    parts = parts_of(archive)
+    durable = {"epoch": 1, "sequence": 3, "fragment": 2, "through_us": NOON_US}
+    for said in (recorder(archive.camera, durable=durable), recorder(archive.camera)):
+        parts.fleet.record.answer = said
+        camera = await parts.cameras.describe(archive.camera)
+        assert camera["durable_through"] == format_instant(NOON_US)
