@@ -205,7 +205,7 @@ class Sweeper:
 
 
 def pause_us(policy: Policy) -> int:
-    """How long `keep` may rest under this policy: two runs fit into the room it leaves for deleting, if it leaves some."""
+    """How long `keep` may rest under this policy: two runs fit into the room left for deleting, if any is."""
     return min(PAUSE_US, max(Schedule.of(policy).room_us // 2, policy.keep_max_us // 100))
 
 

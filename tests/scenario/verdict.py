@@ -97,6 +97,7 @@ class CameraEvidence:
     name: str
     from_us: int
     to_us: int
+    frame_us: int
     sent: Sequence[Sent]
     announced: frozenset[FragmentId]
     fragments: Mapping[FragmentId, Fragment]
@@ -320,6 +321,26 @@ def video_is_the_segments(case: Case) -> Iterator[str]:
         yield f"{len(shown - held)} frames are in video.mp4 but in no segment, the first {min(shown - held)}"
 
 
+def times_are_true(case: Case) -> Iterator[str]:
+    """A frame lies on the timeline where the camera took it, within the tolerance.
+
+    A camera counts its frames from 1970 at its frame rate, so the number tells when a frame was due. Its phase is what
+    its most punctual frame was late by: the camera's own process may be kept waiting, its clock is not.
+    """
+    camera = case.camera
+    if not camera.sent:
+        return
+    phase_us = min(each.sent_us - each.frame * camera.frame_us for each in camera.sent)
+    wrong = [
+        (seen, seen.wall_us - seen.frame * camera.frame_us - phase_us)
+        for seen in camera.frames
+        if abs(seen.wall_us - seen.frame * camera.frame_us - phase_us) > TOLERANCE_US
+    ]
+    if wrong:
+        seen, off_us = max(wrong, key=lambda each: abs(each[1]))
+        yield f"{len(wrong)} frames lie elsewhere on the timeline, the worst {seen.frame}, by {off_us / 1e6:.3f} s"
+
+
 def chain_verifies(case: Case) -> Iterator[str]:
     """The hash chain of each run of the stream is unbroken."""
     yield from case.camera.chain_breaks
@@ -337,6 +358,7 @@ RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
     recording_resumes,
     timeline_is_whole,
     video_is_the_segments,
+    times_are_true,
     chain_verifies,
 )
 

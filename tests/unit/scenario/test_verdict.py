@@ -34,15 +34,19 @@ def at(seconds: float) -> int:
     return START + round(seconds * SECOND)
 
 
+FIRST = START // FRAME
+"""The number of the frame at START: cameras count from 1970."""
+
+
 def sent_frames(*, until: float = 40, died: float = 20, again: float = 23) -> list[Sent]:
     """What the camera logs: 25 frames a second, but nobody is connected from `died` to `again`."""
     frames = []
     for number in range(round(until * 25)):
         sent_us = START + number * FRAME
         if sent_us < at(died):
-            frames.append(Sent(number, sent_us, 7, 1))
+            frames.append(Sent(FIRST + number, sent_us, 7, 1))
         elif sent_us >= at(again):
-            frames.append(Sent(number, sent_us, 7, 2))
+            frames.append(Sent(FIRST + number, sent_us, 7, 2))
     return frames
 
 
@@ -55,11 +59,12 @@ def evidence(*, durable: float = 19) -> CameraEvidence:
         frames = tuple(each.frame for each in kept if at(second) <= each.sent_us < at(second + 1))
         if frames:
             key = FragmentId(1 if second < 20 else 2, 1, 0, second)
-            fragments[key] = Fragment(frames, START + frames[0] * FRAME, True)
+            fragments[key] = Fragment(frames, frames[0] * FRAME, True)
     return CameraEvidence(
         name="cam-1",
         from_us=at(1),
         to_us=at(39),
+        frame_us=FRAME,
         sent=sent,
         announced=frozenset(list(fragments)[:-2]),
         fragments=fragments,
@@ -172,7 +177,9 @@ def test_recording_that_resumes_late() -> None:
         sent=sent,
         frames=kept,
         fragments={
-            key: each for key, each in camera.fragments.items() if each.frames[0] < 500 or each.frames[0] >= 750
+            key: each
+            for key, each in camera.fragments.items()
+            if each.frames[0] < FIRST + 500 or each.frames[0] >= FIRST + 750
         },
         announced=frozenset(key for key in camera.announced if key.fragment < 20 or key.fragment >= 30),
         spans=[Interval(at(0), at(19)), Interval(at(30), at(39))],
@@ -194,8 +201,25 @@ def test_a_missing_object() -> None:
 def test_a_segment_that_the_video_leaves_out() -> None:
     """`video.mp4` and the segments have to agree about the frames."""
     camera = evidence()
-    hidden = [seen for seen in camera.frames if not 250 <= seen.frame < 275]
+    hidden = [seen for seen in camera.frames if not 250 <= seen.frame - FIRST < 275]
     assert "video_is_the_segments" in rules_broken(replace(camera, frames=hidden))
+
+
+def test_a_timeline_that_drifts() -> None:
+    """A frame 150 ms from where the camera took it is in the wrong place, even if order and count are right."""
+    camera = evidence()
+    frames = [
+        seen._replace(wall_us=seen.wall_us + 150_000) if seen.frame < FIRST + 100 else seen for seen in camera.frames
+    ]
+    assert rules_broken(replace(camera, frames=frames)) == {"times_are_true"}
+
+
+def test_a_late_camera_process_is_not_the_timelines_fault() -> None:
+    """Frames that left the camera half a second late, all of a moment, still lie where they were taken."""
+    camera = evidence()
+    late = range(FIRST + 200, FIRST + 220)
+    sent = [each._replace(sent_us=each.sent_us + 500_000) if each.frame in late else each for each in camera.sent]
+    assert rules_broken(replace(camera, sent=sent)) == set()
 
 
 def test_a_broken_chain() -> None:
