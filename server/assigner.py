@@ -38,6 +38,7 @@ class Assigner:
         self._data = data
         self._clock = clock
         self._written: list[Assignment] | None = None
+        self._applied = False
         self._complaint = ""
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -50,18 +51,25 @@ class Assigner:
             await pause(self._clock, RETRY_S, stop)
 
     async def _run_once(self) -> None:
-        """Open the catalog, apply the configuration, follow. Ends only by an error or by being cancelled."""
+        """Open the catalog, apply the configuration if that is still to do, follow. Ends by an error or cancelled."""
         box = SecretBox.at(self._data.key)
         catalog = await SqliteCatalog.open(self._data.catalog, self._clock, box)
         try:
-            for change in await apply_settings(catalog.inventory, self._settings):
-                log.info("configuration_applied", change=str(change))
+            await self._apply(catalog.inventory)
             while True:
                 await self.assign(catalog.inventory, box)
                 self._complaint = ""
                 await self._clock.sleep(LOOK_S)
         finally:
             await catalog.close()
+
+    async def _apply(self, inventory: Inventory) -> None:
+        """Once in the supervisor's life: what somebody changes in the catalog later is not undone by a hiccup of it."""
+        if self._applied:
+            return
+        for change in await apply_settings(inventory, self._settings):
+            log.info("configuration_applied", change=str(change))
+        self._applied = True
 
     async def assign(self, inventory: Inventory, box: SecretBox) -> None:
         """Write the file if the cameras that are enabled, or anything `record` needs of them, have changed."""

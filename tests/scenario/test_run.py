@@ -166,25 +166,26 @@ def test_the_command_line_answers_from_a_running_server(product: Product, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "code", "words"),
+    ("span", "code", "words"),
     [
-        ("2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z", 4, "no footage"),
-        ("2026-01-01T00:01:00Z", "2026-01-01T00:00:00Z", 2, "must lie before"),
-        ("2026-01-01T00:00:00", "2026-01-01T00:01:00Z", 2, "has no time zone"),
+        (("2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z"), 4, "no footage"),
+        (("2026-01-01T00:01:00Z", "2026-01-01T00:00:00Z"), 2, "must lie before"),
+        (("2026-01-01T00:00:00", "2026-01-01T00:01:00Z"), 2, "has no time zone"),
     ],
 )
 def test_an_export_that_cannot_be_is_a_sentence_and_leaves_no_file(
-    product: Product, tmp_path: Path, start: str, end: str, code: int, words: str
+    product: Product, span: tuple[str, str], code: int, words: str
 ) -> None:
     """With the exit of the contract, and what was there before untouched."""
     product.records()
-    file = tmp_path / "minute.mp4"
+    folder = product.data.parent
+    file = folder / "minute.mp4"
     file.write_bytes(b"an earlier export")
-    answer = product.ask("export", "gate", "--from", start, "--to", end, "-o", str(file))
+    options = ["--from", span[0], "--to", span[1], "-o", str(file)]
+    answer = product.ask("export", "gate", *options)
     assert (answer.returncode, words in answer.stderr, "Traceback" in answer.stderr) == (code, True, False)
-    assert [path.read_bytes() for path in tmp_path.glob("minute*")] == [b"an earlier export"]
-    unknown = product.ask("export", "nobody", "--from", start, "--to", end, "-o", str(file))
-    assert unknown.returncode == (3 if code == 4 else 2)
+    assert [path.read_bytes() for path in folder.glob("minute*")] == [b"an earlier export"]
+    assert product.ask("export", "nobody", *options).returncode == (3 if code == 4 else 2)
 
 
 def test_a_camera_that_is_added_is_recorded_and_one_that_is_removed_is_not(product: Product) -> None:
@@ -206,6 +207,24 @@ def test_a_camera_that_is_added_is_recorded_and_one_that_is_removed_is_not(produ
     assert product.ask("cameras", "remove", "second").returncode == 0
     assert (state("second"), state("gate")) == ("disabled", "recording")
     assert [product.pid(role) for role in ROLES] == pids
+
+
+def test_check_finds_nothing_wrong_after_a_kill_and_says_so_when_something_is(product: Product) -> None:
+    """It runs beside the server; a vanished object is a finding and exit 1."""
+    product.records()
+    killed = product.kill("record")
+    product.records(after=killed + timedelta(seconds=6))
+    objects = product.data / "objects"
+    deadline = time.monotonic() + 30
+    while not list(objects.rglob("*.mp4")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    fine = product.ask("check", "--deep")
+    assert (fine.returncode, "0 findings" in fine.stdout) == (0, True), fine.stdout
+    lost = next(objects.rglob("*.mp4"))
+    lost.unlink()
+    wrong = product.ask("check", "--json")
+    assert (wrong.returncode, json.loads(wrong.stdout)["ok"]) == (1, False)
+    assert lost.name in wrong.stdout or "segment" in wrong.stdout
 
 
 def test_a_port_in_use_is_a_sentence(product: Product, tmp_path: Path) -> None:

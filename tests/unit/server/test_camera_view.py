@@ -72,7 +72,9 @@ async def test_a_camera_that_has_been_gone_for_long_is_found_behind_its_gaps(arc
     await gaps.stitch(stream, until_us=edges[2], reason=GapReason.CRASH)
     await gaps.stitch(stream, until_us=None, reason=GapReason.AUTH)
     archive.clock.step(9 * HOUR_US)
-    camera = await shown(archive, recorder(archive.camera, state="failed", reason="auth", since_us=archive.clock.wall_us()))
+    camera = await shown(
+        archive, recorder(archive.camera, state="failed", reason="auth", since_us=archive.clock.wall_us())
+    )
     assert picked(camera) == ("failed", "auth", format_instant(segment.end_us))
 
 
