@@ -182,23 +182,31 @@ def _sha256(path: Path) -> bytes:
 def _copy(target: Path, source: Path, digest: bytes, draft: Path) -> None:
     with suppress(FileNotFoundError):
         files.unlink(draft)  # of a process with this number that died here
-    fd_in, fd_out = files.open_read(source), files.create_exclusive(draft)
     try:
-        offset = 0
-        while block := files.read_at(fd_in, offset, _BLOCK_BYTES):
-            offset += files.append(fd_out, [block], offset)
-        files.datasync(fd_out)
-    finally:
-        files.close(fd_in)
-        files.close(fd_out)
-    try:
+        _write_draft(draft, source)
         if _sha256(draft) != digest:
             raise ObjectStoreError(f"{source} does not have the bytes that its hash says", hint="is the disk failing?")
         with suppress(FileExistsError):
             files.link(draft, target)
         _require_same(target, draft, digest, _size_bytes(draft))
     finally:
-        files.unlink(draft)
+        with suppress(FileNotFoundError):
+            files.unlink(draft)
+
+
+def _write_draft(draft: Path, source: Path) -> None:
+    fd_in = files.open_read(source)
+    try:
+        fd_out = files.create_exclusive(draft)
+        try:
+            offset = 0
+            while block := files.read_at(fd_in, offset, _BLOCK_BYTES):
+                offset += files.append(fd_out, [block], offset)
+            files.datasync(fd_out)
+        finally:
+            files.close(fd_out)
+    finally:
+        files.close(fd_in)
 
 
 def _entries(place: Path, root: Path) -> list[_Entry]:

@@ -47,8 +47,13 @@ class Database:
     async def open(cls, path: Path) -> Database:
         """Open or create the file, and bring its schema up to date. CatalogError if it is newer or not a catalog."""
         database = cls(path)
+
+        def prepare() -> None:
+            path.touch(0o600)  # it knows every camera; SQLite gives its other files the mode of this one
+            sqlite_schema.migrate(database._connection(), path)
+
         try:
-            await database._run(database._writer, lambda: sqlite_schema.migrate(database._connection(), path))
+            await database._run(database._writer, prepare)
         except BaseException:
             await database.close()
             raise
@@ -90,7 +95,7 @@ class Database:
     async def _run(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise CatalogError(f"catalog {self._path}: {error}", hint=_hint(error)) from error
 
     def _connection(self) -> sqlite3.Connection:
@@ -120,7 +125,7 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
         raise
 
 
-def _hint(error: sqlite3.Error) -> str:
+def _hint(error: Exception) -> str:
     if "locked" in str(error):
         return f"another process has been writing for {BUSY_TIMEOUT_MS // 1000} s"
     if "malformed" in str(error) or "not a database" in str(error):

@@ -19,7 +19,6 @@ APPLICATION_ID = 0x48554C54  # "HULT"
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Run the migrations that are missing, in one transaction. CatalogError for a foreign file or a newer schema."""
-    path.touch(0o600)
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
@@ -55,7 +54,7 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 
 def _run(connection: sqlite3.Connection, script: str) -> None:
-    """Run a script inside the transaction (`executescript` would commit it first)."""
+    """Run a script, whose statements end at line ends, inside the transaction (`executescript` would commit first)."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

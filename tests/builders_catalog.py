@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from hashlib import sha256
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -189,7 +190,7 @@ def segment_bytes(who: SegmentIdentity, start: float, end: float, *, span: int =
     writer = SegmentWriter(who, track(), span, ZERO_CHAIN)
     content = [writer.init]
     edges = [start, *(second for second in range(int(start) + 1, int(end) + 1) if start < second < end), end]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         duration_ticks = round((last - first) * 90_000)
         payload = f"{who} {first}".encode()
         buffers, _ = writer.fragment(

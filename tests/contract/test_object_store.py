@@ -23,7 +23,7 @@ KEY = object_key(identity(), at(0))
 
 async def put(store: ObjectStore, path: Path, content: bytes, key: str = KEY) -> None:
     """Store these bytes from a file."""
-    path.write_bytes(content)
+    await asyncio.to_thread(path.write_bytes, content)
     await store.put_file(key, path, sha256=sha256(content).digest(), size_bytes=len(content))
 
 

@@ -86,7 +86,7 @@ CREATE TABLE segments (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX segments_waiting ON segments (start_us) WHERE state IN ('spooled', 'uploading');
-CREATE INDEX segments_leaving ON segments (state, marked_us) WHERE state IN ('marked', 'purging');
+CREATE INDEX segments_purging ON segments (marked_us) WHERE state = 'purging';
 
 -- Large, and needed for an exact mp4 only: a table of its own, so that no timeline query reads past it.
 CREATE TABLE segment_samples (
