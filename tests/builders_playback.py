@@ -163,7 +163,7 @@ def record(
     drift_ppm: int = 0,
     lost_packets: int = 0,
 ) -> list[Recorded]:
-    """The film as segments of one span whose first picture is shown at `start_us`; a fragment begins at each sync sample."""
+    """The film as segments of one span that begins at `start_us`; each sync sample begins a fragment."""
     starts = [index for index, unit in enumerate(source.units) if unit.sync]
     gops = [source.units[a:b] for a, b in pairwise([*starts, len(source.units)])]
     begins = [min(unit.pts_ticks for unit in gop) for gop in gops] + [source.times_ticks[-1] + TICKS]
@@ -363,3 +363,9 @@ def count_by_ffprobe(path: Path) -> int:
 def md5(picture: bytes) -> str:
     """As framemd5 prints it."""
     return hashlib.md5(picture).hexdigest()
+
+
+def saved(path: Path, content: bytes) -> Path:
+    """A file with this content."""
+    path.write_bytes(content)
+    return path

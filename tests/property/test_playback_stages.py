@@ -27,7 +27,6 @@ STAGES = ("growing", "sealed", "recovered", "stored")
 
 async def archive_at(stage: str, root: Path, b_frames: int) -> tuple[Archive, list[Recorded]]:
     """Two segments of three fragments; of the second, at least two are durable at every stage."""
-    root.mkdir()
     archive = await Archive.create(root, now_us=NOON_US + 60_000_000)
     archive.camera = replace(archive.camera, id=CAMERA, stream=STREAM)
     first, second = recorded = archive.record(film(60, b_frames=b_frames), gops_per_segment=3)
@@ -51,6 +50,12 @@ async def archive_at(stage: str, root: Path, b_frames: int) -> tuple[Archive, li
     return archive, recorded
 
 
+def new(directory: Path) -> Path:
+    """A directory, made."""
+    directory.mkdir()
+    return directory
+
+
 async def answers(archive: Archive, from_us: int, to_us: int) -> tuple[str, bytes, int, int, int] | None:
     """All that a client sees of a video."""
     try:
@@ -65,7 +70,7 @@ async def answers(archive: Archive, from_us: int, to_us: int) -> tuple[str, byte
 def test_a_range_is_the_same_file_at_every_stage(tmp_path: Path, b_frames: int) -> None:
     """Growing, sealed, recovered after a crash, or in the object store: the same bytes under the same ETag."""
     with asyncio.Runner() as runner:
-        made = [runner.run(archive_at(stage, tmp_path / stage, b_frames)) for stage in STAGES]
+        made = [runner.run(archive_at(stage, new(tmp_path / stage), b_frames)) for stage in STAGES]
         first, second = made[0][1]
         durable_us = second.shots[19].wall_us + 35_000  # inside the last frame of its second fragment
         edges = [shot.wall_us for shot in (*first.shots, *second.shots[:20])]
