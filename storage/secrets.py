@@ -65,9 +65,8 @@ class SecretBox:
 
 
 def _create_key(path: Path) -> None:
-    """Write a new key under its own name of this process, then link it into place: no half-written key is ever read."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    draft.unlink(missing_ok=True)  # of a process with this number that died here
+    """Write a new key under a name of its own, then link it into place: nobody ever reads half a key."""
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     fd = files.create_exclusive(draft, mode=0o600)
     try:
         files.append(fd, [os.urandom(_KEY_BYTES).hex().encode() + b"\n"], 0)
