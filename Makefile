@@ -31,6 +31,9 @@ bench: $(VENV)/.dev  ## figures of benchmarks/README.md, about 10 minutes
 storm: $(VENV)/.dev  ## 20 cameras, 3 minutes, kill -9 of random processes every 5 s
 	$(BIN)/python -m tests.scenario.storm --cameras 20 --minutes 3 --kill-every 5
 
+seeded: $(VENV)/.dev  ## known ways to lose footage, each of which must make a short storm fail; about 10 minutes
+	$(BIN)/python -m tests.scenario.seeded_bugs
+
 lock:  ## renew the lock files from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group dev -o requirements-dev.lock

@@ -1,0 +1,87 @@
+"""Seeded bugs: known ways to lose footage, each of which must make the storm fail, and a control run that must pass.
+
+    python -m tests.scenario.seeded_bugs [NAME ...]
+
+Each patch in seeded/ is applied to a copy of the packages, and a short storm runs over the copy. The patch names the
+rule that has to catch it; others may, too. Exits 0 if every bug was caught by its rule and the control run passed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.scenario.storm import run_storm
+from tests.scenario.storm_result import Result
+from tests.scenario.storm_system import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+PATCHES = sorted((Path(__file__).parent / "seeded").glob("*.patch"))
+PACKAGES = ("media", "ingest", "storage", "retention", "playback", "server", "simulator")
+CONTROL = "control"
+
+CAMERAS = 4
+SECONDS = 30
+KILL_EVERY_S = 5.0
+ROLES = ("record", "record", "record", "supervisor", "ship")
+"""Most of the kills hit recording: that is where these bugs are."""
+SEED = 5
+
+
+def caught_by(patch: Path) -> str:
+    """The rule that has to catch a seeded bug."""
+    found = re.search(r"^Caught by: (\w+)$", patch.read_text(), re.MULTILINE)
+    assert found is not None, f"{patch.name} does not say what catches it"
+    return found[1]
+
+
+def copy_product(target: Path, patch: Path | None = None) -> Path:
+    """The packages, with a bug."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, target / package, ignore=shutil.ignore_patterns("__pycache__"))
+    if patch is not None:
+        subprocess.run(["git", "apply", "--whitespace=nowarn", str(patch)], cwd=target, check=True)
+    return target
+
+
+def storm_over(product: Path, data: Path) -> Result:
+    """A short storm."""
+    plan = Plan(
+        data=data,
+        cameras=CAMERAS,
+        seconds=SECONDS,
+        kill_every_s=KILL_EVERY_S,
+        seed=SEED,
+        roles=ROLES,
+        product=product,
+    )
+    return run_storm(plan)
+
+
+def try_one(name: str, patch: Path | None) -> bool:
+    """Run one and say how it went."""
+    with tempfile.TemporaryDirectory(prefix="hulta-seeded-") as scratch:
+        product = copy_product(Path(scratch) / "product", patch)
+        result = storm_over(product, Path(scratch) / "data")
+    good = result.passed if patch is None else caught_by(patch) in result.rules_broken
+    wanted = "has to pass" if patch is None else f"has to break {caught_by(patch)}"
+    print(f"{'ok  ' if good else 'BAD '} {name}: {wanted}; {len(result.violations)} violations", flush=True)
+    for violation in result.violations:
+        print(f"       {str(violation)[:200]}", flush=True)
+    return good
+
+
+def main(names: list[str]) -> int:
+    """The command line."""
+    cases: dict[str, Path | None] = {CONTROL: None, **{patch.stem: patch for patch in PATCHES}}
+    outcomes = [try_one(name, cases[name]) for name in names or cases]
+    print(f"{sum(outcomes)} of {len(outcomes)} as they should be")
+    return 0 if all(outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
