@@ -130,7 +130,9 @@ class Library:
             until_us = min(after_us + step_us, now_us)
             if await self._footage.segments(camera.stream, after_us, until_us):
                 return True
-            if await self._catalog.gaps.gaps(camera.stream, after_us, until_us):
+            # A gap without end that began before was ended by the footage since: the catalog does not know of it yet.
+            gaps = await self._catalog.gaps.gaps(camera.stream, after_us, until_us)
+            if any(gap.end_us is not None or gap.start_us >= after_us for gap in gaps):
                 return True
             after_us, step_us = until_us, step_us * 8
         return False

@@ -350,14 +350,14 @@ def frames_by_ffmpeg(path: Path) -> list[tuple[int, str]]:
     return [(int(row[2]), row[5].strip()) for row in rows]
 
 
-def count_by_ffprobe(path: Path) -> int:
+def count_by_ffprobe(path: Path | str) -> int:
     """How many frames `ffprobe -count_frames` counts; a warning of its is an error."""
     entries = ["-select_streams", "v", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"]
     done = subprocess.run(
         ["ffprobe", "-v", "warning", "-count_frames", *entries, str(path)], capture_output=True, text=True, check=True
     )
     assert done.stderr == ""
-    return int(done.stdout)
+    return int(done.stdout.split()[0])  # HLS names the stream twice: in its program, too
 
 
 def md5(picture: bytes) -> str:
