@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -12,6 +13,14 @@ from storage.model import Event, Expiring, Gap, Segment, SegmentState, Tombstone
 
 if TYPE_CHECKING:
     from sqlite3 import Row
+
+_STATES = {state.value: state for state in SegmentState}
+
+
+@lru_cache(4096)
+def _uuid(raw: bytes) -> UUID:
+    """Cameras and streams: few, and in every row."""
+    return UUID(bytes=raw)
 
 
 def identity_of(row: Row) -> SegmentIdentity:
@@ -38,27 +47,30 @@ def identity_columns(identity: SegmentIdentity) -> dict[str, Any]:
 
 
 def segment_of(row: Row) -> Segment:
-    """A row of `segments`."""
+    """A row of `segments`, by position: a day is 1440 of them, and columns by name take twice as long (26 ms)."""
+    _, stream, camera, epoch, run, sequence, span, state, start_us, end_us, media_ticks, duration_ticks = row[:12]
+    timescale, samples, sync_samples, lost_packets, codec, width, height, init_bytes, size_bytes = row[12:21]
+    sha256, chain, fragments = row[21:24]
     return Segment(
-        identity=identity_of(row),
-        span=row["span"],
-        state=SegmentState(row["state"]),
-        start_us=row["start_us"],
-        end_us=row["end_us"],
-        media_ticks=row["media_ticks"],
-        duration_ticks=row["duration_ticks"],
-        timescale=row["timescale"],
-        samples=row["samples"],
-        sync_samples=row["sync_samples"],
-        lost_packets=row["lost_packets"],
-        codec=row["codec"],
-        width=row["width"],
-        height=row["height"],
-        init_bytes=row["init_bytes"],
-        size_bytes=row["size_bytes"],
-        sha256=row["sha256"],
-        fragments=row["fragments"],
-        chain=row["chain"],
+        identity=SegmentIdentity(camera=_uuid(camera), stream=_uuid(stream), epoch=epoch, run=run, sequence=sequence),
+        span=span,
+        state=_STATES[state],
+        start_us=start_us,
+        end_us=end_us,
+        media_ticks=media_ticks,
+        duration_ticks=duration_ticks,
+        timescale=timescale,
+        samples=samples,
+        sync_samples=sync_samples,
+        lost_packets=lost_packets,
+        codec=codec,
+        width=width,
+        height=height,
+        init_bytes=init_bytes,
+        size_bytes=size_bytes,
+        sha256=sha256,
+        fragments=fragments,
+        chain=chain,
     )
 
 
