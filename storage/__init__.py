@@ -8,11 +8,18 @@ The map
     spool_runs  which runs there are, and which live             growing_segment  an open file, scanned as it grows
     spool_reader  the newest minute, for playback
     model       rows as values                                   segment_row a segment's row from its file
-    catalog     the port: inventory, footage, gaps, expiry       sqlite*     the embedded catalog; sql/ its statements
-    gap_ledger  the gap rules, pure                              coverage    interval arithmetic, pure
+    catalog     the port: inventory, footage, gaps, expiry       statements  sql/<noun>.sql by name, and the migrations
+    inventory_plan  what `apply` changes, pure                   gap_ledger  the gap rules, pure
+    coverage    interval arithmetic, pure                        audit       are the invariants true of a stream? pure
     objects     the port of the object store                     directory_store  a local directory as one
-    shipper     spool -> object store -> catalog                 check       are the invariants true? read only
-    secrets     sealing of credentials                           clock       the time, and the only place to ask for it
+    shipper     spool -> object store -> catalog: its loop       run_directory  a run as the shipper sees it
+    intake      runs into the catalog                            uploads     segments into the object store
+    check       audit over all streams, read only                secrets     sealing of credentials
+    clock       the time, and the only place to ask for it
+
+    The embedded catalog, by noun: sqlite_catalog is the whole, sqlite_database threads and transactions, sqlite_schema
+    migrations, sqlite_rows rows to values; sqlite_inventory, sqlite_footage, sqlite_gaps and sqlite_expiry are the
+    parts of the port; sqlite_ledger loads and writes gap ledgers, sqlite_journal imports journals.
 
 Not here: what is recorded and when (ingest), what may be deleted (retention), how it is shown (playback).
 
@@ -26,18 +33,22 @@ The invariants (numbers as in docs/architecture.md), and who keeps them here
     I7  Every queue, buffer, file, retry and loop has a bound.                                group_commit, shipper
     I8  Any step may be killed and run again.                                                 all of it
 
-How a segment travels (shipper; each step may be killed and repeated)
+How a segment travels (each step may be killed and repeated)
     1. `record` seals the file: samples and seal box, fdatasync, rename, fsync of the directory.
-    2. The journal is imported, then the row is registered as `spooled`; gaps give way to footage in that transaction.
+    2. List what is sealed, import the journal, register what was listed as `spooled`. The recorder writes a record
+       before the footage that follows it is sealed, so the gaps around a segment are known when it is; they give way
+       to footage in the transaction that registers it.
     3. Intent: `uploading`. From here on the object may exist.
     4. Hash the file, put it under its key (created, never overwritten), ask the store for its size.
     5. `stored`, with the hash.
     6. Read `stored` back, ask the store once more, then unlink the spool copy.
 
-How a dead run is settled (shipper, oldest run first)
-    1. Lock its directory: only a dead run's can be locked.
+How a dead run is settled (oldest run first, because a start declares everything before it)
+    1. Take its lock: only a dead run's can be taken.
     2. Recover: torn tails to quarantine, truncate, seal, rename.
     3. Import the rest of its journal, register its segments.
-    4. Settle: every hole becomes a gap; what follows its last instant is a gap without end.
+    4. Settle: every hole becomes a gap; what follows its last instant is a gap without end, until a run starts.
     5. Once all its segments are stored and its spool copies gone, remove the directory.
+
+What is out of order never stops the rest: a file, a segment or a run in trouble is told in the status and tried again.
 """

@@ -9,7 +9,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from media.errors import CatalogError
-from storage.statements import migrations
+from storage.statements import migrations, statements
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
     known, version = migrations()[-1][0], _pragma(connection, "user_version")
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    tables = connection.execute(statements("schema")["tables"]).fetchone()[0]
     if _pragma(connection, "application_id") != APPLICATION_ID and tables:
         raise CatalogError(f"{path} is a database of another program", hint="choose another data directory")
     if version > known:
