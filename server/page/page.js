@@ -177,7 +177,14 @@ function toggle() {
   showPaused();
 }
 
-const step = (ms) => player.seek(player.wallMs + ms);
+/** Go a little forwards or backwards; backwards into a gap means the footage before it. */
+function step(ms) {
+  const wanted = player.wallMs + ms;
+  const spans = closeup.timeline?.spans ?? [];
+  const inside = spans.some((span) => span.fromMs <= wanted && wanted < span.toMs);
+  const before = spans.findLast((span) => span.toMs <= wanted);
+  player.seek(ms < 0 && !inside && before ? Math.max(before.fromMs, before.toMs - 3 * SECOND) : wanted);
+}
 
 /** A link to a moment is followed once the cameras are known. */
 let link = decodeURIComponent(location.hash.slice(1));
