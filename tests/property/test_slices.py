@@ -1,0 +1,125 @@
+"""Ranges that touch share no frame and lose none, however fragments, B-frames and estimated times lie."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from uuid import UUID
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media.fragment_index import FragmentEntry
+from media.identity import SegmentIdentity
+from media.sample_table import SampleTable
+from playback.slices import Slice, cut, cut_frame, cut_table
+from storage.model import Segment, SegmentState
+
+START_US = 1_000_000_000
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> tuple[Segment, SampleTable, list[FragmentEntry]]:
+    """A segment of up to five fragments; inside a fragment frames are decoded in any order after the first."""
+    sizes, ticks, offsets, sync, fragments = [], [], [], [], []
+    media_ticks = first_ticks = draw(st.integers(0, 1 << 40))
+    wall_us = START_US
+    for number in range(draw(st.integers(1, 5))):
+        count = draw(st.integers(1, 6))
+        steps = draw(st.lists(st.integers(1, 9000), min_size=count, max_size=count))
+        decode = [media_ticks + sum(steps[:index]) for index in range(count)]
+        order = [decode[0], *draw(st.permutations(decode[1:]))]
+        if number == 0 or draw(st.booleans()):
+            sync.append(len(ticks))
+        ticks += decode
+        offsets += [shown - decoded for shown, decoded in zip(order, decode, strict=True)]
+        sizes += draw(st.lists(st.integers(1, 1000), min_size=count, max_size=count))
+        duration_us = sum(steps) * 100 // 9 + draw(st.integers(-3000, 3000))
+        fragments.append(
+            FragmentEntry(
+                offset=0,
+                length=0,
+                data_offset=0,
+                media_ticks=media_ticks,
+                duration_ticks=sum(steps),
+                wall_us=wall_us,
+                end_wall_us=wall_us + max(1, duration_us),
+                samples=count,
+                sync_samples=1,
+                starts_with_sync=True,
+                lost_packets=0,
+            )
+        )
+        wall_us = fragments[-1].end_wall_us + draw(st.sampled_from([0, 0, 0, -2000, 2000]))
+        media_ticks += sum(steps)
+    table = SampleTable(
+        sizes=np.array(sizes, np.uint32),
+        durations=np.diff([*ticks, media_ticks]).astype(np.uint32),
+        offsets=np.array(offsets, np.int32),
+        sync=np.array(sync, np.uint32),
+    )
+    segment = Segment(
+        identity=SegmentIdentity(camera=UUID(int=1), stream=UUID(int=2), epoch=1, run=1, sequence=0),
+        span=0,
+        state=SegmentState.STORED,
+        start_us=START_US,
+        end_us=fragments[-1].end_wall_us,
+        media_ticks=first_ticks,
+        duration_ticks=media_ticks - first_ticks,
+        timescale=90_000,
+        samples=len(sizes),
+        sync_samples=len(sync),
+        lost_packets=0,
+        codec="avc1.64001f",
+        width=1,
+        height=1,
+        init_bytes=1,
+        size_bytes=1,
+        sha256=None,
+        fragments=b"",
+        chain=bytes(32),
+    )
+    return segment, table, fragments
+
+
+def shown_times(part: Slice, table: SampleTable) -> list[int]:
+    """Presentation times of the frames that a slice shows, from what a file made of it would say."""
+    own = SampleTable.decode(cut_table(table.encode(), part.first, part.stop))
+    times = np.sort(own.presentation_ticks + part.first_ticks)
+    inside = (times >= part.shown_ticks) & (times < part.shown_end_ticks)
+    assert inside.sum() == part.shown
+    return [int(time) for time in times[inside]]
+
+
+@settings(max_examples=200, deadline=None)
+@given(recordings(), st.lists(st.integers(-1000, 600_000), max_size=6))
+def test_ranges_that_touch_partition_the_frames(
+    recording: tuple[Segment, SampleTable, list[FragmentEntry]], cuts: list[int]
+) -> None:
+    """Every frame is shown once, by the range that holds its presentation time; slices begin at sync samples."""
+    segment, table, fragments = recording
+    found: list[int] = []
+    for from_us, to_us in pairwise([0, *sorted(START_US + offset_us for offset_us in cuts), START_US * 2]):
+        part = cut(segment, table, fragments, from_us, to_us)
+        if part is None:
+            continue
+        assert part.first in table.sync
+        assert from_us <= part.shown_us < to_us
+        assert part.shown_us < part.shown_end_us
+        found += shown_times(part, table)
+    assert found == sorted(int(time) + segment.media_ticks for time in table.presentation_ticks)
+
+
+@settings(max_examples=200, deadline=None)
+@given(recordings(), st.integers(0, 600_000))
+def test_the_frame_at_an_instant_is_the_last_of_the_range_up_to_it(
+    recording: tuple[Segment, SampleTable, list[FragmentEntry]], offset_us: int
+) -> None:
+    """One picture, and the one that a video ending there would end with."""
+    segment, table, fragments = recording
+    frame = cut_frame(segment, table, fragments, START_US + offset_us)
+    video = cut(segment, table, fragments, START_US, START_US + offset_us + 1)
+    assert frame is not None
+    assert video is not None
+    assert frame.shown == 1
+    assert shown_times(frame, table) == shown_times(video, table)[-1:]
