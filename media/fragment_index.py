@@ -8,17 +8,21 @@ ones first). A regular stream repeats nine of the ten exactly, so a fragment tak
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from media.errors import Mp4Error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 VERSION = 1
 
 _NUMBERS = 10
-_MOST_BITS = 63
+_MOST_OCTETS = 9  # 63 bits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,20 +71,55 @@ def encode(entries: Sequence[FragmentEntry]) -> bytes:
     return bytes(blob)
 
 
+class FragmentColumns(NamedTuple):
+    """The fields of all fragments of an index, each as one array."""
+
+    offset: NDArray[np.int64]
+    length: NDArray[np.int64]
+    data_offset: NDArray[np.int64]
+    media_ticks: NDArray[np.int64]
+    duration_ticks: NDArray[np.int64]
+    wall_us: NDArray[np.int64]
+    end_wall_us: NDArray[np.int64]
+    samples: NDArray[np.int64]
+    sync_samples: NDArray[np.int64]
+    starts_with_sync: NDArray[np.bool_]
+    lost_packets: NDArray[np.int64]
+
+
 def decode(blob: bytes) -> list[FragmentEntry]:
     """The fragments in an index; Mp4Error when it is not one or of another version."""
+    rows = zip(*(column.tolist() for column in columns(blob)), strict=True)
+    return [FragmentEntry(**dict(zip(FragmentColumns._fields, row, strict=True))) for row in rows]
+
+
+def columns(blob: bytes) -> FragmentColumns:
+    """The same as arrays, in a third of the time: the playlist of a day reads 1440 indexes of 60 fragments."""
     if not blob or blob[0] != VERSION:
         raise Mp4Error(f"fragment index of version {blob[0] if blob else 'none'}; this Hulta knows version {VERSION}")
-    varints = list(_varints(blob))
-    if not varints or len(varints) != 1 + _NUMBERS * varints[0]:
+    varints = _varints(np.frombuffer(blob, np.uint8)[1:])
+    if not len(varints) or len(varints) != 1 + _NUMBERS * int(varints[0]):
         raise Mp4Error("a fragment index is cut short or too long")
-    entries: list[FragmentEntry] = []
-    before, last = _BEFORE_THE_FIRST, [0] * _NUMBERS
-    for start in range(1, len(varints), _NUMBERS):
-        last = [n + (z >> 1 ^ -(z & 1)) for n, z in zip(last, varints[start : start + _NUMBERS], strict=True)]
-        before = _entry(last, before)
-        entries.append(before)
-    return entries
+    zigzag = varints[1:].reshape(-1, _NUMBERS)
+    differences = (zigzag >> np.uint64(1)).astype(np.int64) ^ -(zigzag & np.uint64(1)).astype(np.int64)
+    gap, length, header, media_gap, duration, wall_gap, wall_duration, samples, sync, lost = np.cumsum(
+        differences, axis=0
+    ).T
+    offset = np.cumsum(gap + _before(length))
+    wall_us = np.cumsum(wall_gap + _before(wall_duration))
+    return FragmentColumns(
+        offset=offset,
+        length=length,
+        data_offset=offset + header,
+        media_ticks=np.cumsum(media_gap + _before(duration)),
+        duration_ticks=duration,
+        wall_us=wall_us,
+        end_wall_us=wall_us + wall_duration,
+        samples=samples,
+        sync_samples=sync >> 1,
+        starts_with_sync=(sync & 1).astype(np.bool_),
+        lost_packets=lost,
+    )
 
 
 def _numbers(entry: FragmentEntry, before: FragmentEntry) -> list[int]:
@@ -98,25 +137,6 @@ def _numbers(entry: FragmentEntry, before: FragmentEntry) -> list[int]:
     ]
 
 
-def _entry(numbers: Sequence[int], before: FragmentEntry) -> FragmentEntry:
-    gap, length, header, media_gap, duration, wall_gap, wall_duration, samples, sync, lost = numbers
-    offset = before.offset + before.length + gap
-    wall_us = before.end_wall_us + wall_gap
-    return FragmentEntry(
-        offset=offset,
-        length=length,
-        data_offset=offset + header,
-        media_ticks=before.media_ticks + before.duration_ticks + media_gap,
-        duration_ticks=duration,
-        wall_us=wall_us,
-        end_wall_us=wall_us + wall_duration,
-        samples=samples,
-        sync_samples=sync >> 1,
-        starts_with_sync=bool(sync & 1),
-        lost_packets=lost,
-    )
-
-
 def _append_varint(blob: bytearray, number: int) -> None:
     while number > 0x7F:
         blob.append(number & 0x7F | 0x80)
@@ -124,16 +144,22 @@ def _append_varint(blob: bytearray, number: int) -> None:
     blob.append(number)
 
 
-def _varints(blob: bytes) -> Iterator[int]:
-    number = shift = 0
-    for octet in blob[1:]:
-        number |= (octet & 0x7F) << shift
-        if octet & 0x80:
-            shift += 7
-            if shift > _MOST_BITS:
-                raise Mp4Error("a number in a fragment index is longer than 64 bits")
-        else:
-            yield number
-            number = shift = 0
-    if shift:
+def _varints(octets: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """All numbers in a row of varints."""
+    ends = np.flatnonzero(octets < 0x80)
+    starts = np.concatenate(([0], ends + 1))
+    lengths = np.diff(starts, append=len(octets))
+    if lengths.max(initial=0) > _MOST_OCTETS:
+        raise Mp4Error("a number in a fragment index is longer than 64 bits")
+    if lengths[-1]:
         raise Mp4Error("a fragment index is cut short")
+    if not len(ends):
+        return np.empty(0, np.uint64)
+    shifts = 7 * (np.arange(len(octets)) - np.repeat(starts[:-1], lengths[:-1]))
+    septets = (octets & 0x7F).astype(np.uint64) << shifts.astype(np.uint64)
+    return np.add.reduceat(septets, starts[:-1])
+
+
+def _before(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each value the one before it, 0 for the first."""
+    return np.concatenate((np.zeros(1, np.int64), values))[: len(values)]

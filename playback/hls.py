@@ -14,14 +14,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from media.fragment_index import decode as decode_fragments
+import numpy as np
+
+from media.fragment_index import columns
 from playback.slices import follows
 from playback.timerange import SECOND_US, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from media.fragment_index import FragmentEntry
     from storage.model import Segment
 
 GROUP_US = 4 * SECOND_US
@@ -85,30 +86,30 @@ def media_segments(
 ) -> Iterator[MediaSegment]:
     """The groups of all segments, in order, up to the fragment that holds the last instant before `to_us`."""
     for number, segment in enumerate(segments, start=1):
-        fragments = [fragment for fragment in decode_fragments(segment.fragments) if fragment.wall_us < to_us]
-        groups = list(_groups(fragments)) if fragments else []
-        if number == len(segments) and not settled:
-            groups = groups[:-1]
-        uri = f"{url_prefix}{segment.id}.mp4"
-        for group in groups:
-            yield MediaSegment(
-                segment=segment,
-                uri=uri,
-                offset=group[0].offset,
-                end=group[-1].offset + group[-1].length,
-                start_us=group[0].wall_us,
-                end_us=group[-1].end_wall_us,
-                duration_ticks=group[-1].media_ticks + group[-1].duration_ticks - group[0].media_ticks,
-            )
+        groups = _groups(segment, f"{url_prefix}{segment.id}.mp4", to_us)
+        yield from groups if settled or number < len(segments) else groups[:-1]
 
 
-def _groups(fragments: Sequence[FragmentEntry]) -> Iterator[Sequence[FragmentEntry]]:
-    start = 0
-    for number, fragment in enumerate(fragments):
-        if fragment.starts_with_sync and fragment.wall_us - fragments[start].wall_us >= GROUP_US:
-            yield fragments[start:number]
-            start = number
-    yield fragments[start:]
+def _groups(segment: Segment, uri: str, to_us: int) -> list[MediaSegment]:
+    index = columns(segment.fragments)
+    fragments = int(np.count_nonzero(index.wall_us < to_us))
+    starts_us = index.wall_us.tolist()
+    firsts = [0] if fragments else []
+    for fragment in np.flatnonzero(index.starts_with_sync[:fragments]).tolist():
+        if starts_us[fragment] - starts_us[firsts[-1]] >= GROUP_US:
+            firsts.append(fragment)
+    return [
+        MediaSegment(
+            segment=segment,
+            uri=uri,
+            offset=int(index.offset[first]),
+            end=int(index.offset[last] + index.length[last]),
+            start_us=starts_us[first],
+            end_us=int(index.end_wall_us[last]),
+            duration_ticks=int(index.media_ticks[last] + index.duration_ticks[last] - index.media_ticks[first]),
+        )
+        for first, last in zip(firsts, [following - 1 for following in (*firsts[1:], fragments)], strict=True)
+    ]
 
 
 def _lines(entry: MediaSegment, before: MediaSegment | None) -> Iterator[str]:

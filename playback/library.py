@@ -70,7 +70,8 @@ class Library:
         evidence, timeline = await self._examine(camera, from_us, to_us)
         ended = _durable_us(timeline, evidence.now_us) == to_us
         stopped = bool(timeline.spans and timeline.gaps) and timeline.gaps[-1].from_us >= timeline.spans[-1].to_us
-        playlist = write_playlist(
+        playlist = await asyncio.to_thread(  # a tenth of a second for a day
+            write_playlist,
             _shown(evidence.segments),
             from_us=from_us,
             to_us=to_us,

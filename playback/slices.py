@@ -75,14 +75,15 @@ def whole(segment: Segment, last_sample_ticks: int) -> Slice:
 
     Its last sample is decoded `last_sample_ticks` after its first.
     """
-    end_ticks = segment.media_ticks + segment.duration_ticks
+    last_ticks = segment.media_ticks + last_sample_ticks
+    end_ticks = max(segment.media_ticks + segment.duration_ticks, last_ticks + 1)
     return Slice(
         segment=segment,
         first=0,
         stop=segment.samples,
         shown=segment.samples,
         first_ticks=segment.media_ticks,
-        last_ticks=segment.media_ticks + last_sample_ticks,
+        last_ticks=last_ticks,
         end_ticks=end_ticks,
         shown_ticks=segment.media_ticks,
         shown_end_ticks=end_ticks,
@@ -126,8 +127,8 @@ def cut_table(encoded: bytes, first: int, stop: int) -> bytes:
 class FrameTimes:
     """The frames of a segment in the order in which they are presented, with their wall times.
 
-    A frame ends where the next one begins; the last one of a fragment where the fragment's commit box says, although
-    the next fragment may know better: what is durable must not change with what comes later.
+    A frame ends where the next one begins; the last one of a fragment where the fragment's commit box says, even if the
+    next fragment begins later: what is durable must not change with what comes after it.
     """
 
     wall_us: NDArray[np.int64]
@@ -192,5 +193,6 @@ def _ends(
     starts: NDArray[np.int64], last_of_fragment: NDArray[np.int64], fragment_ends: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     ends: NDArray[np.int64] = np.append(starts[1:], starts[-1])
-    ends[last_of_fragment] = fragment_ends
-    return np.clip(ends, starts + 1, None)
+    ends[last_of_fragment[:-1]] = np.minimum(ends[last_of_fragment[:-1]], fragment_ends[:-1])
+    ends[-1] = fragment_ends[-1]
+    return np.maximum(ends, starts + 1)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from uuid import UUID
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from media.fragment_index import FragmentEntry
 from media.identity import SegmentIdentity
-from media.sample_table import SampleTable
+from media.moof import Sample
+from media.sample_table import SampleTable, SampleTableBuilder
 from playback.slices import Slice, cut, cut_frame, cut_table
 from storage.model import Segment, SegmentState
 
@@ -20,20 +21,29 @@ START_US = 1_000_000_000
 
 @st.composite
 def recordings(draw: st.DrawFn) -> tuple[Segment, SampleTable, list[FragmentEntry]]:
-    """A segment of up to five fragments; inside a fragment frames are decoded in any order after the first."""
-    sizes, ticks, offsets, sync, fragments = [], [], [], [], []
+    """A segment of up to five fragments; inside a fragment frames are decoded in any order after the first.
+
+    A fragment may begin before the last frame of the one before it, and its wall time may have been estimated.
+    """
+    table = SampleTableBuilder()
+    fragments: list[FragmentEntry] = []
+    times: set[int] = set()
     media_ticks = first_ticks = draw(st.integers(0, 1 << 40))
     wall_us = START_US
     for number in range(draw(st.integers(1, 5))):
-        count = draw(st.integers(1, 6))
-        steps = draw(st.lists(st.integers(1, 9000), min_size=count, max_size=count))
-        decode = [media_ticks + sum(steps[:index]) for index in range(count)]
-        order = [decode[0], *draw(st.permutations(decode[1:]))]
-        if number == 0 or draw(st.booleans()):
-            sync.append(len(ticks))
-        ticks += decode
-        offsets += [shown - decoded for shown, decoded in zip(order, decode, strict=True)]
-        sizes += draw(st.lists(st.integers(1, 1000), min_size=count, max_size=count))
+        steps = draw(st.lists(st.integers(1, 9000), min_size=1, max_size=6))
+        decode = [media_ticks, *(media_ticks + end for end in accumulate(steps))]
+        shown = [decode[0], *draw(st.permutations(decode[1:-1]))]
+        assume(times.isdisjoint(shown))
+        times.update(shown)
+        sync = number == 0 or (draw(st.booleans()) and min(shown) >= max(times - set(shown)))
+        table.add(
+            media_ticks,
+            [
+                Sample(draw(st.integers(1, 1000)), step, time - start, sync and start == media_ticks)
+                for step, time, start in zip(steps, shown, decode, strict=False)
+            ],
+        )
         duration_us = sum(steps) * 100 // 9 + draw(st.integers(-3000, 3000))
         fragments.append(
             FragmentEntry(
@@ -44,20 +54,16 @@ def recordings(draw: st.DrawFn) -> tuple[Segment, SampleTable, list[FragmentEntr
                 duration_ticks=sum(steps),
                 wall_us=wall_us,
                 end_wall_us=wall_us + max(1, duration_us),
-                samples=count,
-                sync_samples=1,
-                starts_with_sync=True,
+                samples=len(steps),
+                sync_samples=int(sync),
+                starts_with_sync=sync,
                 lost_packets=0,
             )
         )
-        wall_us = fragments[-1].end_wall_us + draw(st.sampled_from([0, 0, 0, -2000, 2000]))
-        media_ticks += sum(steps)
-    table = SampleTable(
-        sizes=np.array(sizes, np.uint32),
-        durations=np.diff([*ticks, media_ticks]).astype(np.uint32),
-        offsets=np.array(offsets, np.int32),
-        sync=np.array(sync, np.uint32),
-    )
+        back_ticks = draw(st.sampled_from([0, 0, 0, 7000, -7000]))
+        media_ticks = max(media_ticks + 1, decode[-1] - back_ticks)
+        wall_us = fragments[-1].end_wall_us - back_ticks * 100 // 9
+    samples = table.table()
     segment = Segment(
         identity=SegmentIdentity(camera=UUID(int=1), stream=UUID(int=2), epoch=1, run=1, sequence=0),
         span=0,
@@ -65,10 +71,10 @@ def recordings(draw: st.DrawFn) -> tuple[Segment, SampleTable, list[FragmentEntr
         start_us=START_US,
         end_us=fragments[-1].end_wall_us,
         media_ticks=first_ticks,
-        duration_ticks=media_ticks - first_ticks,
+        duration_ticks=fragments[-1].media_ticks + fragments[-1].duration_ticks - first_ticks,
         timescale=90_000,
-        samples=len(sizes),
-        sync_samples=len(sync),
+        samples=len(samples.sizes),
+        sync_samples=len(samples.sync),
         lost_packets=0,
         codec="avc1.64001f",
         width=1,
@@ -79,7 +85,7 @@ def recordings(draw: st.DrawFn) -> tuple[Segment, SampleTable, list[FragmentEntr
         fragments=b"",
         chain=bytes(32),
     )
-    return segment, table, fragments
+    return segment, samples, fragments
 
 
 def shown_times(part: Slice, table: SampleTable) -> list[int]:
