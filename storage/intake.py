@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RECOVER_AGAIN_US = 30_000_000  # after a recovery that a failing disk kept from finishing
+RETRY_FAULTS_US = 60_000_000
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +65,7 @@ class _Life:
     directory: RunDirectory
     recovered: bool = False  # it is dead, and nothing in it is open any more
     recover_at_us: int = 0
+    retry_at_us: int = 0
     settled: bool = False
     imported_bytes: int | None = None
 
@@ -87,10 +89,15 @@ class Intake:
         for gone in set(self._lives) - set(directories):
             self._end(gone)
         for directory in directories:
+            life = self._life(directory)
+            self._retry_faults(life)
             try:
-                await self._take_in(self._life(directory))
+                await self._take_in(life)
                 self.faults.pop(directory, None)
-            except (SpoolError, OSError) as error:
+            except BaseException as error:
+                life.directory.look_again()  # what was listed and not registered must be listed again
+                if not isinstance(error, SpoolError | OSError):
+                    raise
                 self._fault(directory, error)
 
     def drop(self, segment_id: UUID) -> None:
@@ -115,6 +122,14 @@ class Intake:
         del self._lives[path]
         self.faults = {place: why for place, why in self.faults.items() if path not in (place, *place.parents)}
 
+    def _retry_faults(self, life: _Life) -> None:
+        """Now and then look again at the files of a run that could not be taken in."""
+        now_us = self._clock.boot_us()
+        if now_us >= life.retry_at_us:
+            life.retry_at_us = now_us + RETRY_FAULTS_US
+            if any(life.directory.path in place.parents for place in self.faults):
+                life.directory.look_again()
+
     def _life(self, path: Path) -> _Life:
         if path not in self._lives:
             run = layout.parse_run_name(path.name)
@@ -134,9 +149,9 @@ class Intake:
         if dead and not life.settled:
             await self._catalog.gaps.settle(directory.run)
             life.settled = True
-        if life.recovered and not any(copy.path.parent.parent == directory.path for copy in self.copies.values()):
-            removed = await self._in_thread(lambda: directory.remove_if_empty(Quarantine(self._data.quarantine)))
-            log.info("run_finished", run=directory.path.name, removed=removed)
+        done = life.recovered and not any(copy.path.parent.parent == directory.path for copy in self.copies.values())
+        if done and await self._in_thread(lambda: directory.remove_if_empty(Quarantine(self._data.quarantine))):
+            log.info("run_finished", run=directory.path.name)
 
     async def _recover(self, life: _Life) -> bool:
         """Whether the run is dead. If so, seal what it left open, unless that was done."""
@@ -186,15 +201,13 @@ class Intake:
         try:
             await self._catalog.footage.register(list(rows.values()))
         except CatalogError:
-            before = len(rows)
+            await self._catalog.footage.register([])  # raises if it is the catalog, and not a segment
             for path, row in list(rows.items()):
                 try:
                     await self._catalog.footage.register([row])
                 except CatalogError as error:
                     self._fault(path, error)
                     del rows[path]
-            if before and not rows:
-                raise  # it is the catalog, not the segments
 
     async def _read(self, path: Path) -> tuple[Segment, bytes] | None:
         """A segment's row and sample table; None, and a fault, if the file is not what its name says."""

@@ -376,6 +376,57 @@ async def test_a_catalog_that_was_restored_is_told_again(house: House, tmp_path:
     assert house.spooled() == []
 
 
+async def test_a_catalog_that_is_down_for_a_while_misses_nothing(house: House) -> None:
+    """What was listed and could not be registered is listed again, of dead runs too, though nothing changes there."""
+    run = house.run()
+    run.stream_start(0)
+    run.gap_close(0)
+    run.segment(0, 5, 0)
+    run.die()
+    register = house.catalog.footage.register
+
+    async def down(_rows: object) -> None:
+        raise CatalogError("the catalog is down")
+
+    house.catalog.footage.register = down  # type: ignore[method-assign]
+    for _ in range(5):
+        with pytest.raises(CatalogError):
+            await house.shipper.run_once()
+    assert house.shipper.state()["faults"] == {}, "it is not the segment's fault"
+    house.catalog.footage.register = register  # type: ignore[method-assign]
+    await house.ship()
+    assert [row.state for row in await house.segments()] == [SegmentState.STORED]
+    assert await house.gaps() == [(5, None, "crash")]
+
+
+async def test_a_segment_that_the_catalog_refuses_stays_and_is_told(house: House) -> None:
+    """Eleven minutes: no segment is so long. The others go on, alone in a batch or together."""
+    run = house.run()
+    refused = run.segment(0, 660, 0)
+    await house.ship()
+    run.segment(660, 665, 1)
+    await house.ship()
+    assert [row.identity.sequence for row in await house.segments()] == [1]
+    assert refused.exists()
+    assert "CHECK constraint failed" in house.shipper.state()["faults"][str(refused)]
+
+
+async def test_a_file_that_could_not_be_read_is_tried_again(house: House) -> None:
+    """In a dead run as well, where no new name tells to look."""
+    run = house.run()
+    path = run.segment(0, 5, 0)
+    run.die()
+    seam = FileSeam()
+    seam.fail("read_at", path.name, errno.EIO, times=100)
+    with seam.installed():
+        await house.ship()
+    assert await house.segments() == []
+    house.clock.advance(61 * SECOND)
+    await house.ship()
+    assert [row.state for row in await house.segments()] == [SegmentState.STORED]
+    assert house.shipper.state()["faults"] == {}
+
+
 async def test_run_goes_on_after_a_failure_and_stops_when_told(house: House) -> None:
     """`run` never fails: it slows down, tells its last error, and goes on."""
     run = house.run()
