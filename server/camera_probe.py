@@ -30,7 +30,7 @@ class Findings:
     height: int
     frames_per_s: float
     bitrate_bps: int
-    sync_distance_s: float
+    sync_distance_s: float | None  # None: longer than it was watched
     lost_packets: int
 
 
@@ -41,7 +41,7 @@ class _Watch:
         self._clock = clock
         self.synced = asyncio.Event()
         self.parameters: ParameterSets | None = None
-        self.began_us = 0
+        self.began_us = self.last_sync_us = 0
         self.frames = self.syncs = self.size_bytes = self.lost_packets = 0
 
     def add(self, unit: AccessUnit) -> None:
@@ -52,7 +52,9 @@ class _Watch:
             self.synced.set()
         if self.synced.is_set():
             self.frames += 1
-            self.syncs += unit.sync
+            if unit.sync:
+                self.syncs += 1
+                self.last_sync_us = self._clock.boot_us()
             self.size_bytes += len(unit.nals)
             self.lost_packets += unit.lost_packets
 
@@ -61,13 +63,14 @@ class _Watch:
         assert self.parameters is not None
         track = self.parameters.track()
         seconds = max(1, self._clock.boot_us() - self.began_us) / 1_000_000
+        synced_s = (self.last_sync_us - self.began_us) / 1_000_000
         return Findings(
             codec=track.codec,
             width=track.width,
             height=track.height,
             frames_per_s=self.frames / seconds,
             bitrate_bps=int(self.size_bytes * 8 / seconds),
-            sync_distance_s=seconds / self.syncs,
+            sync_distance_s=synced_s / (self.syncs - 1) if self.syncs > 1 else None,
             lost_packets=self.lost_packets,
         )
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
-from rich.table import Table
 
 from media.errors import UsageError
 from media.url import CameraUrl
@@ -22,6 +21,7 @@ from server.cli_frame import (
     command,
     existing_data,
     load_settings,
+    new_table,
     open_data,
     out,
 )
@@ -52,7 +52,7 @@ def list_cameras(config: ConfigOption = None, data: DataOption = DEFAULT_DATA, j
     if json:
         out.print_json(data=[_as_json(camera) for camera in cameras])
         return
-    table = Table("id", "name", "site", "url", "policy", "from", "enabled", box=None, pad_edge=False)
+    table = new_table("id", "name", "site", "url", "policy", "from", "enabled")
     for camera in cameras:
         enabled = "yes" if camera.enabled else "no"
         table.add_row(str(camera.id), camera.name, camera.site, str(camera.url), camera.policy, camera.origin, enabled)
@@ -102,7 +102,9 @@ def probe_camera(url: UrlArgument, username: UsernameOption = None) -> None:
     """Connect to a camera, watch it for a few seconds, say what it sends or what is wrong."""
     found = asyncio.run(probe(_with_login(url, username), HostClock()))
     out.print(f"{found.codec} {found.width}x{found.height}, {found.frames_per_s:.1f} frames/s", markup=False)
-    out.print(f"{format_rate(found.bitrate_bps)}bit/s, a sync sample every {found.sync_distance_s:.1f} s")
+    distance_s = found.sync_distance_s
+    syncs = "a single sync sample" if distance_s is None else f"a sync sample every {distance_s:.1f} s"
+    out.print(f"{format_rate(found.bitrate_bps)}bit/s, {syncs}")
     if found.lost_packets:
         out.print(f"{found.lost_packets} packets were lost", style="yellow")
 

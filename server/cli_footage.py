@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from media.errors import NoFootage
 from server.api_client import ApiClient
-from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, existing_data, load_settings, out
+from server.cli_frame import (
+    DEFAULT_DATA,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    existing_data,
+    load_settings,
+    new_table,
+    out,
+)
 from server.quantities import format_bytes
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 CameraArgument = Annotated[str, typer.Argument(help="Id or name.")]
 FromOption = Annotated[str, typer.Option("--from", help="RFC 3339 with offset, included.", metavar="T")]
@@ -43,7 +54,7 @@ def footage(
 
 def _table(timeline: dict[str, Any]) -> Table:
     """Every part of the timeline in the order of time."""
-    table = Table("from", "to", "what", "detail", box=None, pad_edge=False, header_style="bold")
+    table = new_table("from", "to", "what", "detail")
     parts = [(part, kind) for kind in NAMES for part in timeline[kind]]
     for part, kind in sorted(parts, key=lambda entry: entry[0]["from"]):
         table.add_row(part["from"], part["to"], f"[{STYLES[kind]}]{NAMES[kind]}[/]", _detail(part, kind))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from media.errors import HultaError, NoFootage, NotFound, UsageError
 from server.log import scrub
@@ -33,8 +35,18 @@ DataOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 DEFAULT_DATA = Path("hulta-data")
 
-out = Console(soft_wrap=True, highlight=False)
+WIDE = 500  # columns for pipes and files: no id or instant is ever cut for a program
+
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def new_table(*columns: str) -> Table:
+    """A table without lines; a row is a line."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
 
 
 def command(app: typer.Typer, function: Callable[..., Any], name: str | None = None) -> None:

@@ -27,13 +27,16 @@ if TYPE_CHECKING:
 
     from server.child import ChildPlan
     from server.settings import Settings
+    from storage.clock import Clock
     from storage.layout import Layout
 
 
 def run(config: ConfigOption = None, data: DataOption = DEFAULT_DATA) -> None:
     """Record, ship, keep and serve: everything, supervised."""
     settings = load_settings(config)
-    _supervise(settings, open_data(data), extra=())
+    layout = open_data(data)
+    clock = HostClock()
+    _supervise(settings, layout, clock, Assigner(settings=settings, data=layout, clock=clock))
 
 
 def demo(
@@ -44,10 +47,13 @@ def demo(
     """Try it: simulated cameras, recording, and the page, in one command."""
     os.environ.setdefault(logging.LEVEL_VARIABLE, "warning")
     layout = open_data(data)
+    clock = HostClock()
     rtsp_port = demonstration.free_port()
     settings = demonstration.settings(cameras=cameras, rtsp_port=rtsp_port, listen=ListenAddress("127.0.0.1", port))
-    out.print(f"Starting {cameras} simulated cameras; footage goes to {layout.root} and is kept for a day.")
-    _supervise(settings, layout, extra=(demonstration.cameras_plan(cameras, rtsp_port),))
+    assigner = Assigner(settings=settings, data=layout, clock=clock)
+    simulator = demonstration.cameras_plan(cameras, rtsp_port)
+    out.print(f"Starting {cameras} simulated cameras; their footage is kept for a day in {layout.root}", markup=False)
+    _supervise(settings, layout, clock, demonstration.CamerasFirst(assigner, rtsp_port, clock), simulator)
 
 
 def record(config: ConfigOption = None, data: DataOption = DEFAULT_DATA) -> None:
@@ -70,17 +76,15 @@ def serve(config: ConfigOption = None, data: DataOption = DEFAULT_DATA) -> None:
     _alone("serve", config, data)
 
 
-def _supervise(settings: Settings, layout: Layout, *, extra: Sequence[ChildPlan]) -> None:
+def _supervise(settings: Settings, layout: Layout, clock: Clock, assigner: Companion, *extra: ChildPlan) -> None:
     logging.configure("supervisor")
     _warn_about_disk(settings, layout)
-    clock = HostClock()
 
     def plan() -> tuple[Sequence[ChildPlan], Sequence[Companion]]:
         listener = hold(settings.host.listen)
         host, port, *_ = listener.getsockname()
         announcer = Announcer(address=ListenAddress(host, port), data=layout, clock=clock)
-        plans = [*extra, *role_plans(settings, layout, listener)]
-        return plans, (Assigner(settings=settings, data=layout, clock=clock), announcer)
+        return [*extra, *role_plans(settings, layout, listener)], (assigner, announcer)
 
     asyncio.run(supervise(data=layout, clock=clock, plan=plan))
 

@@ -6,11 +6,19 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from media.errors import NotFound
 from server.api_client import ApiClient
-from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, existing_data, load_settings, out
+from server.cli_frame import (
+    DEFAULT_DATA,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    existing_data,
+    load_settings,
+    new_table,
+    out,
+)
 from server.quantities import format_rate
 
 COLUMNS = ("camera", "site", "state", "reason", "since", "durable through", "bitrate", "clock offset")
@@ -33,7 +41,7 @@ def status(
     if json:
         out.print_json(data=cameras)
         return
-    table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
+    table = new_table(*COLUMNS)
     for camera in cameras:
         table.add_row(*_row(camera))
     out.print(table)

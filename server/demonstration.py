@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -10,11 +11,15 @@ from server import parent
 from server.child import ChildPlan
 from server.settings import Settings
 from server.supervisor import this_program
+from server.waiting import pause
 
 if TYPE_CHECKING:
     from server.quantities import ListenAddress
+    from server.supervisor import Companion
+    from storage.clock import Clock
 
 SITE = "demo"
+LOOK_S = 0.1
 
 
 def settings(*, cameras: int, rtsp_port: int, listen: ListenAddress) -> Settings:
@@ -42,6 +47,29 @@ def cameras_plan(cameras: int, rtsp_port: int) -> ChildPlan:
         quiet=True,
         environment={parent.PARENT_VARIABLE: str(os.getpid())},
     )
+
+
+class CamerasFirst:
+    """Lets the simulated cameras come up before anybody is told to record them: a refusal would cost seconds."""
+
+    def __init__(self, companion: Companion, rtsp_port: int, clock: Clock) -> None:
+        self._companion = companion
+        self._port = rtsp_port
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Wait for the cameras, then do what the companion does."""
+        while not stop.is_set() and not await self._up():
+            await pause(self._clock, LOOK_S, stop)
+        await self._companion.run(stop)
+
+    async def _up(self) -> bool:
+        try:
+            _reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
 
 def free_port() -> int:

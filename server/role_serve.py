@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from storage.clock import Clock
     from storage.layout import Layout
 
+MOST_CONNECTIONS = 1000  # more get 503: each may hold a file open
 GOODBYE_S = 2  # downloads are cut off then; they continue by Range
 
 
@@ -51,6 +52,7 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                limit_concurrency=MOST_CONNECTIONS,
                 timeout_graceful_shutdown=GOODBYE_S,
             )
         )

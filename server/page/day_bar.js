@@ -2,10 +2,9 @@
 
 import { duration, moment, timeOfDay, MINUTE, SECOND } from "./clock.js";
 
-const KINDS = ["pending", "expired", "gaps", "missing", "spans"]; // drawn in this order
-const COLOURS = { spans: "--span", gaps: "--gap", missing: "--missing", expired: "--expired", pending: "--pending" };
+const COLOURS = { spans: "--span", missing: "--missing", gaps: "--gap", expired: "--expired", pending: "--pending" };
 const WORDS = { spans: "recorded", missing: "missing", expired: "deleted by policy", pending: "not known yet" };
-const LEAST_PIXELS = 2; // a minute of footage is seen in a day, too
+const LEAST_PIXELS = 2; // a gap of a second is seen in a day, too
 const SNAP_PIXELS = 5;
 const STEPS = {
   ArrowLeft: -10 * SECOND,
@@ -76,14 +75,18 @@ export class DayBar {
     pen.scale(scale, scale);
     const style = getComputedStyle(this.element);
     const colour = (name) => style.getPropertyValue(name);
-    for (const kind of this.timeline ? KINDS : []) {
-      for (const part of this.timeline[kind]) {
-        pen.fillStyle = colour(kind === "spans" && part.damaged ? "--damaged" : COLOURS[kind]);
-        this.block(pen, part, height);
-      }
+    for (const [kind, part] of this.parts()) {
+      pen.fillStyle = colour(kind === "spans" && part.damaged ? "--damaged" : COLOURS[kind]);
+      this.block(pen, part, height);
     }
     this.needle(pen, this.cursorMs, colour("--quiet"), height);
     this.needle(pen, this.playedMs, colour("--cursor"), height);
+  }
+
+  /** Everything that is drawn, the longest first: what is short is never hidden. */
+  parts() {
+    const parts = Object.keys(this.timeline ? COLOURS : {}).flatMap((kind) => this.timeline[kind].map((part) => [kind, part]));
+    return parts.sort(([, a], [, b]) => b.toMs - b.fromMs - (a.toMs - a.fromMs));
   }
 
   block(pen, part, height) {
@@ -122,11 +125,8 @@ export class DayBar {
 
   /** What there is at a moment, in words. */
   describe(ms) {
-    for (const kind of [...KINDS].reverse()) {
-      const part = this.timeline?.[kind].find((one) => one.fromMs <= ms && ms < one.toMs);
-      if (part) return this.sentence(kind, part);
-    }
-    return "nothing";
+    const found = this.parts().find(([, part]) => part.fromMs <= ms && ms < part.toMs);
+    return found ? this.sentence(...found) : "nothing";
   }
 
   sentence(kind, part) {

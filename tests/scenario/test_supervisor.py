@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +195,27 @@ async def test_children_share_group_and_session_with_their_supervisor(tmp_path: 
         record = await system.up("record")
         assert os.getpgid(record) == os.getpgid(system.process.pid)
         assert os.getsid(record) == os.getsid(system.process.pid)
+
+
+async def test_the_service_manager_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """READY when the children are being started, WATCHDOG while the loop turns, STOPPING at the end."""
+    heard: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "400000")
+
+        def hears(word: str, times: int = 1) -> bool:
+            with suppress(BlockingIOError):
+                heard.append(manager.recv(100).decode())
+            return heard.count(word) >= times
+
+        with supervised(tmp_path / "data") as system:
+            await eventually("ready", lambda: hears("READY=1"))
+            await eventually("fed", lambda: hears("WATCHDOG=1", times=3))
+            system.process.terminate()
+            assert system.process.wait(10) == 0
+        await eventually("stopping", lambda: hears("STOPPING=1"))
 
 
 async def test_there_is_one_supervisor_per_data_directory(tmp_path: Path) -> None:
