@@ -29,7 +29,6 @@ from media.sample_table import SampleCounts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
 _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _UNDETERMINED = 0x55C4  # ISO 639-2 "und", five bits a letter
 _TRACK_ID = 1
@@ -40,7 +39,7 @@ _OFFSET_RUN = np.dtype([("count", ">u4"), ("ticks", ">i4")])
 
 
 class Table(Enum):
-    """The tables of `stbl` with entries for each sample, in the order of the file; the value is bytes per entry."""
+    """The tables of `stbl` that describe samples, in the order of the file: box type, and bytes per entry."""
 
     DURATIONS = b"stts", 8
     OFFSETS = b"ctts", 8

@@ -6,6 +6,7 @@
     footage       segments of a stream from catalog and spool, merged by identity; their tables and bytes
     slices        which samples of a segment a range needs, and which of them are shown
     file_time     where the slices lie in the time of one file
+    payload       where a slice's samples are in the segment's file
     video         one flat mp4 of exactly a range, described before its first byte and made as it is read
     virtual_file  a file of parts: any byte range by touching only the parts in it
     hls           a playlist of byte ranges into the segments
@@ -17,6 +18,6 @@ What holds:
 - I4: no instant since a camera was enabled is silently absent from the timeline.
 - A range shows exactly the frames whose presentation time lies in it; ranges that touch share none and lose none.
 - Bytes and ETag depend on immutable facts only: the same from an open file, a sealed or recovered one, and an object.
-- The size is known before the first byte, and memory does not grow with the range's footage.
+- The size is known before the first byte; memory grows by some kilobytes for each segment of the range, not by footage.
 - Nothing past the last durable fragment is ever given out.
 """

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from playback.video import VideoFile
     from storage.model import Segment
 
-MOST_BYTES = 64 << 20
-"""From a sync sample to the frame: a minute at 8 Mbit/s. Smart codecs make groups of 10 s; more is no camera."""
+MOST_BYTES = 32 << 20
+"""From a sync sample to the frame: half a minute at 8 Mbit/s. Smart codecs make groups of 10 s."""
 
 NEIGHBOURHOOD_US = SECOND_US
 """How far a segment may end before an instant at which its last frame is still on screen."""

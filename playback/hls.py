@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 GROUP_US = 4 * SECOND_US
 """A day is then 21600 entries, and a second of video from a click away is one request."""
 
+TARGET_SECONDS = 8
+"""No entry is longer if a sync sample comes every 4 s or sooner. It may not change while a playlist grows."""
+
 _GAP_SECONDS = "1.000000"
 
 
@@ -67,7 +70,7 @@ def write_playlist(
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{max(1, (longest_us + SECOND_US // 2) // SECOND_US)}",
+        f"#EXT-X-TARGETDURATION:{max(TARGET_SECONDS, (longest_us + SECOND_US // 2) // SECOND_US)}",
         f"#EXT-X-PLAYLIST-TYPE:{'VOD' if ended else 'EVENT'}",
         "#EXT-X-INDEPENDENT-SEGMENTS",
         f"#EXT-X-START:TIME-OFFSET={_seconds(max(0, from_us - entries[0].start_us))},PRECISE=YES",

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from media.errors import NoFootage, NotFound, RangeError
+from media.errors import NoFootage, NotFound
 from playback.footage import MergedFootage
 from playback.frame import NEIGHBOURHOOD_US, frame_at
 from playback.hls import write_playlist
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from storage.objects import ObjectStore
     from storage.spool_reader import SpoolReader
 
-LONGEST_VIDEO_US = 31 * DAY_US
-"""A month of one camera in one file; at 4 Mbit/s that is 1.3 TB."""
-
 FRAMES_AT_ONCE = 2
 """Pictures decoded at the same time: each takes a core, and recording is on the same host."""
 
@@ -40,8 +37,8 @@ _FIRST_LOOK_US = 3600 * SECOND_US
 class Library:
     """Answers from catalog, object store and spool.
 
-    NoFootage where nothing was recorded, RangeError for a range that cannot be answered, NotFound for an unknown
-    segment, StorageError where catalog, store or spool fail.
+    Ranges are those of `timerange`: not empty, and of bounded length. NoFootage where nothing was recorded, RangeError
+    for a range that no file can hold, NotFound for an unknown segment, StorageError where catalog, store or spool fail.
     """
 
     def __init__(self, catalog: Catalog, store: ObjectStore, spool: SpoolReader | None, clock: Clock) -> None:
@@ -56,8 +53,6 @@ class Library:
 
     async def video(self, camera: Camera, from_us: int, to_us: int) -> VideoFile:
         """One mp4 of exactly the frames presented in `[from_us, to_us)`; of what is durable of them by now."""
-        if to_us - from_us > LONGEST_VIDEO_US:
-            raise RangeError(f'"from" and "to" are more than {LONGEST_VIDEO_US // DAY_US} days apart for one file')
         evidence, timeline = await self._examine(camera, from_us, to_us)
         durable_us = _durable_us(timeline, evidence.now_us)
         layout = await lay_out(self._footage, _shown(evidence.segments), from_us, durable_us)
@@ -70,7 +65,7 @@ class Library:
         evidence, timeline = await self._examine(camera, from_us, to_us)
         ended = _durable_us(timeline, evidence.now_us) == to_us
         stopped = bool(timeline.spans and timeline.gaps) and timeline.gaps[-1].from_us >= timeline.spans[-1].to_us
-        playlist = await asyncio.to_thread(  # a tenth of a second for a day
+        playlist = await asyncio.to_thread(  # tenths of a second for a day
             write_playlist,
             _shown(evidence.segments),
             from_us=from_us,
@@ -125,7 +120,7 @@ class Library:
         return evidence, timeline
 
     async def _known(self, camera: Camera, after_us: int, now_us: int) -> bool:
-        """Whether footage or gaps are known after an instant. Looks ever further: an answer is mostly near."""
+        """Whether footage or gaps are known after an instant. Looks for an hour first: an answer is mostly near."""
         step_us = _FIRST_LOOK_US
         while after_us < now_us:
             until_us = min(after_us + step_us, now_us)
@@ -135,7 +130,7 @@ class Library:
             gaps = await self._catalog.gaps.gaps(camera.stream, after_us, until_us)
             if any(gap.end_us is not None or gap.start_us >= after_us for gap in gaps):
                 return True
-            after_us, step_us = until_us, step_us * 8
+            after_us, step_us = until_us, min(step_us * 8, DAY_US)
         return False
 
 

@@ -2,12 +2,13 @@
 
 A section is a run of many similar parts (the sizes of all samples, segment by segment; the payload, segment by
 segment), of which it keeps only where each one ends. Reading a byte range finds the sections and parts it touches by
-binary search, and makes no other.
+binary search, and makes no other. A reader that goes away closes what it had opened, at once.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from contextlib import aclosing
 from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,8 +51,9 @@ class VirtualFile:
         while start < stop:
             end = self._ends[index]
             offset = end - self.sections[index].size_bytes
-            async for piece in self.sections[index].read(start - offset, min(stop, end) - offset):
-                yield piece
+            async with aclosing(self.sections[index].read(start - offset, min(stop, end) - offset)) as pieces:
+                async for piece in pieces:
+                    yield piece
             start = end
             index += 1
 
@@ -114,7 +116,8 @@ class Streamed:
         while start < stop:
             end = self._ends[index]
             offset = self._ends[index - 1] if index else 0
-            async for piece in self._read_part(index, start - offset, min(stop, end) - offset):
-                yield piece
+            async with aclosing(self._read_part(index, start - offset, min(stop, end) - offset)) as pieces:
+                async for piece in pieces:
+                    yield piece
             start = end
             index += 1

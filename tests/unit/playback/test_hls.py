@@ -88,7 +88,7 @@ async def test_a_playlist_of_a_past_range(archive: Archive) -> None:
     assert playlist.splitlines() == [
         "#EXTM3U",
         "#EXT-X-VERSION:7",
-        "#EXT-X-TARGETDURATION:4",
+        "#EXT-X-TARGETDURATION:8",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-INDEPENDENT-SEGMENTS",
         "#EXT-X-START:TIME-OFFSET=1.500000,PRECISE=YES",

@@ -197,9 +197,3 @@ async def test_a_track_with_another_clock_rate_is_refused(archive: Archive) -> N
     await shelve(archive, other, start_us=NOON_US + 10_000_000, span=1, first_sequence=5)
     with pytest.raises(RangeError, match="clock rate changes at 2026-11-18T12:00:10"):
         await archive.library.video(archive.camera, NOON_US, NOON_US + 20_000_000)
-
-
-async def test_more_than_a_month_is_refused(archive: Archive) -> None:
-    """A file of any length could be described; nobody could use it."""
-    with pytest.raises(RangeError, match="31 days"):
-        await archive.library.video(archive.camera, NOON_US, NOON_US + 32 * 24 * HOUR_US)

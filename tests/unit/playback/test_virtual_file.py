@@ -62,3 +62,20 @@ async def test_only_the_parts_in_the_range_are_made() -> None:
     rendered, streamed = Touched(PARTS), Touched(PARTS)
     assert await read(file_of(rendered, streamed), 13, 22) == b"urfour|on"
     assert (rendered.numbers, streamed.numbers) == ([4], [0])
+
+
+async def test_a_reader_that_goes_away_closes_what_it_opened() -> None:
+    """A player hangs up in the middle of a part: nothing waits for the garbage collector."""
+    closed = []
+
+    async def endless(_number: int, _start: int, _stop: int) -> AsyncGenerator[bytes, None]:
+        try:
+            while True:
+                yield b"x"
+        finally:
+            closed.append(True)
+
+    pieces = VirtualFile([Fixed(b"<"), Streamed([1000], endless)]).read(0, 1000)
+    assert [await anext(pieces), await anext(pieces)] == [b"<", b"x"]
+    await pieces.aclose()
+    assert closed
