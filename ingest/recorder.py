@@ -71,7 +71,7 @@ class Recorder:
         self._measured = (clock.boot_us(), 0)
         now_us = clock.wall_us()
         self._gap: GapReason | None = GapReason.NO_SYNC
-        self._gap_since_us = now_us
+        self._gap_since_us, self._gap_detail = now_us, ""
         self._state, self._reason, self._detail, self._since_us = "connecting", "", "", now_us
         self._stream = assignment.stream
         spool.note(
@@ -223,7 +223,7 @@ class Recorder:
             return
         if self._gap is None or at_us - self._gap_since_us > REFINE_US:
             self._gap_since_us = at_us
-        self._gap = reason
+        self._gap, self._gap_detail = reason, detail
         self._open_gap(self._gap_since_us, reason, detail)
 
     def _open_gap(self, at_us: int, reason: GapReason, detail: str) -> None:
@@ -306,10 +306,13 @@ class Recorder:
         if self._gap is reason:
             return  # the gap that the first lost fragment of this file opened
         self._open_gap(commit.wall_us, reason, str(error))
-        if self._file is None:
-            self._gap, self._gap_since_us = reason, commit.wall_us
-        else:
-            self._close_gap(commit.end_wall_us)
+        if self._gap is None and self._file is None:
+            self._gap, self._gap_since_us, self._gap_detail = reason, commit.wall_us, str(error)
+            return
+        self._close_gap(commit.end_wall_us)
+        if self._gap is not None:
+            # Only one gap is open at a time: the loss in the past has ended the present one, too.
+            self._open_gap(self._gap_since_us, self._gap, self._gap_detail)
 
     def _new_segmenter(self, chain: bytes) -> Segmenter:
         assignment, run = self._assignment, self._spool.run

@@ -1,0 +1,207 @@
+"""What a recorder declares, seen through the ledger that its notes end in: every instant footage or gap, never neither."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from ingest import recorder as recorder_module
+from ingest.assignments import Assignment
+from ingest.backoff import Herd
+from ingest.recorder import Recorder
+from media.access_unit import AccessUnit
+from media.commit import Commit
+from media.errors import GapReason, SourceError, SpoolError
+from media.h264_parameters import ParameterSets
+from media.identity import SegmentIdentity
+from media.url import CameraUrl
+from storage.clock import FakeClock
+from storage.coverage import Interval
+from storage.gap_ledger import GapLedger
+
+STREAM = UUID(int=3)
+FRAME_US = 40_000
+Done = Callable[[Exception | None], None]
+
+
+@dataclass
+class _File:
+    """A file of the spool whose writes the test lets succeed or fail."""
+
+    waiting: list[Done] = field(default_factory=list)
+    abandoned: bool = False
+
+    def append(self, buffers: Sequence[Any], done: Done) -> None:
+        self.waiting.append(done)
+
+    def seal(self, buffers: Sequence[Any], done: Done) -> None:
+        self.waiting.append(done)
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
+
+@dataclass
+class _Spool:
+    """A spool that keeps what it is told."""
+
+    run: int = 7
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    files: list[_File] = field(default_factory=list)
+
+    def note(self, record: Mapping[str, Any]) -> None:
+        self.notes.append(dict(record))
+
+    def open_segment(self, identity: SegmentIdentity, init: bytes) -> _File:
+        self.files.append(_File())
+        return self.files[-1]
+
+
+class _Rig:
+    """A recorder without camera and disk."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.spool = _Spool()
+        self.kept: list[Commit] = []
+        assignment = Assignment(
+            stream=STREAM, camera=UUID(int=2), name="cam", epoch=1, url=CameraUrl.parse("rtsp://10.0.0.1/")
+        )
+        self.recorder = Recorder(
+            assignment,
+            spool=self.spool,  # type: ignore[arg-type]
+            clock=self.clock,
+            herd=Herd(self.clock),
+            rng=random.Random(1),
+        )
+        self.sets = ParameterSets.from_sprop("Z0LAHtoCgL/lhAAAAwAEAAADAMo8WLqA,aM4PyA==")
+        self.frame = 0
+
+    def feed(self, frames: int) -> None:
+        """Frames at 25 a second, a sync sample each second."""
+        for _ in range(frames):
+            sync = self.frame % 25 == 0
+            unit = AccessUnit(
+                nals=bytearray(b"\x00\x00\x00\x02\x65\x88"),
+                rtp_timestamp=self.frame * 3600,
+                sync=sync,
+                lost_packets=0,
+                parameters=self.sets if self.frame == 0 else None,
+            )
+            self.recorder._on_unit(unit)
+            self.frame += 1
+            self.clock.advance(FRAME_US)
+
+    def lose_session(self, reason: GapReason) -> None:
+        """The camera is gone, and a later session starts over."""
+        self.recorder._failed(SourceError(reason, "gone"))
+        self.recorder._segmenter.start_session(segment_us=60_000_000)
+
+    def ledger(self, footage: Sequence[Interval]) -> GapLedger:
+        """The notes, applied in order, over the footage that is durable."""
+        ledger = GapLedger(STREAM, (), ())
+        for note in self.spool.notes:
+            if note["kind"] == "stream_start":
+                ledger.start(note["at_us"], since_us=None, reason=GapReason.SHUTDOWN)
+            elif note["kind"] == "gap_open":
+                ledger.open(note["at_us"], GapReason(note["reason"]), note["detail"])
+            elif note["kind"] == "gap_close":
+                ledger.close(note["at_us"])
+        for interval in footage:
+            ledger.cover(interval)
+        return ledger
+
+
+@pytest.fixture(name="rig")
+def _rig() -> _Rig:
+    return _Rig()
+
+
+def _full() -> SpoolError:
+    error = SpoolError("the disk is full")
+    error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return error
+
+
+def _undeclared(ledger: GapLedger, until_us: int) -> int:
+    """Microseconds that are neither footage nor gap."""
+    start_us = ledger.gaps[0].start_us
+    before = sum((gap.end_us or until_us) - gap.start_us for gap in ledger.gaps)
+    ledger.fill(start_us, until_us, GapReason.CRASH)
+    return sum((gap.end_us or until_us) - gap.start_us for gap in ledger.gaps) - before
+
+
+def test_a_fragment_that_could_not_be_written_is_a_gap_until_footage_begins_again(rig: _Rig) -> None:
+    """From the first lost fragment on; the file is given up, and the next sync sample starts another one."""
+    start_us = rig.clock.wall_us()
+    rig.feed(60)
+    first = rig.spool.files[0]
+    first.waiting[0](None)
+    first.waiting[1](_full())
+    assert first.abandoned
+    rig.feed(75)
+    assert len(rig.spool.files) == 2
+    for done in rig.spool.files[1].waiting:
+        done(None)
+    footage = [Interval(start_us, start_us + 1_000_000), Interval(start_us + 3_000_000, start_us + 5_000_000)]
+    gaps = rig.ledger(footage).gaps
+    assert [(gap.start_us - start_us, gap.end_us and gap.end_us - start_us, gap.reason) for gap in gaps] == [
+        (1_000_000, 2_400_000, GapReason.SPOOL_FULL),
+        (2_400_000, 3_000_000, GapReason.NO_SYNC),
+    ]
+
+
+def test_a_loss_that_is_learnt_late_does_not_hide_the_present_gap(rig: _Rig) -> None:
+    """The camera went away while its last fragments waited for a disk that then refuses them: two reasons, no hole."""
+    start_us = rig.clock.wall_us()
+    rig.feed(60)
+    rig.lose_session(GapReason.UNREACHABLE)
+    end_us = rig.recorder._segmenter.end_us
+    first = rig.spool.files[0]
+    rig.clock.advance(5_000_000)
+    rig.frame = 500
+    rig.recorder._segmenter.start_session(segment_us=60_000_000)
+    rig.feed(3)  # the next session has begun its file, and its first fragment is not closed yet
+    for done in first.waiting[:1]:
+        done(None)
+    for done in first.waiting[1:-1]:
+        done(_full())
+    rig.feed(30)
+    footage = [Interval(start_us, start_us + 1_000_000)]
+    ledger = rig.ledger(footage)
+    reasons = [(gap.start_us - start_us, gap.reason) for gap in ledger.gaps]
+    assert reasons == [(1_000_000, GapReason.SPOOL_FULL), (end_us - start_us, GapReason.UNREACHABLE)]
+    assert _undeclared(ledger, start_us + 7_000_000) == 0
+
+
+def test_a_reason_learnt_at_once_replaces_the_one_assumed(rig: _Rig) -> None:
+    """A camera that refuses right after the start has one gap, with that reason."""
+    rig.clock.advance(300_000)
+    rig.lose_session(GapReason.REFUSED)
+    (gap,) = rig.ledger([]).gaps
+    assert gap.reason is GapReason.REFUSED
+
+
+def test_a_disk_that_does_not_keep_up_costs_declared_time_not_memory(
+    rig: _Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Above the bound nothing more is queued until the disk has caught up, and the time is a gap."""
+    monkeypatch.setattr(recorder_module, "PENDING_LIMIT_BYTES", 2_000)
+    start_us = rig.clock.wall_us()
+    rig.feed(200)
+    assert rig.recorder.state()["pending_bytes"] < 8_000
+    (stalled,) = rig.spool.files
+    for done in stalled.waiting:
+        done(None)
+    rig.recorder.tick(rig.clock.wall_us(), rig.clock.boot_us())
+    rig.feed(60)
+    assert len(rig.spool.files) == 2
+    ledger = rig.ledger([])
+    assert [gap.reason for gap in ledger.gaps if gap.start_us > start_us][-1] is GapReason.DISK_ERROR
