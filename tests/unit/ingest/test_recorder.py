@@ -1,4 +1,4 @@
-"""What a recorder declares, seen through the ledger that its notes end in: every instant footage or gap, never neither."""
+"""What a recorder declares, seen through the ledger its notes end in: each instant is footage or gap."""
 
 from __future__ import annotations
 
