@@ -58,6 +58,7 @@ def storm_over(product: Path, data: Path) -> Result:
         seed=SEED,
         roles=ROLES,
         product=product,
+        recovery_us=30_000_000,  # these bugs are not about speed
     )
     return run_storm(plan)
 

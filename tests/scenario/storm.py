@@ -119,7 +119,7 @@ def gather(
             continue
         known |= segments
         cameras.append(found)
-        result.violations += judge(found, kills, gop_us=plan.gop_us)
+        result.violations += judge(found, kills, gop_us=plan.gop_us, recovery_us=plan.recovery_us)
     result.violations += system_violations(system, known, to_us)
     result.figures = figures(plan, cameras, kills)
     return result

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.ports import free_port
+from tests.scenario.verdict import RECOVERY_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +48,7 @@ class Plan:
     fps: int = 25
     gop_us: int = 1_000_000
     segment_s: int = 10
+    recovery_us: int = RECOVERY_US
 
 
 @dataclass(slots=True, kw_only=True)

@@ -25,6 +25,7 @@ def test_no_frame_is_lost_silently_whatever_is_killed(tmp_path: Path) -> None:
         cameras=4,
         seconds=40,
         kill_every_s=5,
+        recovery_us=30_000_000,  # how fast is for `make storm` to say, on a quiet machine
         seed=34,  # supervisor, keep, supervisor, record, ship, record, serve, keep
     )
     result = run_storm(plan, say=print)

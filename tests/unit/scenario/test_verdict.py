@@ -133,7 +133,23 @@ def test_a_frame_with_other_bytes(damage: dict[str, int]) -> None:
 
 def test_a_suppressed_gap_row() -> None:
     """Seeded bug 1: the loss is not declared, and the timeline has a hole."""
-    assert rules_broken(replace(evidence(), gaps=[])) == {"loss_is_declared", "timeline_is_whole"}
+    assert rules_broken(replace(evidence(), gaps=[])) == {
+        "loss_is_declared",
+        "spans_are_complete",
+        "timeline_is_whole",
+    }
+
+
+def test_a_frame_lost_inside_a_span() -> None:
+    """So near to a gap it would hide behind the tolerance; that no gap lies between its neighbours does not."""
+    camera = evidence()
+    lost = {FIRST + 473}  # one more frame of the span comes after it, then the gap
+    fragments = {
+        key: each._replace(frames=tuple(frame for frame in each.frames if frame not in lost))
+        for key, each in camera.fragments.items()
+    }
+    kept = [seen for seen in camera.frames if seen.frame not in lost]
+    assert rules_broken(replace(camera, frames=kept, fragments=fragments)) == {"spans_are_complete"}
 
 
 def test_a_gap_declared_five_seconds_too_long() -> None:
