@@ -63,13 +63,15 @@ class Child:
         self._clock = clock
         self._patience = patience
         self._pid: int | None = None
+        self._answers = False
         self._starts = 0
         self._young_deaths = 0
         self._last_end = ""
 
     def state(self) -> dict[str, Any]:
         """For the supervisor's status document."""
-        return {"pid": self._pid, "restarts": max(0, self._starts - 1), "last_end": self._last_end or None}
+        restarts = max(0, self._starts - 1)
+        return {"pid": self._pid, "up": self._answers, "restarts": restarts, "last_end": self._last_end or None}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start it, and again, until `stop`."""
@@ -103,7 +105,7 @@ class Child:
                 task.cancel()
             if process.returncode is None:
                 process.kill()
-            self._pid = None
+            self._pid, self._answers = None, False
 
     async def _start(self) -> asyncio.subprocess.Process:
         """In the supervisor's process group and session: what signals one (a terminal, systemd) signals all."""
@@ -132,6 +134,7 @@ class Child:
             now_us = self._clock.boot_us()
             if document is not None and document.get("pid") == pid:
                 answered_us, patience_s, failures = now_us, self._patience.silence_s, 0
+                self._answers = True
             elif failures > 0 and now_us - answered_us >= patience_s * 1_000_000:
                 return  # asked twice in vain: one question may have been cut short by our own host's sleep
             else:

@@ -44,13 +44,13 @@ class Supervised:
         return await read_status(self.layout.socket(role), timeout_s=0.2) or {}
 
     async def up(self, role: str, *, other_than: int = 0) -> int:
-        """Wait until a role answers under a new pid."""
+        """Wait until a role answers under a new pid, and the supervisor has heard it."""
         pid = 0
 
         async def answers() -> bool:
             nonlocal pid
             pid = (await self.answer(role)).get("pid", 0)
-            return pid not in {0, other_than}
+            return pid not in {0, other_than} and bool((await self.child(role)).get("up"))
 
         await until(answers)
         return pid

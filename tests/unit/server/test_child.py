@@ -41,7 +41,7 @@ async def test_a_child_that_dies_young_is_started_at_once_then_ever_more_slowly(
     child = Child(dying("raise SystemExit(7)"), clock, Patience())
     await child.run(stop)
     assert clock.slept == [0.25, 0.5, 1.0, 2.0, 2.0]
-    assert child.state() == {"pid": None, "restarts": 5, "last_end": "exit 7"}
+    assert child.state() == {"pid": None, "up": False, "restarts": 5, "last_end": "exit 7"}
 
 
 async def test_a_grown_up_death_is_answered_at_once() -> None:
