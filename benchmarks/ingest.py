@@ -115,11 +115,10 @@ def by_ffmpeg(urls: list[str], folder: Path, seconds: float) -> tuple[Load, int]
 
 def by_hulta(urls: list[str], folder: Path, seconds: float) -> tuple[Load, int]:
     """`hulta record`, from an assignments file; the memory of the process without cameras is taken off."""
-    from storage.secrets import SecretBox
-
     from ingest.assignments import Assignment, write_assignments
     from media.url import CameraUrl
     from storage.layout import Layout
+    from storage.secrets import SecretBox
 
     layout = Layout(folder)
     folder.mkdir(exist_ok=True)
