@@ -185,6 +185,8 @@ def storm_system(plan: Plan) -> Iterator[System]:
     finally:
         end(system.supervisor)
         end(simulator)
+        if simulator.stdout is not None:
+            simulator.stdout.close()
 
 
 def read_urls(simulator: subprocess.Popen[bytes], count: int) -> list[str]:
