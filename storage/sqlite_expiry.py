@@ -38,13 +38,13 @@ class SqliteExpiry:
         """See `Expiry.candidates`."""
         bounds = {
             "stream": stream.bytes,
-            "marked": marked,
             "limit": limit,
             "ended_by_us": _EVER_US if ended_by_us is None else ended_by_us,
             "ended_after_us": -_EVER_US if ended_after_us is None else ended_after_us,
         }
+        statement = _SQL["marked_candidates" if marked else "unmarked_candidates"]
         return await self._database.read(
-            lambda connection: [expiring_of(row) for row in connection.execute(_SQL["candidates"], bounds)]
+            lambda connection: [expiring_of(row) for row in connection.execute(statement, bounds)]
         )
 
     async def mark(self, segment_ids: Sequence[UUID], *, now_us: int, policy: str, reason: str) -> int:

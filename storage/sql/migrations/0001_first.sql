@@ -86,6 +86,7 @@ CREATE TABLE segments (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX segments_waiting ON segments (start_us) WHERE state IN ('spooled', 'uploading');
+CREATE INDEX segments_marked ON segments (stream, start_us) WHERE state = 'marked';
 CREATE INDEX segments_purging ON segments (marked_us) WHERE state = 'purging';
 
 -- Large, and needed for an exact mp4 only: a table of its own, so that no timeline query reads past it.
