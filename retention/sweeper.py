@@ -7,7 +7,6 @@ state from which any later run goes on, so killing it anywhere costs nothing but
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -52,18 +51,20 @@ class Sweep:
     doubt: str | None = None  # why nothing was done at all
     refused: dict[str, str] = field(default_factory=dict)  # stream: why nothing of it was deleted
     without_policy: list[str] = field(default_factory=list)  # streams that are kept because nobody says for how long
-    failed: list[str] = field(default_factory=list)  # objects that could not be deleted
+    failed: int = 0  # objects that could not be deleted
+    failure: str = ""  # the first of them, and why
+    unfinished: bool = False  # a stream has more to do than fits into one run
 
     def __str__(self) -> str:
         """One line."""
         return (
             f"sweep of {utc(self.started_us)}: {self.marked} marked, {self.unmarked} unmarked, {self.deleted} deleted "
-            f"({self.deleted_bytes:,} bytes), {len(self.refused)} streams refused, {len(self.failed)} objects failed"
+            f"({self.deleted_bytes:,} bytes), {len(self.refused)} streams refused, {self.failed} objects failed"
         )
 
 
 class Sweeper:
-    """The work of `keep`. `acceptance` is a file whose presence lets one run pass the breaker; the run removes it."""
+    """The work of `keep`. `acceptance` is a file that lets runs pass the breaker; it is removed when all is done."""
 
     def __init__(self, catalog: Catalog, store: ObjectStore, clock: Clock, *, acceptance: Path) -> None:
         self._catalog = catalog
@@ -94,20 +95,24 @@ class Sweeper:
 
     async def run_once(self) -> Sweep:
         """One sweep over all streams. Raises HultaError when a part of it failed; what it did stays done."""
-        sweep = self._last = Sweep(started_us=self._clock.wall_us(), doubt=self._watch.doubt())
-        if sweep.doubt is not None:
-            log.warning("sweep_refused", reason=sweep.doubt)
-            return sweep
+        before, sweep = self._last, Sweep(started_us=self._clock.wall_us(), doubt=self._watch.doubt())
+        self._last = sweep
+        if sweep.doubt is None:
+            await self._sweep(sweep)
+        _tell(sweep, before, self._acceptance)
+        if sweep.failed:
+            raise ObjectStoreError(f"{sweep.failed} objects could not be deleted, the first {sweep.failure}")
+        return sweep
+
+    async def _sweep(self, sweep: Sweep) -> None:
         policies = await self._policies(sweep)
         self._pause_us = min([PAUSE_US, *(pause_us(policy) for policy in policies.values())])
         accepted = self._acceptance.exists()
         await self._finish(sweep)
         for stream, policy in policies.items():
             await self._sweep_stream(sweep, stream, policy, accepted=accepted)
-        if accepted:
+        if accepted and not sweep.unfinished and sweep.doubt is None:
             self._acceptance.unlink(missing_ok=True)
-        self._report(sweep)
-        return sweep
 
     async def _policies(self, sweep: Sweep) -> dict[UUID, Policy]:
         """The policy of each stream that has one."""
@@ -126,6 +131,9 @@ class Sweeper:
 
     async def _sweep_stream(self, sweep: Sweep, stream: UUID, policy: Policy, *, accepted: bool) -> None:
         for _ in range(BATCHES_PER_STREAM):
+            sweep.doubt = sweep.doubt or self._watch.doubt()
+            if sweep.doubt is not None:
+                return
             plan = await self._plan(stream, policy)
             unmark = plan.of(Action.UNMARK)
             sweep.unmarked += await self._catalog.expiry.unmark(ids(unmark)) if unmark else 0
@@ -135,8 +143,9 @@ class Sweeper:
                 return
             await self._mark(sweep, policy, plan.of(Action.MARK))
             await self._purge(sweep, plan.of(Action.PURGE))
-            if len(plan.decisions) < MAX_BATCH or len(plan.of(Action.KEEP)) == len(plan.decisions):
+            if len(plan.decisions) - len(plan.of(Action.KEEP)) < MAX_BATCH:
                 return
+        sweep.unfinished = True
 
     async def _plan(self, stream: UUID, policy: Policy) -> Plan:
         """Decide about what may be due: the oldest unmarked, the oldest marked, and marks that came too early."""
@@ -179,18 +188,10 @@ class Sweeper:
             try:
                 await self._store.delete(row.key)
             except ObjectStoreError as error:
-                sweep.failed.append(f"{row.key}: {error}")
+                sweep.failed += 1
+                sweep.failure = sweep.failure or f"{row.key}: {error}"
                 return False
         return True
-
-    def _report(self, sweep: Sweep) -> None:
-        """Say what happened, and fail if something has to be tried again."""
-        for stream, reason in sweep.refused.items():
-            log.error("sweep_refused", stream=stream, reason=reason, hint=f"if it is meant, touch {self._acceptance}")
-        if sweep.marked or sweep.unmarked or sweep.deleted:
-            log.info("swept", summary=str(sweep))
-        if sweep.failed:
-            raise ObjectStoreError(f"{len(sweep.failed)} objects could not be deleted, the first {sweep.failed[0]}")
 
     async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
         """Sleep on the clock, or until told to stop."""
@@ -200,8 +201,18 @@ class Sweeper:
         finally:
             for task in tasks:
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell(sweep: Sweep, before: Sweep | None, acceptance: Path) -> None:
+    """Log what was done, and what is refused when that begins: it is in the state for as long as it lasts."""
+    if sweep.doubt is not None and (before is None or before.doubt is None):
+        log.warning("sweep_refused", reason=sweep.doubt)
+    for stream, reason in sweep.refused.items():
+        if before is None or stream not in before.refused:
+            log.error("sweep_refused", stream=stream, reason=reason, hint=f"if it is meant, touch {acceptance}")
+    if sweep.marked or sweep.unmarked or sweep.deleted:
+        log.info("swept", summary=str(sweep))
 
 
 def pause_us(policy: Policy) -> int:

@@ -334,6 +334,17 @@ async def test_a_mistyped_policy_deletes_nothing_until_somebody_accepts(rig: Rig
     assert (await sweeper.run_once()).deleted == 1, "the deletion that follows an accepted mark needs no second word"
 
 
+async def test_an_acceptance_lasts_until_all_of_it_is_done(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog of many batches takes several runs; it was accepted once, and as a whole."""
+    monkeypatch.setattr("retention.sweeper.BATCHES_PER_STREAM", 1)
+    await rig.record(*(START + minute * MINUTE for minute in range(2 * MAX_BATCH + 1)))
+    rig.at(START + days(90))
+    rig.acceptance.touch()
+    sweeper = rig.sweeper()
+    assert [(await sweeper.run_once()).marked for _ in range(3)] == [MAX_BATCH, MAX_BATCH, 1]
+    assert not rig.acceptance.exists()
+
+
 async def test_a_refused_camera_does_not_stop_another(rig: Rig) -> None:
     """The bound is asked for each stream: a typing error must not keep the rest beyond its time."""
     first = rig.stream
@@ -361,6 +372,23 @@ async def test_a_clock_that_jumped_deletes_nothing(rig: Rig, jump: int) -> None:
     rig.clock.advance(HOUR)
     assert (await sweeper.run_once()).doubt is None
     assert await rig.states([row]) == [SegmentState.STORED]
+
+
+async def test_a_clock_that_jumps_during_a_run(rig: Rig) -> None:
+    """Asked before each batch: what was planned by the wrong time is never begun."""
+    rows = await rig.record(*(START + minute * MINUTE for minute in range(MAX_BATCH + 1)))
+    rig.at(rows[0].end_us + days(60) + MAX_BATCH * MINUTE - MINUTE)  # all but the last one
+    mark = rig.catalog.expiry.mark
+
+    async def mark_and_jump(*words: Any, **named: Any) -> int:
+        marked = await mark(*words, **named)
+        rig.clock.step(days(1))
+        return marked
+
+    rig.catalog.expiry.mark = mark_and_jump  # type: ignore[method-assign]
+    sweep = await rig.sweeper().run_once()
+    assert (sweep.marked, sweep.doubt is None) == (MAX_BATCH, False)
+    assert await rig.states(rows[-1:]) == [SegmentState.STORED]
 
 
 async def test_a_host_that_started_with_a_clock_in_the_future(rig: Rig) -> None:
