@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PAUSE_US = MINUTE_US
 """Between two runs; less where a policy of hours leaves less room."""
 
+PAUSE_MIN_US = SECOND_US // 4
 BACKOFF_MAX_S = 60
 DELETES_AT_ONCE = 8
 BATCHES_PER_STREAM = 100
@@ -217,7 +218,7 @@ def _tell(sweep: Sweep, before: Sweep | None, acceptance: Path) -> None:
 
 def pause_us(policy: Policy) -> int:
     """How long `keep` may rest under this policy: two runs fit into the room left for deleting, if any is."""
-    return min(PAUSE_US, max(Schedule.of(policy).room_us // 2, policy.keep_max_us // 100))
+    return min(PAUSE_US, max(Schedule.of(policy).room_us // 2, policy.keep_max_us // 100, PAUSE_MIN_US))
 
 
 def ids(decisions: Iterable[Decision]) -> list[UUID]:
