@@ -14,9 +14,9 @@ def main() -> int:
         from server.role import run_supervised  # noqa: PLC0415 - `record` starts a second sooner without the CLI
 
         return run_supervised(sys.argv[1:])
-    from server.cli import app  # noqa: PLC0415 - as above
+    from server.cli import build  # noqa: PLC0415 - as above
 
-    app(prog_name="hulta")
+    build(sys.argv[1:])(prog_name="hulta")
     return 0
 
 

@@ -11,7 +11,6 @@ from server.waiting import pause
 if TYPE_CHECKING:
     import asyncio
 
-    from server.quantities import ListenAddress
     from storage.clock import Clock
     from storage.layout import Layout
 
@@ -21,17 +20,19 @@ LOOK_S = 0.25
 class Announcer:
     """Prints the address once `serve` answers."""
 
-    def __init__(self, *, address: ListenAddress, data: Layout, clock: Clock) -> None:
-        self._address = address
+    def __init__(self, *, open_to_all: bool, data: Layout, clock: Clock) -> None:
+        self._open_to_all = open_to_all
         self._data = data
         self._clock = clock
 
     async def run(self, stop: asyncio.Event) -> None:
         """Wait for `serve`, say it once, end."""
-        while not stop.is_set() and await read_status(self._data.socket("serve")) is None:
-            await pause(self._clock, LOOK_S, stop)
-        if stop.is_set():
+        document = None
+        while not stop.is_set() and document is None:
+            document = await read_status(self._data.socket("serve"))
+            await pause(self._clock, 0 if document else LOOK_S, stop)
+        if document is None:
             return
-        out.print(f"Hulta is at {self._address.url}  (Ctrl-C ends it)", markup=False)
-        if not self._address.loopback:
+        out.print(f"Hulta is at {document['address']}  (Ctrl-C ends it)", markup=False)
+        if not self._open_to_all:
             out.print(f"It asks for the token in {self._data.token} (as password, with any user name).", markup=False)

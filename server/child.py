@@ -1,6 +1,6 @@
 """One child of the supervisor: started, watched, started again.
 
-What can go wrong and what then:
+Before the first start a predecessor's process of the same role is ended (server/role_lock.py). What can go wrong then:
 1. It exits, killed or by itself: started again at once, or after a pause that doubles while it keeps dying young.
 2. It hangs: its status socket does not answer for `silence_s`. It is killed (SIGKILL: a process that does not turn its
    loop would not hear anything milder), and 1. follows.
@@ -12,16 +12,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from media.errors import HultaError
+from server.role_lock import end_holder
 from server.status_socket import read_status
 from server.waiting import pause
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from pathlib import Path
 
     from storage.clock import Clock
@@ -39,6 +43,7 @@ class Patience:
     stop_s: float = 8.0  # of the 10 s in which all must be down
     grown_up_s: float = 10.0  # a child that lived this long is not dying young
     first_pause_s: float = 0.25
+    predecessor_s: float = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +55,10 @@ class ChildPlan:
     answers_at: Path | None
     stdin: bytes = b""
     quiet: bool = False  # its standard output is not for the terminal
+    lock: Path | None = None  # who holds it is ended before the first start
     sockets: tuple[socket.socket, ...] = ()  # handed down under the same numbers
+    prepare: Callable[[], object] | None = None  # called before each start; while it fails, there is none
+    niceness: int = 0
     longest_pause_s: float = 15.0
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -75,12 +83,14 @@ class Child:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start it, and again, until `stop`."""
+        if self.plan.lock is not None:
+            await end_holder(self.plan.lock, patience_s=self._patience.predecessor_s)
         while not stop.is_set():
             born_us = self._clock.boot_us()
             try:
                 await self._live(stop)
-            except OSError as error:  # no memory, no process slots: a reason to try again, not to give up
-                self._last_end = f"could not start: {error.strerror}"
+            except (OSError, HultaError) as error:  # no memory, a port taken: a reason to try again, not to give up
+                self._last_end = f"could not start: {getattr(error, 'strerror', None) or error}"
                 log.warning("child_not_started", child=self.plan.name, error=error)
             if not stop.is_set():
                 lived_s = (self._clock.boot_us() - born_us) / 1_000_000
@@ -109,6 +119,8 @@ class Child:
 
     async def _start(self) -> asyncio.subprocess.Process:
         """In the supervisor's process group and session: what signals one (a terminal, systemd) signals all."""
+        if self.plan.prepare is not None:
+            self.plan.prepare()
         process = await asyncio.create_subprocess_exec(
             *self.plan.command,
             stdin=asyncio.subprocess.PIPE,
@@ -117,6 +129,9 @@ class Child:
             env={**os.environ, **self.plan.environment},
         )
         self._starts += 1
+        with suppress(ProcessLookupError):  # it may have ended already
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, process.pid, own + self.plan.niceness)
         log.info("child_started", child=self.plan.name, pid=process.pid, starts=self._starts)
         assert process.stdin is not None
         process.stdin.write(self.plan.stdin)

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 PASSWORD_VARIABLE = "HULTA_CAMERA_PASSWORD"  # noqa: S105 - the name of the variable
 
-app = typer.Typer(help="The cameras of the catalog.", no_args_is_help=True)
-
 UrlArgument = Annotated[str, typer.Argument(help="rtsp://host:port/path", metavar="URL")]
 UsernameOption = Annotated[
     str | None, typer.Option(help=f"Login name. The password is asked for, or taken from {PASSWORD_VARIABLE}.")
@@ -99,7 +97,7 @@ def remove(
 
 
 def probe_camera(url: UrlArgument, username: UsernameOption = None) -> None:
-    """Connect to a camera, watch it for a few seconds, say what it sends or what is wrong."""
+    """Watch a camera for a moment; say what it sends."""
     found = asyncio.run(probe(_with_login(url, username), HostClock()))
     out.print(f"{found.codec} {found.width}x{found.height}, {found.frames_per_s:.1f} frames/s", markup=False)
     distance_s = found.sync_distance_s
@@ -148,7 +146,9 @@ def _as_json(camera: Camera) -> dict[str, object]:
     }
 
 
-command(app, list_cameras, "list")
-command(app, add)
-command(app, remove)
-command(app, probe_camera, "test")
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    group = typer.Typer(help="The cameras of the catalog.", no_args_is_help=True)
+    for name, function in (("list", list_cameras), ("add", add), ("remove", remove), ("test", probe_camera)):
+        command(group, function, name)
+    app.add_typer(group, name="cameras")

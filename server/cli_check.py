@@ -14,6 +14,7 @@ from server.cli_frame import (
     ConfigOption,
     DataOption,
     JsonOption,
+    command,
     existing_data,
     load_settings,
     out,
@@ -35,9 +36,9 @@ def check(
     data: DataOption = DEFAULT_DATA,
     json: JsonOption = False,
 ) -> None:
-    """Compare the catalog with the object store and the spool; changes nothing. Exit 1 if anything is wrong.
+    """Say where catalog, objects, spool and gaps disagree.
 
-    It may run while the server does.
+    It changes nothing and may run while the server does. Exit 1 if anything is wrong.
     """
     load_settings(config)
     report = asyncio.run(_check(existing_data(data), deep=deep))
@@ -56,3 +57,8 @@ async def _check(layout: Layout, *, deep: bool) -> CheckReport:
     spool = SpoolReader(layout.spool, fleet.durable_mark)
     async with open_catalog(layout, clock) as catalog:
         return await Check(catalog, DirectoryStore(layout.objects), spool, clock).run(deep=deep)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    command(app, check)

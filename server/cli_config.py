@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from storage.layout import Layout
     from storage.model import Change
 
-app = typer.Typer(help="The configuration file.", no_args_is_help=True)
-
 PLANNED_BPS = 4_000_000  # of a camera that states no bitrate
 
 
@@ -27,7 +25,7 @@ def check(
     file: Annotated[Path | None, typer.Argument(help="The file to check; else --config or ./hulta.yaml.")] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Read the configuration and say what it means, or everything that is wrong with it."""
+    """Say what a file means, or all that is wrong with it."""
     settings = load_settings(file or config)
     cameras = [camera for site in settings.sites for camera in site.cameras]
     rate_bps = sum(camera.bitrate or PLANNED_BPS for camera in cameras if camera.enabled)
@@ -53,7 +51,7 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would change.")] = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Make sites, cameras and policies of the catalog agree with a file; prints the difference.
+    """Make the catalog agree with a file; print the changes.
 
     A running server follows within a second or two, and touches only the cameras that changed.
     """
@@ -69,4 +67,9 @@ async def _apply(settings: Settings, layout: Layout, *, prune: bool, dry_run: bo
         return await apply_settings(catalog.inventory, settings, prune=prune, dry_run=dry_run)
 
 
-command(app, check)
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    group = typer.Typer(help="The configuration file.", no_args_is_help=True)
+    command(group, check)
+    app.add_typer(group, name="config")
+    command(app, apply)

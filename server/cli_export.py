@@ -18,7 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from media.errors import HultaError
 from server.api_client import ApiClient
 from server.cli_footage import CameraArgument, FromOption, ToOption
-from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, err, existing_data, load_settings, out
+from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, command, err, existing_data, load_settings, out
 from server.quantities import format_bytes
 
 if TYPE_CHECKING:
@@ -106,3 +106,8 @@ class Download:
 def _progress() -> Progress:
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     return Progress(*columns, console=err, transient=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    command(app, export)

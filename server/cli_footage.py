@@ -14,6 +14,7 @@ from server.cli_frame import (
     ConfigOption,
     DataOption,
     JsonOption,
+    command,
     existing_data,
     load_settings,
     new_table,
@@ -41,7 +42,7 @@ def footage(
     data: DataOption = DEFAULT_DATA,
     json: JsonOption = False,
 ) -> None:
-    """Spans and gaps of a camera between two instants, with the reason of each gap."""
+    """What there is of a camera, what is not, and why."""
     client = asyncio.run(ApiClient.find(existing_data(data), load_settings(config)))
     timeline = client.get_json("cameras", camera, "timeline", query={"from": start, "to": end})
     if json:
@@ -67,3 +68,8 @@ def _detail(part: dict[str, Any], kind: str) -> str:
         return f"{part['segments']} segments, {format_bytes(part['bytes'])}{damaged}"
     reason = part.get("reason", "")
     return ": ".join(text for text in (reason, part.get("detail", "")) if text)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    command(app, footage)

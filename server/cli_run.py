@@ -14,8 +14,7 @@ from server import demonstration
 from server import log as logging
 from server.announcer import Announcer
 from server.assigner import Assigner
-from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, err, load_settings, open_data, out
-from server.listener import hold
+from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, command, err, load_settings, open_data, out
 from server.quantities import ListenAddress
 from server.role import Surroundings, run_role
 from server.spool_disk import check_spool_disk
@@ -44,7 +43,7 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page.")] = 8080,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Try it: simulated cameras, recording, and the page, in one command."""
+    """Try it: simulated cameras, recorded, and the page."""
     os.environ.setdefault(logging.LEVEL_VARIABLE, "warning")
     layout = open_data(data)
     clock = HostClock()
@@ -81,10 +80,8 @@ def _supervise(settings: Settings, layout: Layout, clock: Clock, assigner: Compa
     _warn_about_disk(settings, layout)
 
     def plan() -> tuple[Sequence[ChildPlan], Sequence[Companion]]:
-        listener = hold(settings.host.listen)
-        host, port, *_ = listener.getsockname()
-        announcer = Announcer(address=ListenAddress(host, port), data=layout, clock=clock)
-        return [*extra, *role_plans(settings, layout, listener)], (assigner, announcer)
+        announcer = Announcer(open_to_all=settings.host.listen.loopback, data=layout, clock=clock)
+        return [*role_plans(settings, layout), *extra], (assigner, announcer)
 
     asyncio.run(supervise(data=layout, clock=clock, plan=plan))
 
@@ -107,3 +104,9 @@ def _warn_about_disk(settings: Settings, layout: Layout) -> None:
         warning = "the data directory is on a file system that forgets; accepted by spool.accept_loss"
     if warning:
         err.print(f"warning: {warning}", style="yellow", markup=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    for function in (demo, run, record, ship, keep, serve):
+        command(app, function)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from server.cli_frame import command
 from simulator import Credentials, SimulatorOptions
 from simulator import run as run_simulator
 from simulator.options import parse_bitrate, parse_duration_us
@@ -28,7 +29,7 @@ def simulate(
     ] = None,
     sent_log: Annotated[Path | None, typer.Option(help="Write what was sent to this file.", metavar="FILE")] = None,
 ) -> None:
-    """Serve simulated cameras; prints one URL a line once they answer."""
+    """Serve simulated cameras; print one URL a line."""
     credentials = Credentials(username=username, password=password or "") if username is not None else None
     options = SimulatorOptions(
         cameras=cameras,
@@ -42,3 +43,8 @@ def simulate(
         sent_log=sent_log,
     )
     run_simulator(options, lambda url: print(url, flush=True))  # noqa: T201 - the URLs are the command's answer
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    command(app, simulate)

@@ -14,6 +14,7 @@ from server.cli_frame import (
     ConfigOption,
     DataOption,
     JsonOption,
+    command,
     existing_data,
     load_settings,
     new_table,
@@ -33,7 +34,7 @@ def status(
     data: DataOption = DEFAULT_DATA,
     json: JsonOption = False,
 ) -> None:
-    """State, reason, since when, durable through when, bit rate and clock offset of each camera."""
+    """How each camera is, why, and since when."""
     client = asyncio.run(ApiClient.find(existing_data(data), load_settings(config)))
     cameras = [camera for camera in client.get_json("cameras") if which is None or _is_meant(camera, which)]
     if which is not None and not cameras:
@@ -69,3 +70,8 @@ def _row(camera: dict[str, Any]) -> list[str]:
 def _moment(instant: str | None) -> str:
     """To the second, for people."""
     return "" if instant is None else f"{instant[:10]} {instant[11:19]}Z"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    command(app, status)

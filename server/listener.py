@@ -14,17 +14,26 @@ if TYPE_CHECKING:
 BACKLOG = 128
 
 
-def hold(address: ListenAddress) -> socket.socket:
-    """The API's listening socket. HultaError when the address is taken or not this host's."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((address.host, address.port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        hint = "another program listens there: choose another port" if error.errno == errno.EADDRINUSE else ""
-        raise HultaError(f"cannot listen on {address}: {error.strerror}", hint=hint) from None
-    listener.setblocking(False)
-    return listener
+class ApiSocket:
+    """The socket exists at once, so that its number can be handed to a child; it listens from `hold` on."""
+
+    def __init__(self, address: ListenAddress) -> None:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.setblocking(False)
+        self._address = address
+        self._held = False
+
+    def hold(self) -> socket.socket:
+        """Listen, from the first call on. HultaError when the address is taken or not this host's."""
+        if self._held:
+            return self.socket
+        try:
+            self.socket.bind((self._address.host, self._address.port))
+            self.socket.listen(BACKLOG)
+        except OSError as error:
+            hint = "another program listens there: choose another port" if error.errno == errno.EADDRINUSE else ""
+            raise HultaError(f"cannot listen on {self._address}: {error.strerror}", hint=hint) from None
+        self._held = True
+        return self.socket

@@ -15,7 +15,7 @@ from server.catalog_access import open_catalog
 from server.catalog_door import CatalogDoor
 from server.fleet import Fleet
 from server.http import create_api, guarded
-from server.listener import hold
+from server.listener import ApiSocket
 from server.parts import Parts
 from server.quantities import ListenAddress
 from storage.directory_store import DirectoryStore
@@ -107,7 +107,7 @@ class Serving:
 @asynccontextmanager
 async def part(around: Surroundings) -> AsyncIterator[Serving]:
     """The API over this data directory."""
-    listener = around.listener or hold(around.settings.host.listen)
+    listener = around.listener or ApiSocket(around.settings.host.listen).hold()
     loopback = ListenAddress(*listener.getsockname()[:2]).loopback
     token = None if loopback else auth.make_token(around.data.token)
     door = CatalogDoor(lambda: opened_api(around.data, around.clock), around.clock)

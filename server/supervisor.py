@@ -1,13 +1,13 @@
 """`hulta run`: one process that keeps the others alive.
 
     1. Take the supervisor's lock: one supervisor per data directory.
-    2. End what a killed predecessor left: its children were told to end with it (server/parent.py), the lock files name
-       those that still live.
-    3. Hold the API's socket, so that a busy port is an error now and a restart of `serve` refuses nobody.
-    4. Keep the children alive (server/child.py). `record` starts from the last assignments; it does not wait for the
-       catalog.
-    5. Beside it, keep the assignments file equal to the catalog's cameras (server/assigner.py).
-    6. On SIGTERM stop all children at once; they have 8 s to seal and leave.
+    2. Hold the API's socket: a busy port is an error now, and a restart of `serve` refuses nobody. If the `serve`
+       of a killed predecessor still has it, that waits for step 3.
+    3. For each role: end what the predecessor left (its children were told to end with it, server/parent.py; the lock
+       files name those that still live), then keep a child alive (server/child.py). No role waits for another, and
+       `record` starts from the last assignments: it does not wait for the catalog either.
+    4. Beside it, keep the assignments file equal to the catalog's cameras (server/assigner.py).
+    5. On SIGTERM stop all children at once; they have 8 s to seal and leave.
 
 Nothing here opens a camera or touches footage.
 """
@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from server import parent, role_lock, watchdog
+from server import parent, watchdog
 from server.child import Child, ChildPlan, Patience
+from server.listener import ApiSocket
 from server.role import ROLES, stop_on_signals
-from server.role_lock import RoleLock
+from server.role_lock import RoleLock, is_held
 from server.status_socket import answering
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Sequence
 
     from server.settings import Settings
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from storage.layout import Layout
 
 NAME = "supervisor"
-PREDECESSOR_PATIENCE_S = 4.0
 LONGEST_PAUSE_S = 15.0
 RECORD_LONGEST_PAUSE_S = 2.0  # `record` comes back within 5 s of a kill, however often it is killed
+NICENESS = {"record": 0, "serve": 3, "ship": 5, "keep": 10}  # when there is too little CPU, recording is what goes on
 
 PATIENT = Patience()
 
@@ -75,7 +75,7 @@ class Supervisor:
         return {"role": NAME, "pid": os.getpid(), "started_us": self._started_us, "children": children}
 
     async def run(self, stop: asyncio.Event, companions: Sequence[Companion] = ()) -> None:
-        """Supervise until `stop`. The caller holds the supervisor's lock and has ended the predecessor's children."""
+        """Supervise until `stop`. The caller holds the supervisor's lock."""
         async with answering(self._data.socket(NAME), self.state), asyncio.TaskGroup() as group:
             for child in self._children:
                 group.create_task(child.run(stop), name=child.plan.name)
@@ -84,20 +84,26 @@ class Supervisor:
             group.create_task(watchdog.keep_fed(self._clock, stop))
 
 
-def role_plans(settings: Settings, data: Layout, listener: socket.socket) -> list[ChildPlan]:
-    """The four roles as children; `record` first."""
-    return [_role_plan(name, settings, data, listener) for name in ROLES]
+def role_plans(settings: Settings, data: Layout) -> list[ChildPlan]:
+    """The four roles as children; `record` first. HultaError when the API's address is taken."""
+    api = ApiSocket(settings.host.listen)
+    if not is_held(data.lock("serve")):
+        api.hold()
+    return [_role_plan(name, settings, data, api) for name in ROLES]
 
 
-def _role_plan(name: str, settings: Settings, data: Layout, listener: socket.socket) -> ChildPlan:
+def _role_plan(name: str, settings: Settings, data: Layout, api: ApiSocket) -> ChildPlan:
     serves = name == "serve"
-    extra = ("--listener", str(listener.fileno())) if serves else ()
+    extra = ("--listener", str(api.socket.fileno())) if serves else ()
     return ChildPlan(
         name=name,
         command=(*this_program(), name, "--data", str(data.root), *extra),
         answers_at=data.socket(name),
         stdin=settings.for_roles(),
-        sockets=(listener,) if serves else (),
+        lock=data.lock(name),
+        sockets=(api.socket,) if serves else (),
+        prepare=api.hold if serves else None,
+        niceness=NICENESS[name],
         environment={parent.PARENT_VARIABLE: str(os.getpid())},
         longest_pause_s=RECORD_LONGEST_PAUSE_S if name == "record" else LONGEST_PAUSE_S,
     )
@@ -115,11 +121,9 @@ async def supervise(
     plan: Callable[[], tuple[Sequence[ChildPlan], Sequence[Companion]]],
     patience: Patience = PATIENT,
 ) -> None:
-    """Everything `hulta run` does, until SIGTERM. `plan` is asked once nothing of a predecessor is left."""
+    """Everything `hulta run` does, until SIGTERM. `plan` is asked once this is the only supervisor."""
     stop = stop_on_signals()
     with RoleLock.take(data.lock(NAME)):
-        ends = [role_lock.end_holder(data.lock(name), patience_s=PREDECESSOR_PATIENCE_S) for name in ROLES]
-        await asyncio.gather(*ends)
         plans, companions = plan()
         supervisor = Supervisor(data=data, clock=clock, plans=plans, patience=patience)
         await supervisor.run(stop, companions)

@@ -11,7 +11,7 @@ import httpx
 from server.camera_view import CameraView
 from server.fleet import Fleet
 from server.http import create_api, guarded
-from server.listener import hold
+from server.listener import ApiSocket
 from server.parts import Parts
 from server.quantities import ListenAddress
 from server.role_serve import HttpServer
@@ -40,7 +40,8 @@ def parts_of(archive: Archive) -> Parts:
 @asynccontextmanager
 async def serving(archive: Archive, *, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
     """The API of an archive on a real socket; yields a client of it. The CLI finds it by the data directory."""
-    server = HttpServer(guarded(create_api(parts_of(archive)), token=token), hold(ListenAddress("127.0.0.1", 0)))
+    listener = ApiSocket(ListenAddress("127.0.0.1", 0)).hold()
+    server = HttpServer(guarded(create_api(parts_of(archive)), token=token), listener)
     stop = asyncio.Event()
     running = asyncio.ensure_future(server.run(stop))
     try:

@@ -32,6 +32,7 @@ def plan(name: str, data: Path, kind: str) -> ChildPlan:
         name=name,
         command=(sys.executable, "-P", __file__, "child", str(data), name, kind),
         answers_at=Layout(data).socket(name),
+        lock=Layout(data).lock(name),
         environment={PARENT_VARIABLE: str(os.getpid()), "PYTHONPATH": str(Path(__file__).parents[1])},
     )
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from media.errors import CatalogError, ConfigError, HultaError, NoFootage, NotFound, RangeError
-from server.cli import app
+from server.cli import build
 from server.cli_frame import exit_code
 
 SECRET = "hunter2-canary"
@@ -37,7 +37,7 @@ def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def hulta(*words: str | Path, given: str = "") -> Result:
     """What a command prints and how it exits. It never prints the password, and never a traceback."""
-    result = CliRunner().invoke(app, [str(word) for word in words], input=given)
+    result = CliRunner().invoke(build(), [str(word) for word in words], input=given)
     assert SECRET not in result.output
     assert "Traceback" not in result.output
     return result

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from server.child import Patience
-from server.supervisor import PREDECESSOR_PATIENCE_S
 
 UNIT = Path(__file__).parents[3] / "packaging" / "hulta.service"
 
@@ -23,7 +22,7 @@ def setting(name: str) -> str:
 def test_the_unit_gives_the_supervisor_the_time_it_needs() -> None:
     """To stop its children, and to take over from a predecessor before the watchdog barks."""
     assert int(setting("TimeoutStopSec")) > Patience().stop_s + 2
-    assert int(setting("WatchdogSec")) / 2 > 2 * PREDECESSOR_PATIENCE_S
+    assert int(setting("WatchdogSec")) / 2 > 2 * Patience().predecessor_s
     assert (setting("Type"), setting("KillMode"), setting("Restart")) == ("notify", "mixed", "always")
 
 
