@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,7 +14,6 @@ from server.problems import UNAVAILABLE, problem
 from server.waiting import pause
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from storage.clock import Clock
 
 RETRY_S = 1.0
+FIRST_ATTEMPT_S = 3.0
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +35,7 @@ class CatalogDoor:
         self._clock = clock
         self._app: ASGIApp | None = None
         self._complaint = "it is being opened"
+        self._tried = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or say that it is too early."""
@@ -44,6 +47,7 @@ class CatalogDoor:
         while not stop.is_set():
             try:
                 async with self._open_app() as self._app:
+                    self._tried.set()
                     await stop.wait()
             except HultaError as error:
                 if str(error) != self._complaint:
@@ -51,7 +55,13 @@ class CatalogDoor:
                 self._complaint = str(error)
             finally:
                 self._app = None
+                self._tried.set()
             await pause(self._clock, RETRY_S, stop)
+
+    async def tried(self) -> None:
+        """Wait for the outcome of the first attempt, but not for long: who asks in the first moment gets an answer."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), FIRST_ATTEMPT_S)
 
     def _too_early(self) -> ASGIApp:
         return problem(503, "The catalog cannot be opened", self._complaint, kind=UNAVAILABLE)

@@ -95,6 +95,7 @@ class Serving:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._door.keep_open(served))
             try:
+                await self._door.tried()
                 await self._server.run(stop)
             finally:
                 served.set()
