@@ -8,7 +8,7 @@ Three ways record the same simulated cameras over RTSP/TCP on loopback, one afte
   hulta      `hulta record`: RTP, access units, fragments, SHA-256 and chain, journal, fdatasync group commit
   ffmpeg     one `ffmpeg -c copy -f segment` process per camera, 10 s MP4 segments (what most recorders do)
 
-CPU is user + system time of the processes, from /proc; memory is their proportional set size (PSS). The simulator
+CPU is the time that threads ran (user and kernel), memory the proportional set size (PSS). The simulator
 runs on the same machine and is reported beside them. Ratios within the run are what counts.
 """
 
@@ -30,7 +30,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
-TICKS = os.sysconf("SC_CLK_TCK")
 WARM_UP_S = 4
 
 
@@ -43,12 +42,15 @@ class Load:
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """User and system time of these processes so far."""
-    total = 0
+    """How long the threads of these processes ran so far, in user and kernel mode, by the scheduler's own account.
+
+    Not from /proc/PID/stat: its ticks are sampled, and a process woken by a timer may be in step with them.
+    """
+    total_ns = 0
     for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            total_ns += int((thread / "schedstat").read_text().split()[0])
+    return total_ns / 1e9
 
 
 def pss_bytes(pids: list[int]) -> int:

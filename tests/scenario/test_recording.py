@@ -203,6 +203,7 @@ async def test_a_camera_that_goes_away_leaves_a_tight_gap(tmp_path: Path) -> Non
             record.assign(url)
             await eventually("something is durable", lambda: record.durable(url) >= 0)
         await eventually("the camera is missed", lambda: record.state(url)["state"] == "failed")
+        await eventually("what it sent is durable", lambda: record.state(url)["pending_bytes"] == 0)
         before = record.durable(url)
         async with Simulator(SimulatorOptions(port=port), sent=sent.append):
             await eventually("it is recorded again", lambda: record.durable(url) > before)

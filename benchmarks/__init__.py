@@ -1,0 +1,8 @@
+"""Measurements: what recording, durability, playback and the simulator cost. benchmarks/README.md has the figures.
+
+ingest      CPU and memory per camera, beside ffmpeg per camera and the raw copy
+kernel      the receive path alone: nanoseconds per packet
+durability  ways to sync a round of fragments, and the spool's commit path
+playback    a day's timeline, the first byte of a 24 h mp4
+simulator   what the simulated cameras cost themselves
+"""
