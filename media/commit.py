@@ -187,7 +187,7 @@ class Seal:
             duration_ticks=last.media_ticks + last.duration_ticks - first.media_ticks,
             samples=sum(commit.samples for commit in commits),
             sync_samples=sum(commit.sync_samples for commit in commits),
-            lost_packets=bounded_loss(sum(commit.lost_packets for commit in commits)),
+            lost_packets=losses(commits),
             timescale=track.timescale,
             width=track.width,
             height=track.height,
@@ -222,6 +222,15 @@ class Seal:
             chain=chain,
             **rest,
         )
+
+
+def losses(commits: Sequence[Commit]) -> int:
+    """The packets a segment lacks, as far as is known: each fragment missing between others counts as one, at least.
+
+    A fragment goes missing only after it was written, with its disk's page: that is damage, and must show as such.
+    """
+    missing = commits[-1].fragment - commits[0].fragment + 1 - len(commits)
+    return bounded_loss(missing + sum(commit.lost_packets for commit in commits))
 
 
 def bounded_loss(packets: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from media.commit import losses
 from media.errors import Mp4Error
 from media.fragment_index import FragmentEntry, encode
 from storage.model import Segment, SegmentState
@@ -33,7 +34,7 @@ def segment_from_scan(scan: SegmentScan, size_bytes: int) -> Segment:
         timescale=scan.track.timescale,
         samples=sum(commit.samples for commit in commits),
         sync_samples=sum(commit.sync_samples for commit in commits),
-        lost_packets=sum(commit.lost_packets for commit in commits),
+        lost_packets=losses(commits),
         codec=scan.track.codec,
         width=scan.track.width,
         height=scan.track.height,

@@ -20,6 +20,7 @@ from media.fmp4_read import read_sealed, scan
 from storage import files, journal, layout
 from storage.clock import FakeClock
 from storage.recovery import Finding, RecoveredRun, recover_run
+from storage.segment_row import segment_from_scan
 from storage.spool_runs import is_alive, remove_unborn, runs
 from tests import builders_segment
 from tests.builders_spool import RUN, STREAM, FileSeam, Stopped, identity, place, tree
@@ -146,6 +147,7 @@ def test_fragments_behind_damage_are_kept(disk: Disk) -> None:
     assert disk.kept() == [bytes(damaged[start:end])]
     assert content[start:end][4:8] == b"free"
     assert any("hash" in finding.why for finding in recovered.findings)
+    assert segment_from_scan(found, len(content)).lost_packets == 1, "the row must show the damage"
     with av.open(io.BytesIO(content)) as container:
         assert sum(1 for packet in container.demux() if packet.size) == 30
 
