@@ -79,7 +79,7 @@ def fail(error: HultaError) -> None:
 
 
 def exit_code(error: HultaError) -> int:
-    """DESIGN's exits, by kind of error."""
+    """The exits of the command line's contract, by kind of error."""
     if isinstance(error, UsageError):
         return USAGE
     if isinstance(error, NotFound):
