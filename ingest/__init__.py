@@ -8,7 +8,6 @@
     segmenter.py       access units -> fragments, segments, spans (no I/O)
     backoff.py         when to try again, and how many at once
     network.py         which addresses a camera may have
-    race.py            waiting for whichever comes first
     anchored_clock.py  UTC tied to the boot clock
 
 A frame's way: session.buffer_updated -> media.interleaved -> media.rtp -> media.h264 -> recorder._on_unit ->

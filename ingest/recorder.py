@@ -14,12 +14,12 @@ import structlog
 
 from ingest.backoff import Backoff
 from ingest.client import open_session
-from ingest.race import first_of
 from ingest.segmenter import Segmenter, StreamIdentity
 from media.commit import ZERO_CHAIN
 from media.errors import GapReason, SourceError
 from storage import journal
 from storage.spool import gap_reason
+from storage.waiting import first_of
 
 if TYPE_CHECKING:
     import random

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from ingest.race import first_of
 from media.errors import GapReason, MediaError, SourceError
 from media.interleaved import InterleavedReader
 from media.rtsp import Headers, Request, Response
+from storage.waiting import first_of
 
 if TYPE_CHECKING:
     from media.rtp import RtpReceiver

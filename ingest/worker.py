@@ -16,12 +16,12 @@ import structlog
 from ingest.anchored_clock import AnchoredClock
 from ingest.assignments import Assignment, read_assignments
 from ingest.backoff import Herd
-from ingest.race import first_of
 from ingest.recorder import Recorder
 from media.errors import ConfigError
 from storage import journal
 from storage.layout import Layout
 from storage.spool import SpoolRun
+from storage.waiting import pause
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ class Worker:
                 while not stop.is_set():
                     self._follow(spool, group)
                     self._tick(spool)
-                    await first_of(stop.wait(), self._clock.sleep(TICK_S))
+                    await pause(self._clock, TICK_S, stop)
                 for task in self._tasks.values():
                     task.cancel()
         finally:

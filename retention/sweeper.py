@@ -17,6 +17,7 @@ from media.errors import HultaError, ObjectStoreError
 from retention.breaker import ClockWatch, refusal
 from retention.policy import MINUTE_US, SECOND_US, Action, Decision, Plan, Schedule, decide, utc
 from storage.catalog import MAX_BATCH
+from storage.waiting import pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,7 +93,7 @@ class Sweeper:
                 failures, self._error = failures + 1, str(error)
                 log.warning("sweep_failed", error=self._error, hint=error.hint or None, failures=failures)
             backoff_s = random.uniform(0, min(BACKOFF_MAX_S, 2**failures)) if failures else 0.0  # noqa: S311 - jitter
-            await self._wait(stop, self._pause_us / SECOND_US + backoff_s)
+            await pause(self._clock, self._pause_us / SECOND_US + backoff_s, stop)
 
     async def run_once(self) -> Sweep:
         """One sweep over all streams. Raises HultaError when a part of it failed; what it did stays done."""
@@ -193,16 +194,6 @@ class Sweeper:
                 sweep.failure = sweep.failure or f"{row.key}: {error}"
                 return False
         return True
-
-    async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
-        """Sleep on the clock, or until told to stop."""
-        tasks = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._clock.sleep(seconds))]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _tell(sweep: Sweep, before: Sweep | None, acceptance: Path) -> None:

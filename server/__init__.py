@@ -19,7 +19,7 @@ The processes
     role            what is common to roles; role_record, role_ship, role_keep, role_serve: what each is made of
     role_lock       one of each, and how a successor ends a stale one; parent: children end with their supervisor
     status_socket   how a role answers for itself; watchdog: how the supervisor does to systemd
-    listener        the API's socket; waiting: waits that a stop cuts short; log: what may be logged, and how
+    listener        the API's socket; log: what may be logged, and how
 
 The HTTP API
     http            the application; parts: what its handlers work with

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from server.cli_frame import out
 from server.status_socket import read_status
-from server.waiting import pause
+from storage.waiting import pause
 
 if TYPE_CHECKING:
     import asyncio

@@ -12,9 +12,9 @@ import structlog
 
 from ingest.assignments import Assignment, write_assignments
 from server.desired import apply_settings
-from server.waiting import pause, until_stopped
 from storage.secrets import SecretBox
 from storage.sqlite_catalog import SqliteCatalog
+from storage.waiting import pause, until_stopped
 
 if TYPE_CHECKING:
     import asyncio

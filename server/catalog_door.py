@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from media.errors import HultaError
 from server.problems import UNAVAILABLE, problem
-from server.waiting import pause
+from storage.waiting import pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ import structlog
 from media.errors import HultaError
 from server.role_lock import end_holder
 from server.status_socket import read_status
-from server.waiting import pause
+from storage.waiting import pause
 
 if TYPE_CHECKING:
     import socket

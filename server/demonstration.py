@@ -11,7 +11,7 @@ from server import parent
 from server.child import ChildPlan
 from server.settings import Settings
 from server.supervisor import this_program
-from server.waiting import pause
+from storage.waiting import pause
 
 if TYPE_CHECKING:
     from server.quantities import ListenAddress

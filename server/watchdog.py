@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from server.waiting import pause
+from storage.waiting import pause
 
 if TYPE_CHECKING:
     import asyncio

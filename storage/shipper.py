@@ -6,7 +6,6 @@ happens a cycle costs a stat for each stream.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,11 @@ from media.errors import HultaError
 from storage import spool_runs
 from storage.intake import Intake
 from storage.uploads import Uploads
+from storage.waiting import pause
 
 if TYPE_CHECKING:
+    import asyncio
+
     from storage.catalog import Catalog
     from storage.clock import Clock
     from storage.layout import Layout
@@ -63,7 +65,7 @@ class Shipper:
                 failures += 1
                 self._failed(error)
                 pause_s = PAUSE_S + random.uniform(0, min(BACKOFF_MAX_S, 2**failures))  # noqa: S311 - jitter
-            await self._rest(stop, pause_s)
+            await pause(self._clock, pause_s, stop)
 
     def state(self) -> dict[str, Any]:
         """JSON-ready: what waits and for how long, what was shipped, what does not go through."""
@@ -92,13 +94,3 @@ class Shipper:
         if text != self._error:
             log.warning("shipping_failed", error=text, exc_info=not isinstance(error, HultaError | OSError))
         self._error = text
-
-    async def _rest(self, stop: asyncio.Event, seconds: float) -> None:
-        """Wait on the clock, or until told to stop."""
-        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._clock.sleep(seconds))]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
