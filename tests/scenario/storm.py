@@ -27,10 +27,11 @@ import httpx
 
 from media.errors import MediaError
 from tests.scenario.storm_evidence import Archive, evidence, sent_frames, unlisted
+from tests.scenario.storm_facts import CameraEvidence, Kill, Violation
 from tests.scenario.storm_result import Result, figures
 from tests.scenario.storm_system import ROLES, SUPERVISOR, Plan, StormFailed, System, camera_name, storm_system, wait
 from tests.scenario.storm_watch import Announcements
-from tests.scenario.verdict import CameraEvidence, Kill, Violation, judge
+from tests.scenario.verdict import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -28,7 +28,7 @@ from media.identity import parse_key
 from simulator.oracle import camera_uuid, checksum, find_sei
 from simulator.sent_log import read_sent_log
 from storage.layout import parse_segment_path
-from tests.scenario.verdict import CameraEvidence, Fragment, FragmentId, Interval, Seen, Sent
+from tests.scenario.storm_facts import CameraEvidence, Fragment, FragmentId, Interval, Seen, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

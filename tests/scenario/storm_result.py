@@ -12,8 +12,8 @@ from tests.scenario.verdict import UNSAVED_US, outages
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.scenario.storm_facts import CameraEvidence, Kill, Violation
     from tests.scenario.storm_system import Plan
-    from tests.scenario.verdict import CameraEvidence, Kill, Violation
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,8 +8,8 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Self
 
+from tests.scenario.storm_facts import FragmentId
 from tests.scenario.storm_system import wait
-from tests.scenario.verdict import FragmentId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,11 +2,6 @@
 
 Pure functions; the evidence is collected elsewhere and outside the product.
 
-    S  sent        every frame that the simulated camera wrote to a session (its own log)
-    A  announced   fragments that `record` called durable, by (run, epoch, sequence, fragment)
-    R  retrieved   frames and fragments that the public API gave back after the storm
-    G  gaps        intervals that the timeline declares as not recorded
-
 Each rule below is one sentence of the promise and returns the sentences that contradict it. Times compare the camera's
 clock (when it sent a frame) with the product's (where the frame lies on the timeline), so they carry a tolerance.
 """
@@ -15,114 +10,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from tests.scenario.storm_facts import TOLERANCE_US, CameraEvidence, Interval, Kill, Seen, Sent, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-TOLERANCE_US = 100_000
-"""How far the timeline may lie from the camera's own clock."""
 
 EDGE_US = 2_000
 """Rounding where the product speaks about its own times: a frame, a span and a gap are computed from ticks."""
 
 UNSAVED_US = 2_000_000
-"""What a kill may cost of what was already received (DESIGN: at most the last 2 s)."""
+"""What a kill may cost of what was already received: at most the last 2 s."""
 
 RECOVERY_US = 5_000_000
 """How soon a camera is recording again after a kill, the wait for a sync sample not counted."""
 
 RECORDING_ROLES = frozenset({"record", "supervisor"})
 """Killing these stops recording; killing any other must cost nothing."""
-
-
-class Sent(NamedTuple):
-    """One frame in the camera's own log. `session` rises with every connection of a client."""
-
-    frame: int
-    sent_us: int
-    crc32: int
-    session: int
-
-
-class Seen(NamedTuple):
-    """One frame inside the edit list of `video.mp4`, at its presentation time; its own NAL bytes hashed again."""
-
-    frame: int
-    wall_us: int
-    crc32: int
-    intact: bool
-
-
-class FragmentId(NamedTuple):
-    """What `record` announces, within one stream."""
-
-    run: int
-    epoch: int
-    sequence: int
-    fragment: int
-
-    def __str__(self) -> str:
-        """As logs print it."""
-        return f"{self.run:016x}.{self.epoch}.{self.sequence}.{self.fragment}"
-
-
-class Fragment(NamedTuple):
-    """One fragment read back: its frames, and whether its bytes fit the SHA-256 of its commit box."""
-
-    frames: tuple[int, ...]
-    wall_us: int
-    verified: bool
-
-
-class Interval(NamedTuple):
-    """Half-open, with the reason of a gap."""
-
-    start_us: int
-    end_us: int
-    reason: str = ""
-
-
-class Kill(NamedTuple):
-    """One SIGKILL."""
-
-    at_us: int
-    role: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CameraEvidence:
-    """Everything known about one camera after a storm; the range asked for is `[from_us, to_us)`."""
-
-    name: str
-    from_us: int
-    to_us: int
-    frame_us: int
-    sent: Sequence[Sent]
-    announced: frozenset[FragmentId]
-    fragments: Mapping[FragmentId, Fragment]
-    frames: Sequence[Seen]
-    spans: Sequence[Interval]
-    gaps: Sequence[Interval]
-    missing: Sequence[Interval] = ()
-    chain_breaks: Sequence[str] = ()
-
-    def asked(self, instant_us: int, margin_us: int = TOLERANCE_US) -> bool:
-        """Whether an instant surely lies in the range, whichever clock says so."""
-        return self.from_us + margin_us <= instant_us < self.to_us - margin_us
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Violation:
-    """A promise broken, for one camera or (without a name) for the whole system."""
-
-    rule: str
-    camera: str
-    detail: str
-
-    def __str__(self) -> str:
-        """One line of the verdict."""
-        return f"VIOLATION {self.rule} {self.camera or '*'}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,17 +11,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.scenario.verdict import (
-    CameraEvidence,
-    Fragment,
-    FragmentId,
-    Interval,
-    Kill,
-    Seen,
-    Sent,
-    judge,
-    outages,
-)
+from tests.scenario.storm_facts import CameraEvidence, Fragment, FragmentId, Interval, Kill, Seen, Sent
+from tests.scenario.verdict import judge, outages
 
 SECOND = 1_000_000
 START = 1_800_000_000 * SECOND
