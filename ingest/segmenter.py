@@ -35,8 +35,18 @@ SYNC_CUT_US = 250_000
 OVERDUE_US = 1_300_000
 """A fragment is closed after this even if no further unit comes: slow cameras must be durable in time, too."""
 
-LONGEST_SEGMENT_US = 590_000_000
-"""No segment is over 10 minutes (the catalog relies on it); a camera that sends no sync sample for so long is cut."""
+REORDERED_OVERDUE_US = 2_600_000
+"""The same where units are not sent in the order they are shown: rather wait a little, but not for ever."""
+
+LONGEST_SEGMENT_US = 570_000_000
+"""No segment is over 10 minutes (the catalog relies on it); a camera that sends no sync sample for so long is cut.
+One frame may last long: 8 s of silence, 10 s that a late clock is set forward, and all of a fragment."""
+
+MOST_SEGMENT_US = 540_000_000
+"""No segment is due later, whatever was configured, so that a sync sample comes before the cut that needs none."""
+
+MOST_UNITS = 10_000
+"""Of a fragment: what a flood of tiny pictures may cost. A moof of 65 000 would be taken for damage."""
 
 CLOCK_UNKNOWN = 0
 
@@ -76,7 +86,8 @@ class Segmenter:
         self._chain = chain
         self._sequence = 0
         self._spans = 0
-        self._end_us = 0
+        self._end_us = self._not_before_us = 0
+        self._step_us = 0
         self._track: Track | None = None
         self._writer: SegmentWriter | None = None
         self.start_session(segment_us=segment_us)
@@ -86,12 +97,14 @@ class Segmenter:
 
         H.264 is timed in units of 1/90000 s (RFC 6184, 8.2.1).
         """
-        self._segment_us = segment_us
+        self._segment_us = min(segment_us, MOST_SEGMENT_US)
         # Neighbours rotate at different instants, or 220 files would be sealed and shipped in the same second.
-        self._phase_us = self._identity.stream.int % segment_us
+        self._phase_us = self._identity.stream.int % self._segment_us
         self._timescale = timescale
-        self._timeline = StreamTimeline(timescale, not_before_us=self._end_us)
-        self._step_us = 0
+        if self._step_us:
+            self._not_before_us = 0  # where the footage ends is told in a time that was set back or forward since
+            self._step_us = 0
+        self._timeline = StreamTimeline(timescale, not_before_us=self._not_before_us)
         self._jumps = 0
         self._break_wanted = False
         self._fragment_ticks = FRAGMENT_US * timescale // 1_000_000
@@ -117,6 +130,7 @@ class Segmenter:
     def clock_stepped(self, step_us: int) -> None:
         """The host's wall clock stepped. The span goes on in the old time until the next sync sample starts another."""
         self._step_us += step_us
+        self._first_arrival_us += step_us
         self._break_wanted = True
 
     def add(self, unit: AccessUnit, arrival_us: int) -> bool:
@@ -133,6 +147,8 @@ class Segmenter:
                 return False
             self._start_span(pts_ticks)
         else:
+            # Nothing after a sync sample is shown before it: a time that says so lies, and no file has negative times.
+            pts_ticks = max(pts_ticks, self._span_ticks)
             self._cut_before(unit, pts_ticks)
             if self._writer is None:
                 return False
@@ -141,16 +157,17 @@ class Segmenter:
 
     def close_overdue(self, now_us: int) -> None:
         """Close a fragment that has waited too long for the unit that would end it."""
-        if not self._units or self._reorders or now_us - self._first_arrival_us < OVERDUE_US:
-            return
-        self._close_fragment(self._pts[-1] + self._typical_ticks)
+        if self._units and now_us - self._first_arrival_us >= (REORDERED_OVERDUE_US if self._reorders else OVERDUE_US):
+            self._close_fragment(max(self._pts) + self._typical_ticks)
 
     def end_span(self) -> int:
         """Close what is open, for whatever reason the stream stops here. Returns where the footage ends in UTC."""
         if self._writer is not None:
-            if self._units:
-                self._close_fragment(max(self._pts) + self._typical_ticks)
-            self._seal()
+            try:
+                if self._units:
+                    self._close_fragment(max(self._pts) + self._typical_ticks)
+            finally:
+                self._seal()
         return self._end_us
 
     def abandon(self) -> None:
@@ -165,22 +182,36 @@ class Segmenter:
     def _cut_before(self, unit: AccessUnit, pts_ticks: int) -> None:
         if pts_ticks <= self._highest_ticks:
             self._reorders = self._reorders or pts_ticks < self._highest_ticks
+            if self._bytes >= 2 * FRAGMENT_BYTES or len(self._units) >= MOST_UNITS:  # a clock that stands still
+                self._close_fragment(max(self._pts) + self._typical_ticks)
             return
         if not self._units:
-            if unit.sync and (self._break_wanted or self._segment_due(pts_ticks)):
-                self._rotate(pts_ticks)
+            self._cut_idle(unit, pts_ticks)
             return
         elapsed_ticks = pts_ticks - self._pts[0]
         if unit.sync:
             if self._break_wanted or self._segment_due(pts_ticks):
                 self._close_fragment(pts_ticks)
                 self._rotate(pts_ticks)
-            elif elapsed_ticks * 1_000_000 >= SYNC_CUT_US * self._timescale:
+            elif elapsed_ticks * 1_000_000 >= SYNC_CUT_US * self._timescale or self._full:
                 self._close_fragment(pts_ticks)
-        elif elapsed_ticks >= self._fragment_ticks or self._bytes >= FRAGMENT_BYTES:
+        elif elapsed_ticks >= self._fragment_ticks or self._full:
             self._close_fragment(self._before(pts_ticks))
             if self._end_us - self._segment_start_us > LONGEST_SEGMENT_US:
                 self._seal()
+
+    def _cut_idle(self, unit: AccessUnit, pts_ticks: int) -> None:
+        """The fragment was closed by the clock, before this unit could tell how long its last frame was shown."""
+        now_us = self._timeline.wall_us(pts_ticks)
+        if unit.sync and (self._break_wanted or self._segment_due(pts_ticks)):
+            self._end_us = self._not_before_us = now_us
+            self._rotate(pts_ticks)
+        elif now_us - self._segment_start_us > LONGEST_SEGMENT_US:
+            self._seal()
+
+    @property
+    def _full(self) -> bool:
+        return self._bytes >= FRAGMENT_BYTES or len(self._units) >= MOST_UNITS
 
     def _before(self, pts_ticks: int) -> int:
         # With B-frames the next unit is shown later than the ones that follow it: it does not tell the end.
@@ -257,18 +288,21 @@ class Segmenter:
         if not self._timeline.settled:
             self._segment_start_us = self._timeline.settle(start_ticks)
         wall_us = self._timeline.wall_us(start_ticks)
-        self._end_us = self._timeline.settle(end_ticks)
-        buffers, commit = self._writer.fragment(
-            payload=self._units,
-            samples=self._samples(decode_ticks, end_ticks),
-            media_ticks=start_ticks - self._span_ticks,
-            duration_ticks=end_ticks - start_ticks,
-            wall_us=wall_us,
-            end_wall_us=self._end_us,
-            lost_packets=self._lost,
-            clock_quality=CLOCK_UNKNOWN,
-        )
-        self._clear_fragment()
+        end_us = self._timeline.settle(end_ticks)
+        try:
+            buffers, commit = self._writer.fragment(
+                payload=self._units,
+                samples=self._samples(decode_ticks, end_ticks),
+                media_ticks=start_ticks - self._span_ticks,
+                duration_ticks=end_ticks - start_ticks,
+                wall_us=wall_us,
+                end_wall_us=end_us,
+                lost_packets=self._lost,
+                clock_quality=CLOCK_UNKNOWN,
+            )
+        finally:
+            self._clear_fragment()  # one that is refused would be refused again; the footage ends before it
+        self._end_us = self._not_before_us = end_us
         self._highest_ticks = end_ticks - 1
         self._sink.append_fragment(buffers, commit)
 

@@ -28,6 +28,10 @@ BACKWARD_LIMIT_US = 2_000_000
 """Presentation times go back by a few frames where there are B-frames. Further back is a jump."""
 
 
+LATE_US = 10_000_000
+"""No network holds a frame back for so long in a session that lives: the camera's clock stands still, or crawls."""
+
+
 class HostAnchor:
     """UTC on the boot clock: wall = boot + offset, slewed, and re-anchored when the wall clock steps."""
 
@@ -87,6 +91,10 @@ class StreamTimeline:
         if delay_us < -STEP_US or (self._highest_ticks - pts_ticks) > self._ticks(BACKWARD_LIMIT_US):
             pts_ticks = self._highest_ticks + max(1, self._ticks(arrival_us - self._arrival_us))
             delay_us = arrival_us - self.wall_us(pts_ticks)
+            self.jumps += 1
+        elif delay_us > LATE_US:
+            pts_ticks += self._ticks(delay_us)
+            delay_us = 0
             self.jumps += 1
         self._previous_timestamp = timestamp
         self._pts_ticks = pts_ticks

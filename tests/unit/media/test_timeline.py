@@ -50,6 +50,16 @@ def test_a_jump_of_the_cameras_clock_costs_no_time(jump_ticks: int) -> None:
     assert pts == [n * FRAME_TICKS for n in range(50, 60)]
 
 
+def test_a_clock_that_stands_still_is_set_forward() -> None:
+    """Later than any network holds a frame back, frames are placed by their arrival."""
+    timeline = StreamTimeline(90_000)
+    timeline.settle(timeline.place(7, START_US))
+    for n in range(1, 1000):
+        arrival_us = START_US + n * FRAME_US
+        assert arrival_us - timeline.wall_us(timeline.place(7, arrival_us)) <= 10_000_000
+    assert timeline.jumps == 3
+
+
 def test_a_late_frame_is_no_jump() -> None:
     """The network may hold a frame back for seconds; its timestamp still tells when it was taken."""
     timeline = StreamTimeline(90_000)
