@@ -14,6 +14,8 @@ from media.track import Track
 
 # Real sets have 10 to 300 bytes. The bound keeps 32 + 256 hostile ones from holding more than a megabyte.
 MAX_SET_BYTES = 4096
+# ISO 14496-15, 5.3.3.1: numbers of 5 and 8 bits. H.264 allows one more of each, no camera needs a second.
+MOST_SPS, MOST_PPS = 31, 255
 
 # ISO 14496-12, 8.5.2 and 12.1.3: reserved, data_reference_index, pre_defined, width, height, 72 dpi twice,
 # reserved, frame_count, compressorname, depth 24, pre_defined.
@@ -70,9 +72,13 @@ class ParameterSets:
             raise CodecError(f"a parameter set of {len(nal)} bytes, more than {MAX_SET_BYTES}")
         if kind == nal_units.SPS:
             others = {parse_sps(sps).set_id: sps for sps in self.sps}
-            return ParameterSets(sps=_by_id(others, parse_sps(nal).set_id, nal), pps=self.pps)
-        others = {parse_pps_id(pps): pps for pps in self.pps}
-        return ParameterSets(sps=self.sps, pps=_by_id(others, parse_pps_id(nal), nal))
+            updated = ParameterSets(sps=_by_id(others, parse_sps(nal).set_id, nal), pps=self.pps)
+        else:
+            others = {parse_pps_id(pps): pps for pps in self.pps}
+            updated = ParameterSets(sps=self.sps, pps=_by_id(others, parse_pps_id(nal), nal))
+        if len(updated.sps) > MOST_SPS or len(updated.pps) > MOST_PPS:
+            raise CodecError(f"more than {MOST_SPS} SPS or {MOST_PPS} PPS, which no file can describe")
+        return updated
 
     def track(self, timescale: int = 90000) -> Track:
         """Describe the stream for a file. Size and codec are those of the SPS with the lowest id."""
@@ -94,7 +100,7 @@ class ParameterSets:
 
     def _configuration(self, parameters: SequenceParameters) -> bytes:
         """AVCDecoderConfigurationRecord, ISO 14496-15, 5.3.3.1, with NAL lengths of 4 bytes."""
-        if len(self.sps) > 31 or len(self.pps) > 255:
+        if len(self.sps) > MOST_SPS or len(self.pps) > MOST_PPS:
             raise CodecError(f"{len(self.sps)} SPS and {len(self.pps)} PPS do not fit a file's 31 and 255")
         record = bytearray((1, parameters.profile, parameters.compatibility, parameters.level, 0xFC | 3))
         record.append(0xE0 | len(self.sps))

@@ -166,6 +166,18 @@ def test_an_incomplete_stream_cannot_be_described() -> None:
             sets.track()
 
 
+def test_a_set_that_no_file_has_room_for_changes_nothing() -> None:
+    """It is refused as it comes: refusing to describe the stream later would cost the picture that came with it."""
+    # Exp-Golomb (9.1): the id plus one, behind a zero for each of its bits but one.
+    codes = [(code << 25 - 2 * code.bit_length() | 0x7F) for code in range(1, 257)]
+    *fitting, one_more = [b"\x68" + code.to_bytes(4, "big")[1:] for code in codes]
+    sets = ParameterSets()
+    for nal in fitting:
+        sets = sets.updated(nal)
+    with pytest.raises(CodecError, match="no file can describe"):
+        sets.updated(one_more)
+
+
 def test_more_sets_than_a_file_can_hold_are_refused() -> None:
     """Five and eight bits count them."""
     pps = {b"\x68" + code.to_bytes(3, "big") for code in range(256)}
