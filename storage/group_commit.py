@@ -80,7 +80,7 @@ class GroupCommit:
         self._closing = threading.Event()
         self._closed = asyncio.Event()
         self._lost_names: dict[Path, OSError] = {}
-        self._broken: SpoolError | None = None
+        self.broken: SpoolError | None = None  # every ticket fails with it from then on
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hulta-sync")
         self._thread = threading.Thread(target=self._run, name="hulta-commit", daemon=True)
         self._thread.start()
@@ -119,12 +119,12 @@ class GroupCommit:
 
     def _settle(self, tickets: list[Ticket]) -> None:
         try:
-            if self._broken is None:
+            if self.broken is None:
                 self._commit(tickets)
         except Exception as error:  # noqa: BLE001 - a commit thread that dies would leave every fragment waiting, silently
-            self._broken = SpoolError(f"the group commit failed: {error!r}")
-            self._broken.__cause__ = error
-        results = [(ticket.done, self._broken or ticket.file.error) for ticket in tickets]
+            self.broken = SpoolError(f"the group commit failed: {error!r}")
+            self.broken.__cause__ = error
+        results = [(ticket.done, self.broken or ticket.file.error) for ticket in tickets]
         self._call(self._announce, results)
 
     def _announce(self, results: list[tuple[Done | None, SpoolError | None]]) -> None:

@@ -85,8 +85,8 @@ class SpoolRun:
 
     @property
     def failed(self) -> SpoolError | None:
-        """The error of the journal. A run that cannot tell what it sees should end, and another one begin."""
-        return self._journal.error
+        """The error of the journal, or of all commits. A run that cannot tell what it sees should end, for another."""
+        return self._journal.error or self._commit.broken
 
     def open_segment(self, identity: SegmentIdentity, init: bytes) -> SpoolSegment:
         """Begin the file of a segment of this run with its init section; an error shows in the first append."""

@@ -405,6 +405,7 @@ async def test_a_defect_of_the_commit_thread_fails_everything_aloud(tmp_path: Pa
     assert "group commit failed" in str(await announced.wait("first"))
     other = run.open_segment(identity(1), INIT)
     assert "group commit failed" in str(await announced.appended(other, "second"))
+    assert "group commit failed" in str(run.failed)
     await run.close(at_us=9)
 
 
