@@ -77,6 +77,8 @@ class CameraSession:
 
     def check(self, now_us: int, boot_us: int) -> None:
         """Called every so often while playing: notices silence, keeps the session alive."""
+        if self.session.failure.done():
+            return  # whoever waits for its end has not come to it yet
         if now_us - self.session.last_media_us > NO_MEDIA_US:
             seconds = NO_MEDIA_US // 1_000_000
             if self.receiver.packets:
@@ -86,6 +88,10 @@ class CameraSession:
         elif boot_us - self._keepalive_us > self._keepalive_every_us:
             self._keepalive_us = boot_us
             self._keep_alive()
+
+    def clock_stepped(self, step_us: int) -> None:
+        """The clock that the last packet's time was read from stepped: that is no silence of the camera."""
+        self.session.last_media_us += step_us
 
     def close(self) -> None:
         """TEARDOWN, as far as it still gets through. The answer is not waited for."""

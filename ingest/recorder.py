@@ -41,6 +41,9 @@ PENDING_LIMIT_BYTES = 16 << 20
 REFINE_US = 1_000_000
 """A reason that becomes known within this replaces the one assumed, instead of making a second gap."""
 
+NO_PICTURE_US = 20_000_000
+"""A camera may send packets and no picture for this long: a large one takes its time on a narrow line."""
+
 FLOOD_BPS = 60_000_000
 
 log = structlog.get_logger()
@@ -69,6 +72,7 @@ class Recorder:
         self._counts = {"received_bytes": 0, "frames": 0, "lost_packets": 0, "sessions": 0}
         self._bitrate_bps = 0
         self._measured = (clock.boot_us(), 0)
+        self._picture_us = clock.boot_us()
         now_us = clock.wall_us()
         self._gap: GapReason | None = GapReason.NO_SYNC
         self._gap_since_us, self._gap_detail = now_us, ""
@@ -84,7 +88,7 @@ class Recorder:
             return
         if assignment is not None:
             if assignment.epoch != self._assignment.epoch:
-                self._end_span()
+                self._stop_recording(GapReason.NO_SYNC, "the stream's epoch changed")
                 self._assignment = assignment
                 self._segmenter = self._new_segmenter(self._segmenter.chain)
             self._assignment = assignment
@@ -116,17 +120,29 @@ class Recorder:
         self._stop_recording(GapReason.SHUTDOWN, "the recorder was stopped")
 
     def tick(self, now_us: int, boot_us: int) -> None:
-        """Called a few times a second: what is due without a packet arriving."""
+        """Called a few times a second: what is due without a packet arriving. Never fails, as `run`."""
+        try:
+            self._tick(now_us, boot_us)
+        except Exception as error:
+            log.exception("recorder_defect", camera=self._assignment.name)
+            if self._camera is not None:
+                self._camera.session.fail(GapReason.PROTOCOL, f"internal error: {type(error).__name__}")
+
+    def _tick(self, now_us: int, boot_us: int) -> None:
         self._segmenter.close_overdue(now_us)
         if self._blocked and self._pending_bytes < PENDING_LIMIT_BYTES // 2:
             self._blocked = False
         if self._camera is not None:
             self._camera.check(now_us, boot_us)
             self._measure(boot_us)
+            if boot_us - self._picture_us > NO_PICTURE_US:
+                self._camera.session.fail(GapReason.NO_MEDIA, f"no picture for {NO_PICTURE_US // 1_000_000} s")
 
     def clock_stepped(self, step_us: int) -> None:
         """The host's wall clock stepped by this much."""
         self._segmenter.clock_stepped(step_us)
+        if self._camera is not None:
+            self._camera.clock_stepped(step_us)
 
     def state(self) -> dict[str, Any]:
         """What an operator wants to know about this stream."""
@@ -163,7 +179,8 @@ class Recorder:
             assignment.url, networks=assignment.networks, herd=self._herd, clock=self._clock, emit=self._on_unit
         )
         self._camera = camera
-        self._measured = (self._clock.boot_us(), 0)
+        self._picture_us = self._clock.boot_us()
+        self._measured = (self._picture_us, 0)
         try:
             await first_of(self._changed.wait(), camera.session.wait_failed())
         finally:
@@ -200,23 +217,41 @@ class Recorder:
 
     def _on_unit(self, unit: AccessUnit) -> None:
         now_us = self._clock.wall_us()
+        self._picture_us = self._clock.boot_us()
         self._counts["frames"] += 1
         self._counts["lost_packets"] += unit.lost_packets
         if self._blocked:
             return
         if not self._segmenter.add(unit, now_us):
-            self._missing(self._segmenter.end_us if self._gap is None else now_us, GapReason.NO_SYNC)
+            self._await_sync(now_us)
         elif self._pending_bytes > PENDING_LIMIT_BYTES:
             self._blocked = True
             self._stop_recording(GapReason.DISK_ERROR, "the spool disk does not keep up")
+
+    def _await_sync(self, now_us: int) -> None:
+        """Units come that nothing can begin with.
+
+        In the midst of footage: a segment grew too long without a sync sample. To wait for one may be in vain, a new
+        session begins with it.
+        """
+        if self._gap is not None:
+            self._missing(now_us, GapReason.NO_SYNC)
+            return
+        self._missing(self._segmenter.end_us, GapReason.NO_SYNC)
+        if self._camera is not None:
+            self._camera.session.fail(GapReason.NO_SYNC, "no sync sample for as long as a segment may be")
 
     def _stop_recording(self, reason: GapReason, detail: str) -> None:
         self._end_span()
         self._missing(self._segmenter.end_us if self._gap is None else self._clock.wall_us(), reason, detail)
 
     def _end_span(self) -> None:
-        if self._segmenter.recording:
-            self._segmenter.end_span()
+        try:
+            if self._segmenter.recording:
+                self._segmenter.end_span()
+        except Exception:
+            # What could not be written is missing from the end of the footage on, where the gap begins.
+            log.exception("fragment_refused", camera=self._assignment.name)
 
     def _missing(self, at_us: int, reason: GapReason, detail: str = "") -> None:
         if self._gap is reason:
@@ -283,8 +318,12 @@ class Recorder:
         )
 
     def seal_segment(self, buffers: Sequence[bytes | bytearray], end_us: int) -> None:
-        """Queue the end of the file."""
+        """Queue the end of the file; one without a fragment is none."""
         assert self._file is not None
+        if not buffers:
+            self._file.abandon()
+            self._file = None
+            return
         name = self._assignment.name
 
         def sealed(error: Exception | None) -> None:

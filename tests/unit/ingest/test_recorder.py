@@ -6,7 +6,7 @@ import errno
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +15,15 @@ import pytest
 from ingest import recorder as recorder_module
 from ingest.assignments import Assignment
 from ingest.backoff import Herd
+from ingest.client import CameraSession
 from ingest.recorder import Recorder
+from ingest.session import RtspSession
 from media.access_unit import AccessUnit
 from media.commit import Commit
-from media.errors import GapReason, SourceError, SpoolError
+from media.errors import GapReason, Mp4Error, SourceError, SpoolError
 from media.h264_parameters import ParameterSets
 from media.identity import SegmentIdentity
+from media.rtp import RtpReceiver
 from media.url import CameraUrl
 from storage.clock import FakeClock
 from storage.coverage import Interval
@@ -83,11 +86,12 @@ class _Rig:
         )
         self.sets = ParameterSets.from_sprop("Z0LAHtoCgL/lhAAAAwAEAAADAMo8WLqA,aM4PyA==")
         self.frame = 0
+        self.gop = 25
 
     def feed(self, frames: int) -> None:
-        """Frames at 25 a second, a sync sample each second."""
+        """Frames at 25 a second, a sync sample each second if not said otherwise."""
         for _ in range(frames):
-            sync = self.frame % 25 == 0
+            sync = self.frame % self.gop == 0
             unit = AccessUnit(
                 nals=bytearray(b"\x00\x00\x00\x02\x65\x88"),
                 rtp_timestamp=self.frame * 3600,
@@ -205,3 +209,125 @@ def test_a_disk_that_does_not_keep_up_costs_declared_time_not_memory(
     assert len(rig.spool.files) == 2
     ledger = rig.ledger([])
     assert [gap.reason for gap in ledger.gaps if gap.start_us > start_us][-1] is GapReason.DISK_ERROR
+
+
+def test_a_defect_met_while_a_span_ends_stays_with_its_camera(rig: _Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It once ended the recording of all cameras. What was not written is a gap from its first instant on."""
+    start_us = rig.clock.wall_us()
+    rig.feed(30)
+
+    def refuse(**_fragment: object) -> None:
+        raise Mp4Error("a number is out of range")
+
+    assert rig.recorder._segmenter._writer is not None
+    monkeypatch.setattr(rig.recorder._segmenter._writer, "fragment", refuse)
+    rig.lose_session(GapReason.PROTOCOL)
+    rig.clock.advance(2_000_000)
+    rig.recorder.stop()
+    gaps = rig.ledger([Interval(start_us, start_us + 1_000_000)]).gaps
+    assert [(gap.start_us - start_us, gap.end_us and gap.end_us - start_us, gap.reason) for gap in gaps] == [
+        (1_000_000, 3_200_000, GapReason.PROTOCOL),
+        (3_200_000, None, GapReason.SHUTDOWN),
+    ]
+
+
+def test_a_file_that_came_to_hold_nothing_is_given_up(rig: _Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sealed file without a fragment would be a fault of the spool for ever."""
+    rig.feed(2)
+    monkeypatch.setattr(rig.recorder._segmenter._writer, "fragment", None)
+    rig.lose_session(GapReason.PROTOCOL)
+    (only,) = rig.spool.files
+    assert only.abandoned
+    assert not only.waiting
+
+
+def test_a_change_of_epoch_leaves_no_gap_since_1970(rig: _Rig) -> None:
+    """The new segmenter knows no footage; the gap begins where that of the old one ended."""
+    start_us = rig.clock.wall_us()
+    rig.feed(30)
+    rig.recorder.assign(replace(rig.recorder._assignment, epoch=2))
+    rig.recorder._stop_recording(GapReason.NO_SYNC, "the camera's settings changed")
+    (gap,) = rig.ledger([Interval(start_us, start_us + 1_200_000)]).gaps
+    assert gap.start_us == start_us + 1_200_000
+
+
+# --- beside a session
+
+
+@pytest.fixture(name="playing")
+async def _playing(rig: _Rig) -> CameraSession:
+    """A session of the recorder, in the state in which it plays."""
+    camera = CameraSession(rig.recorder._assignment.url, RtspSession(rig.clock), rig.clock)
+    camera.receiver = RtpReceiver(96, _Nothing())
+    camera.session.play_into(camera.receiver, 0)
+    camera._keepalive_us = rig.clock.boot_us()
+    rig.recorder._camera = camera
+    rig.recorder._picture_us = rig.clock.boot_us()
+    return camera
+
+
+class _Nothing:
+    """Takes payloads and makes no picture of them."""
+
+    def push(self, *_payload: object) -> None:
+        pass
+
+
+def _tick(rig: _Rig) -> None:
+    rig.recorder.tick(rig.clock.wall_us(), rig.clock.boot_us())
+
+
+@pytest.mark.parametrize("step_us", [-3_600_000_000, 3_600_000_000])
+async def test_a_step_of_the_clock_is_no_silence_of_the_camera(rig: _Rig, playing: CameraSession, step_us: int) -> None:
+    """Neither does it end every session of the host, nor does it hide that a camera has fallen silent."""
+    rig.clock.step(step_us)
+    rig.recorder.clock_stepped(step_us)
+    _tick(rig)
+    assert not playing.session.failure.done()
+    rig.clock.advance(8_500_000)
+    _tick(rig)
+    assert playing.session.failure.result().reason is GapReason.NO_MEDIA
+
+
+async def test_a_session_that_has_just_failed_is_not_kept_alive(rig: _Rig, playing: CameraSession) -> None:
+    """Its recorder has not come to it yet; the request that cannot be sent any more once ended all recorders."""
+    rig.clock.advance(31_000_000)
+    playing.session.last_media_us = rig.clock.wall_us()
+    playing.session.fail(GapReason.UNREACHABLE, "gone")
+    playing.check(rig.clock.wall_us(), rig.clock.boot_us())
+    _tick(rig)
+    assert playing.session.failure.result().reason is GapReason.UNREACHABLE
+
+
+async def test_a_defect_met_by_the_clock_ends_that_session_only(
+    rig: _Rig, playing: CameraSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All recorders are looked at by one task."""
+    monkeypatch.setattr(rig.recorder, "_measure", None)
+    _tick(rig)
+    assert playing.session.failure.result().reason is GapReason.PROTOCOL
+
+
+async def test_packets_without_a_picture_are_no_recording(rig: _Rig, playing: CameraSession) -> None:
+    """Of another payload type, say, or nothing but parameter sets: the session ends, and the gap can begin."""
+    rig.feed(30)
+    for _ in range(60):
+        playing.session.last_media_us = rig.clock.wall_us()
+        _tick(rig)
+        rig.clock.advance(250_000)
+    assert not playing.session.failure.done()
+    for _ in range(60):
+        playing.session.last_media_us = rig.clock.wall_us()
+        _tick(rig)
+        rig.clock.advance(250_000)
+    assert playing.session.failure.result().reason is GapReason.NO_MEDIA
+
+
+async def test_a_camera_without_sync_samples_is_asked_for_one(rig: _Rig, playing: CameraSession) -> None:
+    """When a segment must end and no other can begin, a new session begins with a sync sample."""
+    rig.gop = 25 * 3600
+    rig.feed(25 * 560)
+    assert not playing.session.failure.done()
+    rig.feed(25 * 20)
+    assert playing.session.failure.result().reason is GapReason.NO_SYNC
+    assert rig.spool.notes[-1]["at_us"] == rig.recorder._segmenter.end_us
