@@ -57,7 +57,7 @@ def read_assignments(path: Path, box: SecretBox) -> list[Assignment]:
         if document["version"] != VERSION:
             raise ConfigError(f"{path}: version {document['version']} is not known here", hint="upgrade this host")
         return [_from_json(entry, box) for entry in document["streams"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{path}: {type(error).__name__}: {error}") from error
 
 
@@ -84,12 +84,18 @@ def _from_json(entry: dict[str, Any], box: SecretBox) -> Assignment:
         stream=stream,
         camera=UUID(entry["camera"]),
         name=entry["name"],
-        epoch=entry["epoch"],
+        epoch=_number(entry["epoch"], least=0),
         url=url,
-        segment_us=entry["segment_us"],
-        bitrate_bps=entry["bitrate_bps"],
+        segment_us=_number(entry["segment_us"], least=1),
+        bitrate_bps=None if entry["bitrate_bps"] is None else _number(entry["bitrate_bps"], least=0),
         networks=tuple(entry["networks"]),
     )
+
+
+def _number(value: object, *, least: int) -> int:
+    if not isinstance(value, int) or value < least:
+        raise ValueError(f"{value!r} where a number of at least {least} should be")
+    return value
 
 
 def _purpose(stream: UUID) -> str:

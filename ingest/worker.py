@@ -51,6 +51,7 @@ class Worker:
         self._recorders: dict[UUID, Recorder] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._seen: tuple[int, int] | None = None
+        self._complaint = ""
         self._ticks = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -86,7 +87,7 @@ class Worker:
         """Read the assignments when the file has changed."""
         try:
             status = self._layout.assignments.stat()
-        except FileNotFoundError:
+        except OSError:
             return
         seen = (status.st_mtime_ns, status.st_ino)
         if seen == self._seen:
@@ -95,9 +96,18 @@ class Worker:
         try:
             assignments = read_assignments(self._layout.assignments, self._box)
         except ConfigError as error:
-            log.error("assignments_unreadable", error=str(error))  # noqa: TRY400 - the message says it all
+            self._complain(error)
             return
+        self._complaint = ""
         self._assign({assignment.stream: assignment for assignment in assignments}, spool, group)
+
+    def _complain(self, error: ConfigError) -> None:
+        """Once; recording goes on as it was. What the disk refused to read may be read the next time."""
+        if isinstance(error.__cause__, OSError):
+            self._seen = None
+        if str(error) != self._complaint:
+            log.error("assignments_unreadable", error=str(error))
+        self._complaint = str(error)
 
     def _assign(self, wanted: dict[UUID, Assignment], spool: SpoolRun, group: asyncio.TaskGroup) -> None:
         for stream, recorder in self._recorders.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -57,10 +58,31 @@ def test_a_sealed_url_cannot_be_moved_to_another_stream(tmp_path: Path) -> None:
         read_assignments(path, box)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2, "streams": []}', '{"version": 1, "streams": [{}]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", '{"version": 2, "streams": []}', '{"version": 1, "streams": [{}]}'),
+        *('{"version": 1, "streams": [{"stream": 5}]}', "[" * 100_000, "\0" * 4096),
+    ],
+)
 def test_a_file_that_is_something_else_is_refused_by_name(tmp_path: Path, text: str) -> None:
     """The recorder keeps its last assignments; the message names the file."""
     path = tmp_path / "assignments.json"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"assignments\.json"):
         read_assignments(path, SecretBox.at(tmp_path / "key"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("segment_us", 0), ("segment_us", "60"), ("bitrate_bps", "4M"), ("epoch", None)]
+)
+def test_a_number_that_is_none_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    """Here, and not by the recorder in the midst of its work."""
+    box = SecretBox.at(tmp_path / "key")
+    path = tmp_path / "assignments.json"
+    write_assignments(path, [ASSIGNMENT], box)
+    document = json.loads(path.read_text())
+    document["streams"][0][name] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(ConfigError, match="where a number"):
+        read_assignments(path, box)
