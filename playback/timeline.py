@@ -190,10 +190,10 @@ def _spans(segments: Iterable[Segment], free: _Free) -> Iterator[Span]:
 
 
 def _runs(segments: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
-    """Consecutive segments of one span."""
+    """Consecutive segments of one span. One that lost its end to the disk is not joined with what follows the loss."""
     start = 0
     for index, (before, after) in enumerate(pairwise(segments), start=1):
-        if not follows(after, before):
+        if not follows(after, before) or after.start_us > before.end_us:
             yield segments[start:index]
             start = index
     if segments:

@@ -58,6 +58,16 @@ async def test_consecutive_segments_are_one_span(archive: Archive) -> None:
     assert span.size_bytes == stored.size_bytes + len(second.sealed + third.sealed + fourth.opened(2))
 
 
+async def test_what_the_disk_took_from_the_end_of_a_segment_is_no_span(archive: Archive) -> None:
+    """The segment after it is of the same span, and does not hide the loss."""
+    first, second = recorded(archive, 4)
+    archive.spool_open(first, 1)
+    await archive.ship(second)
+    timeline = await ask(archive)
+    assert intervals(timeline.spans) == [(0, 1), (2, 4)]
+    assert (1.0, 2.0) in intervals(timeline.gaps) + intervals(timeline.missing)
+
+
 async def test_of_a_living_run_nothing_counts_past_the_durable_mark(archive: Archive) -> None:
     """The rest up to now is pending."""
     archive.spool_open(recorded(archive, 2)[0], 2)
