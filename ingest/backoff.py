@@ -17,12 +17,15 @@ LONGEST_RETRY_S = 8.0
 REFUSED_LOGIN_RETRY_S = 300.0
 """Cameras lock an account after a handful of wrong passwords. A changed configuration retries at once."""
 
+FLOOD_RETRY_S = 10.0
+"""A flood takes time from all cameras until it is noticed, and the next one comes with the next session."""
+
 CONNECTS_PER_SECOND = 50
 HANDSHAKES = 32
 
 
 class Backoff:
-    """Full jitter: the first retry within 0.5 s, then within min(8 s, 2^n); 5 minutes after a refused login."""
+    """Full jitter: the first retry within 0.5 s, then within min(8 s, 2^n); later after a flood or a refused login."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -37,6 +40,8 @@ class Backoff:
         self._failures += 1
         if reason is GapReason.AUTH:
             return REFUSED_LOGIN_RETRY_S * self._rng.uniform(1.0, 1.1)
+        if reason is GapReason.FLOOD:
+            return FLOOD_RETRY_S * self._rng.uniform(1.0, 1.5)
         bound = FIRST_RETRY_S if self._failures == 1 else min(LONGEST_RETRY_S, 2.0 ** (self._failures - 1))
         return self._rng.uniform(0, bound)
 

@@ -46,6 +46,9 @@ NO_PICTURE_US = 20_000_000
 
 FLOOD_BPS = 60_000_000
 
+FLOOD_PACKETS = 40_000
+"""A second: 60 Mbit/s in packets of 200 bytes. Empty ones and those that nobody asked for take time as well."""
+
 log = structlog.get_logger()
 
 
@@ -71,7 +74,7 @@ class Recorder:
         self._durable: Commit | None = None
         self._counts = {"received_bytes": 0, "frames": 0, "lost_packets": 0, "sessions": 0}
         self._bitrate_bps = 0
-        self._measured = (clock.boot_us(), 0)
+        self._measured = (clock.boot_us(), 0, 0)
         self._picture_us = clock.boot_us()
         now_us = clock.wall_us()
         self._gap: GapReason | None = GapReason.NO_SYNC
@@ -180,7 +183,7 @@ class Recorder:
         )
         self._camera = camera
         self._picture_us = self._clock.boot_us()
-        self._measured = (self._picture_us, 0)
+        self._measured = (self._picture_us, 0, 0)
         try:
             await first_of(self._changed.wait(), camera.session.wait_failed())
         finally:
@@ -201,17 +204,20 @@ class Recorder:
 
     def _measure(self, boot_us: int) -> None:
         assert self._camera is not None
-        since_us, octets_before = self._measured
+        since_us, octets_before, packets_before = self._measured
         elapsed_us = boot_us - since_us
         if elapsed_us < 2_000_000:
             return
-        receiver = self._camera.receiver
+        receiver, session = self._camera.receiver, self._camera.session
         octets = receiver.octets - octets_before
-        self._measured = (boot_us, receiver.octets)
+        packets = receiver.packets + receiver.foreign_packets + receiver.late_packets + session.stray_packets
+        self._measured = (boot_us, receiver.octets, packets)
         self._bitrate_bps = octets * 8_000_000 // elapsed_us
         self._counts["received_bytes"] += octets
         if self._bitrate_bps > max(FLOOD_BPS, 3 * (self._assignment.bitrate_bps or 0)):
-            self._camera.session.fail(GapReason.FLOOD, f"the camera sends {self._bitrate_bps // 1_000_000} Mbit/s")
+            session.fail(GapReason.FLOOD, f"the camera sends {self._bitrate_bps // 1_000_000} Mbit/s")
+        elif (packets - packets_before) * 1_000_000 > FLOOD_PACKETS * elapsed_us:
+            session.fail(GapReason.FLOOD, f"the camera sends {packets - packets_before} packets in 2 s")
 
     # --- units and gaps
 

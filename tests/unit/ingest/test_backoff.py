@@ -32,6 +32,14 @@ def test_a_refused_login_is_not_repeated_soon() -> None:
     assert Backoff(random.Random(1)).failed(GapReason.AUTH) >= 300
 
 
+def test_a_flood_is_not_asked_for_again_at_once() -> None:
+    """Its footage counts as a success, so it would come back within half a second, each time."""
+    backoff = Backoff(random.Random(1))
+    for _ in range(3):
+        backoff.succeeded()
+        assert backoff.failed(GapReason.FLOOD) >= 10
+
+
 def test_success_starts_over() -> None:
     """After footage has arrived the next failure counts as the first."""
     backoff = Backoff(random.Random(3))

@@ -331,3 +331,12 @@ async def test_a_camera_without_sync_samples_is_asked_for_one(rig: _Rig, playing
     rig.feed(25 * 20)
     assert playing.session.failure.result().reason is GapReason.NO_SYNC
     assert rig.spool.notes[-1]["at_us"] == rig.recorder._segmenter.end_us
+
+
+async def test_a_flood_of_packets_that_nobody_asked_for_is_a_flood(rig: _Rig, playing: CameraSession) -> None:
+    """Each takes its time from the other cameras, whatever is in it."""
+    rig.clock.advance(2_100_000)
+    playing.session.last_media_us = rig.clock.wall_us()
+    playing.session.stray_packets = 100_000
+    _tick(rig)
+    assert playing.session.failure.result().reason is GapReason.FLOOD
