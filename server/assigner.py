@@ -38,6 +38,7 @@ class Assigner:
         self._data = data
         self._clock = clock
         self._written: list[Assignment] | None = None
+        self._file: tuple[int, ...] = ()  # as it was left
         self._applied = False
         self._complaint = ""
 
@@ -72,7 +73,10 @@ class Assigner:
         self._applied = True
 
     async def assign(self, inventory: Inventory, box: SecretBox) -> None:
-        """Write the file if the cameras that are enabled, or anything `record` needs of them, have changed."""
+        """Write the file if the cameras that are enabled, or anything `record` needs of them, have changed.
+
+        And if somebody else touched it: the next `record` starts with nothing but this file.
+        """
         networks = {site.name: site.networks for site in await inventory.sites()}
         wanted = [
             Assignment(
@@ -88,10 +92,18 @@ class Assigner:
             for camera in await inventory.cameras()
             if camera.enabled
         ]
-        if wanted != self._written:
+        if wanted != self._written or self._look() != self._file:
             write_assignments(self._data.assignments, wanted, box)
-            self._written = wanted
+            self._written, self._file = wanted, self._look()
             log.info("assignments_written", streams=len(wanted))
+
+    def _look(self) -> tuple[int, ...]:
+        """What tells one writing of the file from another; nothing if it is gone."""
+        try:
+            status = self._data.assignments.stat()
+        except FileNotFoundError:
+            return ()
+        return (status.st_ino, status.st_size, status.st_mtime_ns)
 
     def _complain(self, error: Exception) -> None:
         """Once, not every two seconds."""

@@ -116,6 +116,24 @@ async def test_the_file_is_left_alone_while_nothing_changes(tmp_path: Path) -> N
         assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
 
 
+@pytest.mark.parametrize("damage", ["", "{", None])
+async def test_a_file_that_somebody_damaged_is_written_again(tmp_path: Path, damage: str | None) -> None:
+    """A recorder that starts reads nothing else."""
+    async with following(tmp_path) as at_work:
+        await at_work.become("gate")
+        if damage is None:
+            at_work.data.assignments.unlink()
+        else:
+            at_work.data.assignments.write_text(damage)
+
+        def restored() -> bool:
+            at_work.clock.advance(1_000_000)
+            return at_work.data.assignments.exists() and at_work.data.assignments.stat().st_size > len(damage or "")
+
+        await eventually("the file is back", restored)
+        assert set(at_work.assignments()) == {"gate"}
+
+
 async def test_a_catalog_that_fails_changes_nothing_and_is_tried_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
