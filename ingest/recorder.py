@@ -71,6 +71,8 @@ class Recorder:
         self._span = -1
         self._pending_bytes = 0
         self._blocked = False
+        self._disk_failed = False  # and no fragment was durable since
+        self._gaps_opened = 0
         self._durable: Commit | None = None
         self._counts = {"received_bytes": 0, "frames": 0, "lost_packets": 0, "sessions": 0}
         self._bitrate_bps = 0
@@ -240,6 +242,8 @@ class Recorder:
         In the midst of footage: a segment grew too long without a sync sample. To wait for one may be in vain, a new
         session begins with it.
         """
+        if self._disk_failed:
+            return  # what keeps the footage away is the disk, until something is written
         if self._gap is not None:
             self._missing(now_us, GapReason.NO_SYNC)
             return
@@ -268,6 +272,7 @@ class Recorder:
         self._open_gap(self._gap_since_us, reason, detail)
 
     def _open_gap(self, at_us: int, reason: GapReason, detail: str) -> None:
+        self._gaps_opened += 1
         self._spool.note(journal.gap_open(stream=self._stream, at_us=at_us, reason=reason, detail=detail))
 
     def _close_gap(self, at_us: int) -> None:
@@ -287,8 +292,33 @@ class Recorder:
         self._track = track
 
     def append_fragment(self, buffers: Sequence[bytes | bytearray], commit: Commit) -> None:
-        """Queue a fragment; from here on the gap is over, and the journal says so in the same commit."""
+        """Queue a fragment; from here on the gap is over, and the journal says so in the same commit.
+
+        After the disk has failed it is over only when a fragment is durable: a full disk refuses one after the other,
+        and a journal that told of each would soon fill what was reserved for it.
+        """
         assert self._file is not None
+        if not self._disk_failed:
+            self._begin_footage(commit)
+        size_bytes = sum(map(len, buffers))
+        self._pending_bytes += size_bytes
+        file, gap = self._file, self._gaps_opened
+
+        def appended(error: Exception | None) -> None:
+            self._pending_bytes -= size_bytes
+            if error is not None:
+                self._spool_failed(file, commit, error)
+                return
+            self._durable = commit
+            self._backoff.succeeded()
+            if self._disk_failed:
+                self._disk_failed = False
+                if gap == self._gaps_opened:  # else the present gap began after this fragment
+                    self._begin_footage(commit)
+
+        file.append(buffers, appended)
+
+    def _begin_footage(self, commit: Commit) -> None:
         if commit.span != self._span:
             self._span = commit.span
             self._note_span(commit)
@@ -296,19 +326,6 @@ class Recorder:
             self._close_gap(commit.wall_us)
             self._gap = None
         self._enter("recording", since_us=commit.wall_us)
-        size_bytes = sum(map(len, buffers))
-        self._pending_bytes += size_bytes
-        file = self._file
-
-        def appended(error: Exception | None) -> None:
-            self._pending_bytes -= size_bytes
-            if error is None:
-                self._durable = commit
-                self._backoff.succeeded()
-            else:
-                self._spool_failed(file, commit, error)
-
-        file.append(buffers, appended)
 
     def _note_span(self, commit: Commit) -> None:
         track = self._track
@@ -343,11 +360,13 @@ class Recorder:
     def _spool_failed(self, file: SpoolSegment, commit: Commit, error: Exception) -> None:
         """A fragment is lost: its time becomes a gap. If its file is the open one, recording goes on in a new one."""
         reason = gap_reason(error)
-        log.error("fragment_lost", camera=self._assignment.name, reason=reason.value, error=str(error))
+        if not self._disk_failed:
+            log.error("fragment_lost", camera=self._assignment.name, reason=reason.value, error=str(error))
         if file is self._file:
             file.abandon()
             self._file = None
             self._segmenter.abandon()
+            self._disk_failed = True
         if self._gap is reason:
             return  # the gap that the first lost fragment of this file opened
         self._open_gap(commit.wall_us, reason, str(error))

@@ -157,9 +157,53 @@ def test_a_fragment_that_could_not_be_written_is_a_gap_until_footage_begins_agai
     footage = [Interval(start_us, start_us + 1_000_000), Interval(start_us + 3_000_000, start_us + 5_000_000)]
     gaps = rig.ledger(footage).gaps
     assert [(gap.start_us - start_us, gap.end_us and gap.end_us - start_us, gap.reason) for gap in gaps] == [
-        (1_000_000, 2_400_000, GapReason.SPOOL_FULL),
-        (2_400_000, 3_000_000, GapReason.NO_SYNC),
+        (1_000_000, 3_000_000, GapReason.SPOOL_FULL),
     ]
+
+
+def test_a_disk_that_stays_full_is_one_gap_and_few_words(rig: _Rig) -> None:
+    """It refuses a file after each sync sample for hours, and the room reserved for the journal is small."""
+    start_us = rig.clock.wall_us()
+    rig.feed(40)
+    for done in rig.spool.files[0].waiting:
+        done(None)
+    rig.spool.files[0].waiting.clear()
+    noted = len(rig.spool.notes)
+    for _ in range(600):
+        rig.feed(5)
+        for file in rig.spool.files:
+            refused, file.waiting = file.waiting, []
+            for done in refused:
+                done(_full())
+    assert len(rig.spool.files) > 40
+    assert len(rig.spool.notes) == noted + 1
+    full_until_us = rig.clock.wall_us()
+    rig.feed(60)
+    for done in rig.spool.files[-1].waiting:
+        done(None)
+    (gap,) = rig.ledger([Interval(start_us, start_us + 1_000_000)]).gaps
+    assert (gap.start_us, gap.reason) == (start_us + 1_000_000, GapReason.SPOOL_FULL)
+    assert gap.end_us is not None
+    assert abs(gap.end_us - full_until_us) <= 1_000_000
+    assert rig.recorder.state()["state"] == "recording"
+
+
+def test_a_camera_that_leaves_while_the_disk_recovers_keeps_its_gap(rig: _Rig) -> None:
+    """The first fragment that is durable again lies before it and does not end it."""
+    start_us = rig.clock.wall_us()
+    rig.feed(40)
+    rig.spool.files[0].waiting[0](_full())
+    rig.feed(45)
+    rig.lose_session(GapReason.UNREACHABLE)
+    left_us = rig.recorder._segmenter.end_us
+    for done in rig.spool.files[1].waiting:
+        done(None)
+    ledger = rig.ledger([Interval(start_us + 2_000_000, left_us)])
+    assert [(gap.start_us - start_us, gap.reason) for gap in ledger.gaps] == [
+        (0, GapReason.SPOOL_FULL),
+        (left_us - start_us, GapReason.UNREACHABLE),
+    ]
+    assert ledger.open_gap is not None
 
 
 def test_a_loss_that_is_learnt_late_does_not_hide_the_present_gap(rig: _Rig) -> None:
