@@ -4,7 +4,7 @@ import { readTimeline } from "./api.js";
 import { SECOND, dateOf, moment, timeOfDay } from "./clock.js";
 import { DayBar } from "./day_bar.js";
 
-const RECENT = 30 * SECOND;
+const RECENT = 10 * SECOND; // "newest": far enough behind that pieces are not tiny
 
 export class CameraRow {
   /** `onPlay(camera, ms)`: somebody wants to see this camera from this moment on. */

@@ -12,7 +12,6 @@ const PIECE = 5 * MINUTE;
 const LOOK_AHEAD = 24 * HOUR;
 const PREPARE = 5 * SECOND; // before the end of a piece, at normal speed
 const RETRY = 1 * SECOND;
-const BEHIND = 10 * SECOND; // "newest": far enough behind that pieces are not tiny
 
 export class Player {
   /** `on.time(ms)` follows the picture, `on.notice(text)` is what to tell the person, "" for nothing. */
@@ -53,10 +52,6 @@ export class Player {
     this.startMs = ms;
     this.wanted = true;
     this.begin(ms);
-  }
-
-  newest(throughMs) {
-    this.play(this.camera, throughMs - BEHIND);
   }
 
   /** Go to another moment of the same camera; inside the piece that is there, at once. */
