@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from server.parent import follow_parent
@@ -14,8 +15,10 @@ def main() -> int:
         from server.role import run_supervised  # noqa: PLC0415 - `record` starts a second sooner without the CLI
 
         return run_supervised(sys.argv[1:])
+    from server import log  # noqa: PLC0415 - as above
     from server.cli import build  # noqa: PLC0415 - as above
 
+    log.configure("cli", least=logging.WARNING)  # on stderr: stdout is for answers
     build(sys.argv[1:])(prog_name="hulta")
     return 0
 

@@ -51,6 +51,9 @@ class ApiClient:
         self, *path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> http.client.HTTPResponse:
         """A response whose body is still to be read. `path` is below /api/v1, in parts."""
+        for part in path:
+            if not part or "/" in part:  # no name and no id, and another path to the server
+                raise NotFound(f"no camera {part!r} (`hulta cameras list` shows names and ids)")
         place = urlsplit(self.url)
         connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=TIMEOUT_S)
         target = "/api/v1/" + "/".join(quote(part, safe="") for part in path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
 import typer
@@ -32,8 +32,12 @@ from storage.clock import HostClock
 from storage.model import DesiredCamera
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from storage.layout import Layout
     from storage.model import Camera
+
+T = TypeVar("T")
 
 PASSWORD_VARIABLE = "HULTA_CAMERA_PASSWORD"  # noqa: S105 - the name of the variable
 
@@ -70,18 +74,14 @@ def add(
 ) -> None:
     """Add a camera, or change it. A running server records it within two seconds."""
     load_settings(config)
-    try:
-        wanted = DesiredCamera(
-            name=checked_name(name),
-            url=_with_login(url, username),
-            id=camera_id,
-            policy=policy,
-            bitrate_bps=None if bitrate is None else parse_rate_bps(bitrate),
-        )
-        checked_name(site)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    camera = asyncio.run(_add(open_data(data), wanted, site))
+    wanted = DesiredCamera(
+        name=_checked("--name", name, checked_name),
+        url=_with_login(url, username),
+        id=camera_id,
+        policy=policy,
+        bitrate_bps=None if bitrate is None else _checked("--bitrate", bitrate, parse_rate_bps),
+    )
+    camera = asyncio.run(_add(open_data(data), wanted, _checked("--site", site, checked_name)))
     out.print(f"{camera.name} is {camera.id}", markup=False)
 
 
@@ -123,9 +123,18 @@ async def _remove(layout: Layout, camera: str) -> Camera:
         return await catalog.inventory.remove(camera)
 
 
+def _checked(option: str, text: str, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
 def _with_login(url: str, username: str | None) -> CameraUrl:
     """The URL with its login. A password on the command line would show in every process list."""
     camera = CameraUrl.parse(url)
+    if camera.scheme != "rtsp":
+        raise UsageError(f"camera URL: scheme {camera.scheme} is not served by this version; use rtsp")
     if username is None:
         return camera
     password = os.environ.get(PASSWORD_VARIABLE)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ingest.network import allowed
 from server.catalog_access import open_catalog
-from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, command, load_settings, open_data, out
+from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, command, err, load_settings, open_data, out
 from server.desired import apply_settings
 from server.quantities import format_bytes, format_duration, format_rate
 from server.settings import Settings, read_settings
@@ -36,10 +38,16 @@ def check(
     out.print(f"segments  {settings.segments.seconds} s")
     for name, rules in settings.policies.items():
         purpose = f": {rules.purpose}" if rules.purpose else ""
-        out.print(f"policy    {name} keeps {format_duration(rules.keep_max)} at most{purpose}", markup=False)
+        least = "" if rules.keep_min is None else f" and {format_duration(rules.keep_min)} at least"
+        out.print(f"policy    {name} keeps {format_duration(rules.keep_max)} at most{least}{purpose}", markup=False)
     disabled = sum(not camera.enabled for camera in cameras)
     out.print(f"cameras   {len(cameras)} at {len(settings.sites)} sites, {disabled} of them disabled")
     out.print(f"planned   {format_rate(rate_bps)}bit/s, {format_bytes(rate_bps * 86_400 // 8)} a day")
+    for site in settings.sites:
+        for camera in site.cameras:
+            if not _may_be_reached(camera.url.host, site.networks):
+                what = f"warning: camera {camera.name} has the address {camera.url.host}, which is not recorded from"
+                err.print(f"{what} unless `networks` of site {site.name} lists it", style="yellow", markup=False)
     out.print("The configuration is valid.", style="green")
 
 
@@ -60,6 +68,15 @@ def apply(
         out.print(str(change), markup=False)
     done = "would change" if dry_run else "changed"
     out.print(f"{len(changes)} {done}" if changes else "Nothing to change.")
+
+
+def _may_be_reached(host: str, networks: tuple[str, ...]) -> bool:
+    """Whether the recorder will connect there. What a name stands for is not known here."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return True
+    return allowed(host, networks)
 
 
 async def _apply(settings: Settings, layout: Layout, *, prune: bool, dry_run: bool) -> list[Change]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-from media.errors import HultaError
+from media.errors import HultaError, UsageError
+from playback.timerange import parse_range
 from server.api_client import ApiClient
 from server.cli_footage import CameraArgument, FromOption, ToOption
 from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, command, err, existing_data, load_settings, out
@@ -38,6 +39,8 @@ def export(
 ) -> None:
     """Write exactly the frames of a range to one mp4."""
     client = asyncio.run(ApiClient.find(existing_data(data), load_settings(config)))
+    if not file.name or file.is_dir():
+        raise UsageError(f"{file} is a directory: name the mp4 to write")
     draft = file.with_name(f"{file.name}.part")
     download = Download(client, camera, start, end)
     try:
@@ -51,6 +54,17 @@ def export(
     out.print(f"{file}: {format_bytes(download.total_bytes)}, first frame {download.first_frame}", markup=False)
     if download.clipped:
         err.print(f"note: footage is durable up to {download.to}; the file ends there", style="yellow", markup=False)
+    if absent_us := _absent_us(client, camera, start, download.to):
+        where = "before that" if download.clipped else "of the range"
+        note = f"note: {absent_us / 1_000_000:.3f} s {where} are not in the file; `hulta footage` says why"
+        err.print(note, style="yellow", markup=False)
+
+
+def _absent_us(client: ApiClient, camera: str, start: str, end: str) -> int:
+    """How much of a range is no footage."""
+    timeline = client.get_json("cameras", camera, "timeline", query={"from": start, "to": end})
+    asked, *present = (parse_range(part["from"], part["to"]) for part in (timeline, *timeline["spans"]))
+    return asked.to_us - asked.from_us - sum(part.to_us - part.from_us for part in present)
 
 
 class Download:

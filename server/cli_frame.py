@@ -96,6 +96,8 @@ def load_settings(config: Path | None) -> Settings:
 
 def open_data(data: Path) -> Layout:
     """The data directory, created for its owner alone if it is new."""
+    if data.exists() and not data.is_dir():
+        raise HultaError(f"{data}: a data directory is needed, and this is none")
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     layout = Layout(data.resolve())
     layout.socket("x").parent.mkdir(mode=0o700, exist_ok=True)
@@ -106,6 +108,7 @@ def open_data(data: Path) -> Layout:
 
 def existing_data(data: Path) -> Layout:
     """The data directory of a server that has run. NotFound otherwise."""
-    if not data.is_dir():
+    layout = Layout(data.resolve())
+    if not layout.socket("x").parent.is_dir() and not layout.catalog.exists():  # nothing may be created by a question
         raise NotFound(f"{data}: there is no data directory here", hint="name it with --data or HULTA_DATA")
-    return Layout(data.resolve())
+    return layout

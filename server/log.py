@@ -33,10 +33,10 @@ TRACE_FRAMES = 12  # the innermost: the outer ones are the framework's
 MAX_ITEMS = 50
 
 
-def configure(role: str) -> None:
+def configure(role: str, *, least: int = logging.INFO) -> None:
     """Send structlog's and the standard library's events (uvicorn, asyncio) to stderr in one form.
 
-    HULTA_LOG names the lowest level shown; children inherit it.
+    HULTA_LOG names the lowest level shown, `least` if it is not set; children inherit it.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -59,7 +59,7 @@ def configure(role: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    level = logging.getLevelNamesMapping().get(os.environ.get(LEVEL_VARIABLE, "").upper(), logging.INFO)
+    level = logging.getLevelNamesMapping().get(os.environ.get(LEVEL_VARIABLE, "").upper(), least)
     root.setLevel(level)
     logging.getLogger("asyncio").setLevel(max(level, logging.WARNING))
     structlog.contextvars.clear_contextvars()

@@ -72,9 +72,9 @@ def _from_text(parse: Callable[[str], Any]) -> BeforeValidator:
     """Parse text with one of our own parsers; a value that is parsed already (a default) passes."""
 
     def convert(value: Any) -> Any:
-        if not isinstance(value, str):
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueError("must be text; put it in quotes")  # noqa: TRY004 - pydantic collects ValueErrors
-        return parse(value)
+        return parse(str(value))  # a number has no unit: the parser says what is missing
 
     return BeforeValidator(convert)
 

@@ -157,18 +157,20 @@ def test_a_camera_can_be_changed_by_adding_it_again(config: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["cameras", "add", "http://10.0.0.1/", "--name", "a", "--site", "b"], 2, "only rtsp and rtsps are supported"),
-        (["cameras", "add", "rtsp://10.0.0.1/", "--name", "a/b", "--site", "b"], 2, "must be 1 to 64 letters"),
+        (["cameras", "add", "http://10.0.0.1/", "--name", "a", "--site", "b"], 2, "only rtsp is supported"),
+        (["cameras", "add", "rtsp://10.0.0.1/", "--name", "a/b", "--site", "b"], 2, "--name: must be 1 to 64 letters"),
+        (["cameras", "add", "rtsps://10.0.0.1/", "--name", "a", "--site", "b"], 2, "scheme rtsps is not served"),
         (
             ["cameras", "add", "rtsp://10.0.0.1/", "--name", "a", "--site", "b", "--bitrate", "x"],
             2,
-            "must be a bit rate",
+            "--bitrate: must be a bit rate",
         ),
         (["cameras", "add", "rtsp://10.0.0.1/", "--name", "a", "--site", "b", "--policy", "x"], 2, "policy"),
         (["cameras", "add", "rtsp://10.0.0.1/"], 2, "Missing option"),
         (["cameras", "remove", "nobody"], 3, "there is no data directory"),
         (["cameras", "list", "--data", "nowhere"], 3, "there is no data directory"),
         (["status", "--data", "nowhere"], 3, "there is no data directory"),
+        (["check", "--data", "."], 3, "there is no data directory"),
         (["nonsense"], 2, "No such command"),
         (["export", "gate"], 2, "Missing option"),
         (["demo", "--cameras", "0"], 2, "greater than or equal to 1"),
@@ -197,6 +199,41 @@ def test_no_server_is_a_sentence(config: Path) -> None:
         assert "hulta run" in result.output
     assert not Path("f.mp4").exists()
     assert not Path("f.mp4.part").exists()
+
+
+def test_a_camera_that_is_no_name_is_not_found(config: Path) -> None:
+    """Whatever it would have meant in a path."""
+    hulta("apply", config)
+    for name in ("", "../../x"):
+        result = hulta("footage", name, "--from", "x", "--to", "y")
+        assert (result.exit_code, f"no camera '{name}'" in result.output) == (3, True)
+
+
+def test_an_export_into_a_directory_is_a_sentence(config: Path) -> None:
+    """Before anything is fetched."""
+    hulta("apply", config)
+    for file in (".", "", "hulta-data"):
+        result = hulta("export", "gate", "--from", "x", "--to", "y", "-o", file)
+        assert (result.exit_code, "is a directory: name the mp4 to write" in result.output) == (2, True)
+
+
+def test_a_question_creates_nothing(config: Path) -> None:
+    """An empty directory is not a server's, and stays empty."""
+    empty = config.with_name("empty")
+    empty.mkdir()
+    for words in (["check"], ["cameras", "list"], ["status"]):
+        assert hulta(*words, "--data", empty).exit_code == 3
+    assert not list(empty.iterdir())
+
+
+def test_an_address_that_is_not_recorded_from_is_named(config: Path) -> None:
+    """The file is valid; the camera would stay dark."""
+    camera = "cameras: [{name: gate, url: 'rtsp://127.0.0.1:8554/cam/0001'}]"
+    config.write_text(f"sites:\n  - {{name: harbour, {camera}}}\n")
+    result = hulta("config", "check", config)
+    assert (result.exit_code, "camera gate has the address 127.0.0.1" in result.output) == (0, True)
+    config.write_text(f"sites:\n  - {{name: harbour, networks: [127.0.0.0/8], {camera}}}\n")
+    assert "warning" not in hulta("config", "check", config).output
 
 
 def test_a_data_directory_that_may_not_be_used_is_a_sentence(config: Path) -> None:
