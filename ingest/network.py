@@ -35,9 +35,14 @@ async def resolve(host: str, port: int, networks: Sequence[str]) -> str:
             return address
     raise SourceError(
         GapReason.UNSUPPORTED,
-        f"{host} is {', '.join(addresses)}, which this site's cameras may not have",
+        f"{_named(host, addresses)}: the site's `networks` do not allow it",
         hint="list the camera's network under the site's `networks`",
     )
+
+
+def _named(host: str, addresses: Sequence[str]) -> str:
+    found = ", ".join(addresses)
+    return host if found == host else f"{host} is {found}"
 
 
 def allowed(address: str, networks: Sequence[str]) -> bool:

@@ -82,7 +82,7 @@ class Gate:
                 await self._app(scope, receive, send)
                 return
             refusal = problem(
-                403, "This address is not one of this host's", "Use http://127.0.0.1 or http://localhost."
+                403, "This address is not one of this host's", "Use 127.0.0.1 or localhost, with the same port."
             )
         elif self._accepts(headers.get(b"authorization", "")):
             await self._app(scope, receive, send)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from server.quantities import ListenAddress
 
 BACKLOG = 128
+TAKEN_HINT = "another program listens there: choose another port (`host.listen`, or `hulta demo --port`)"
 
 
 class ApiSocket:
@@ -33,7 +34,7 @@ class ApiSocket:
             self.socket.bind((self._address.host, self._address.port))
             self.socket.listen(BACKLOG)
         except OSError as error:
-            hint = "another program listens there: choose another port" if error.errno == errno.EADDRINUSE else ""
+            hint = TAKEN_HINT if error.errno == errno.EADDRINUSE else ""
             raise HultaError(f"cannot listen on {self._address}: {error.strerror}", hint=hint) from None
         self._held = True
         return self.socket
