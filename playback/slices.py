@@ -165,7 +165,8 @@ class FrameTimes:
             shown=len(needed),
             first_ticks=int(self._decode_ticks[first]),
             last_ticks=int(self._decode_ticks[stop - 1]),
-            end_ticks=int(self._decode_ends[stop - 1]),
+            # Without the frames before it that are not needed, the last one may be decoded long before it is shown.
+            end_ticks=max(int(self._decode_ends[stop - 1]), int(self._end_ticks[stop_frame - 1])),
             shown_ticks=int(self._ticks[first_frame]),
             shown_end_ticks=int(self._end_ticks[stop_frame - 1]),
             shown_us=int(self.wall_us[first_frame]),

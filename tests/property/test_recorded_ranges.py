@@ -118,3 +118,17 @@ def test_ranges_partition_what_was_recorded(tmp_path: Path, gop: int, b_frames: 
 
         check()
         runner.run(archive.close())
+
+
+def test_a_range_may_begin_with_the_last_picture_of_a_segment(tmp_path: Path) -> None:
+    """It was sent before the picture that is shown before it; without that one it once met the next segment's first."""
+    source = film(FRAMES, gop=30, b_frames=2, jitter_ticks=0)
+    with asyncio.Runner() as runner:
+        archive = runner.run(recorded(tmp_path, source))
+        frame_us = 40_000
+        for border_us in range(NOON_US + 30 * frame_us, NOON_US + FRAMES * frame_us, 30 * frame_us):
+            cut_us = border_us - frame_us - frame_us // 2
+            edges = [NOON_US, cut_us, NOON_US + 20_000_000]
+            found = [runner.run(pictures(archive, *pair)) for pair in pairwise(edges)]
+            assert [picture for part in found for picture in part] == list(source.pictures)
+        runner.run(archive.close())
