@@ -68,7 +68,7 @@ class GapLedger:
                 return
             self.close(at_us)
         begin_us = self._after_known(at_us)
-        for hole in self._holes(at_us, begin_us):
+        for hole in self._holes(max(at_us, self._first_us(begin_us)), begin_us):
             self._put(hole.start_us, hole.end_us, reason, detail)
         self._put(begin_us, None, reason, detail)
 
@@ -113,6 +113,12 @@ class GapLedger:
         """`at_us`, or where footage and closed gaps end if that is later."""
         known_us = self.known_until_us
         return at_us if known_us is None else max(at_us, known_us)
+
+    def _first_us(self, default_us: int) -> int:
+        """Where the first footage or gap begins; hosts that start in 1970 have nothing to declare before it."""
+        starts = [gap.start_us for gap in self.gaps[:1]]
+        starts += [interval.start_us for interval in self._footage[:1]]
+        return min(starts, default=default_us)
 
     def _holes(self, start_us: int, end_us: int) -> list[Interval]:
         declared = (Interval(gap.start_us, _end_us(gap)) for gap in self.gaps)

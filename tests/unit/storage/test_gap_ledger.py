@@ -48,6 +48,16 @@ def test_another_reason_ends_the_gap_that_is_open() -> None:
     assert shown(book) == [(10, 15, "stalled"), (15, None, "unreachable")]
 
 
+def test_a_clock_behind_the_beginning_of_the_stream_declares_nothing_before_it() -> None:
+    """A host without a battery starts in 1970: that is no gap of half a century."""
+    book = ledger(gap(0, 10), recorded=(footage(10, 20),))
+    book.start(at(-1_000_000), since_us=at(0), reason=GapReason.CRASH)
+    book.open(at(-999_000), GapReason.UNREACHABLE)
+    assert shown(book) == [(0, 10, "stalled"), (20, None, "unreachable")]
+    book.close(at(-998_000))
+    assert shown(book) == [(0, 10, "stalled")]
+
+
 def test_the_same_reason_goes_on_in_the_same_row() -> None:
     """Reconnecting in vain for an hour is one gap."""
     book = ledger(gap(10, None))
