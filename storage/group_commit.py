@@ -85,6 +85,10 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="hulta-commit", daemon=True)
         self._thread.start()
 
+    def lost(self, directory: Path) -> OSError | None:
+        """Why names in a directory cannot become durable any more."""
+        return self._lost_names.get(directory)
+
     def submit(self, ticket: Ticket) -> None:
         """Queue a ticket; its `done` is called in the event loop, after those of all earlier tickets."""
         if self._closing.is_set():

@@ -85,7 +85,14 @@ class SpoolRun:
 
     @property
     def failed(self) -> SpoolError | None:
-        """The error of the journal, or of all commits. A run that cannot tell what it sees should end, for another."""
+        """What keeps the whole run from recording. It should end, and another one begin with a directory of its own.
+
+        The journal's error (what is seen cannot be told), that of all commits, or that of the directory: no file in it,
+        and no stream, would ever be durable again.
+        """
+        lost = self._commit.lost(self.directory)
+        if lost is not None:
+            return SpoolError(f"{self.directory}: names in it are not durable: {lost.strerror or lost}")
         return self._journal.error or self._commit.broken
 
     def open_segment(self, identity: SegmentIdentity, init: bytes) -> SpoolSegment:

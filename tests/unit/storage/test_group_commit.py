@@ -267,6 +267,23 @@ async def test_a_lost_run_directory_takes_no_new_streams(tmp_path: Path, seam: F
     await run.close(at_us=9)
 
 
+async def test_a_run_whose_directory_is_lost_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would refuse each file of each stream until somebody restarts it; another run has another directory."""
+    run = _create(tmp_path)
+    real = files.sync_directory
+
+    def refuse(path: Path) -> None:
+        if path == run.directory:
+            raise OSError(errno.EIO, "refused")
+        real(path)
+
+    monkeypatch.setattr(files, "sync_directory", refuse)
+    announced = Announcements()
+    assert isinstance(await announced.appended(run.open_segment(identity(), INIT), "first"), SpoolError)
+    assert "not durable" in str(run.failed)
+    await run.close(at_us=9)
+
+
 async def test_pending_bytes_count_what_waits(tmp_path: Path) -> None:
     """What is queued is accounted for until it is settled, for the run and for the segment."""
     run = _create(tmp_path)
