@@ -235,6 +235,7 @@ class Recorder:
         elif self._pending_bytes > PENDING_LIMIT_BYTES:
             self._blocked = True
             self._stop_recording(GapReason.DISK_ERROR, "the spool disk does not keep up")
+            self._enter("failed", GapReason.DISK_ERROR, "the spool disk does not keep up")
 
     def _await_sync(self, now_us: int) -> None:
         """Units come that nothing can begin with.
@@ -367,6 +368,7 @@ class Recorder:
             self._file = None
             self._segmenter.abandon()
             self._disk_failed = True
+            self._enter("failed", reason, str(error))
         if self._gap is reason:
             return  # the gap that the first lost fragment of this file opened
         self._open_gap(commit.wall_us, reason, str(error))

@@ -177,6 +177,7 @@ def test_a_disk_that_stays_full_is_one_gap_and_few_words(rig: _Rig) -> None:
                 done(_full())
     assert len(rig.spool.files) > 40
     assert len(rig.spool.notes) == noted + 1
+    assert [rig.recorder.state()[name] for name in ("state", "reason")] == ["failed", "spool_full"]
     full_until_us = rig.clock.wall_us()
     rig.feed(60)
     for done in rig.spool.files[-1].waiting:
@@ -245,6 +246,7 @@ def test_a_disk_that_does_not_keep_up_costs_declared_time_not_memory(
     start_us = rig.clock.wall_us()
     rig.feed(200)
     assert rig.recorder.state()["pending_bytes"] < 8_000
+    assert [rig.recorder.state()[name] for name in ("state", "reason")] == ["failed", "disk_error"]
     (stalled,) = rig.spool.files
     for done in stalled.waiting:
         done(None)
