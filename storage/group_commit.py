@@ -189,12 +189,14 @@ class GroupCommit:
         for directory, error in zip(directories, self._on_pool(_sync_directory, directories), strict=True):
             if error is not None:
                 self._lose(directory, waiting[directory], error)
+        # Only one file makes the stream's directory, but the names of all that came with it hang on that directory's.
+        for file in {file: None for files_of_it in waiting.values() for file in files_of_it}:
+            self._refuse_lost(file, file.path.parent)
 
     def _lose(self, directory: Path, dependants: list[CommitFile], error: OSError) -> None:
         self._lost_names[directory] = error
         for file in dependants:
             self._lost_names[file.path.parent] = error
-            file.fail(error)
 
 
 def _datasync(file: CommitFile) -> None:

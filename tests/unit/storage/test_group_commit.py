@@ -267,6 +267,21 @@ async def test_a_lost_run_directory_takes_no_new_streams(tmp_path: Path, seam: F
     await run.close(at_us=9)
 
 
+async def test_all_that_came_with_a_lost_directory_is_lost(tmp_path: Path, seam: FileSeam) -> None:
+    """Two files of a new stream in one round: the run's directory fails, and with the stream's name both are gone."""
+    run = _create(tmp_path)
+    announced = Announcements()
+    seam.fail("sync_directory", layout.run_name(RUN), errno.EIO)
+    run.note(journal.clock_step(at_us=1, step_us=1), lambda error: announced.add("note", error))
+    await announced.wait("note")  # the pause before the next round has begun: what is queued now is in that one
+    for sequence in range(2):
+        segment = run.open_segment(identity(sequence), INIT)
+        segment.append([b"x"], lambda error, name=str(sequence): announced.add(name, error))
+    assert isinstance(await announced.wait("0"), SpoolError)
+    assert isinstance(await announced.wait("1"), SpoolError)
+    await run.close(at_us=9)
+
+
 async def test_a_run_whose_directory_is_lost_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would refuse each file of each stream until somebody restarts it; another run has another directory."""
     run = _create(tmp_path)
