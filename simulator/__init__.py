@@ -3,10 +3,12 @@
     options      what can be asked for, checked
     simulator    Simulator (in-process), simulate, run: puts the parts below together
 
-    rtsp_server  the listening socket        connection  one client's requests      guard        the login
-    description  SDP                         session     one reader of one camera   rtp_stream   its packets
+    rtsp_server  who is connected            door        a listening address        connection   one client's requests
+    description  SDP                         guard       the login                  session      one reader of a camera
+    rtp_stream   numbers a session's packets carrier     how they get to the reader seed         chance that repeats
     camera       frames to all who watch     pacer       when each frame goes out   clock        the cameras' time
 
+    studio       which source each camera gets
     source       what a camera sends: access units, packetized once     timetable  when each of them is due
     live         pictures drawn and encoded as time goes by             picture    the drawing      encoder  libx264
     reel         prepared frames that repeat: loops (generated) or film (a file's own frames, untouched)
@@ -15,7 +17,7 @@
     sent_log     what was sent, written outside of the system under test
 
 A frame's way: the pacer fires the camera, its source delivers an access unit as RTP payloads, the camera adds the mark
-and hands the frame to each session, which numbers the packets and writes them in one piece.
+and hands the frame to each session; its carrier has the packets numbered and sends them, over TCP in one piece.
 
 Kept in mind
   1. A camera is a pure function of the wall clock: after a restart it goes on as if it had never stopped.
@@ -27,8 +29,8 @@ Not here: faults. They will go where the thing they spoil is made: `connection` 
 (packets), `camera` (frames), `timetable` (time).
 """
 
-from simulator.options import Credentials, SimulatorOptions
+from simulator.options import CameraOptions, Credentials, SimulatorOptions
 from simulator.sent_log import SentFrame
 from simulator.simulator import Simulator, run, simulate
 
-__all__ = ["Credentials", "SentFrame", "Simulator", "SimulatorOptions", "run", "simulate"]
+__all__ = ["CameraOptions", "Credentials", "SentFrame", "Simulator", "SimulatorOptions", "run", "simulate"]

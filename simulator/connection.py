@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from media.errors import RtspError
 from media.interleaved import InterleavedReader
 from media.rtsp import Headers, Request, Response, Transport, parse_session, parse_transports
+from simulator.carrier import InterleavedCarrier
 from simulator.description import TRACK, describe
 from simulator.guard import Guard
 from simulator.session import Session
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator.camera import Camera
+    from simulator.carrier import Carrier
+    from simulator.door import Door
     from simulator.rtsp_server import RtspServer
 
 log = logging.getLogger(__name__)
@@ -35,10 +38,13 @@ _REASONS = {
 
 
 class RtspConnection(asyncio.BufferedProtocol):
-    """Serves one client. At most one session at a time, over this connection."""
+    """Serves one client. At most one session at a time, and it ends with this connection."""
 
-    def __init__(self, server: RtspServer) -> None:
+    def __init__(self, server: RtspServer, door: Door) -> None:
         self._server = server
+        self._door = door
+        self.camera_name = next(iter(door.names)) if len(door.names) == 1 else ""
+        """The camera it is about; empty until a request names one, where cameras share an address."""
         self._guard = Guard(server.options.credentials)
         self._reader = InterleavedReader(self._hear_packet, self._hear_message)
         self._transport: asyncio.Transport
@@ -67,7 +73,7 @@ class RtspConnection(asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The client has gone, or was sent away."""
         del error
-        self._server.connections.discard(self)
+        self._server.left(self)
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         self._end_session()
@@ -109,6 +115,10 @@ class RtspConnection(asyncio.BufferedProtocol):
     def _hear_message(self, message: Request | Response) -> None:
         if isinstance(message, Response):
             return  # a simulated camera asks nothing
+        self.camera_name = self._asked_for(message.url) or self.camera_name
+        if self._door.turns_away(self.camera_name):
+            self.abort()
+            return
         response = self._answer(message)
         cseq = message.headers.get("CSeq")
         fields = [] if cseq is None else [("CSeq", cseq)]
@@ -150,11 +160,12 @@ class RtspConnection(asyncio.BufferedProtocol):
             return _response(404)
         if self._session is not None:
             return _response(455)  # there is one track, and it is set up
-        channel = _choose_channel(parse_transports(request.headers.get("Transport", "")))
-        if channel is None:
+        carrier = self._choose_carrier(parse_transports(request.headers.get("Transport", "")))
+        if carrier is None:
             return _response(461)
-        self._session = session = Session(camera, channel, self._server.next_session(), self.write)
-        transport = f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1};ssrc={session.stream.ssrc:08X}"
+        stream = self._server.next_stream(camera.name)
+        self._session = session = Session(camera, self._server.next_session(), stream, carrier)
+        transport = f"{carrier.transport};ssrc={stream.ssrc:08X}"
         timeout = f"{session.identifier};timeout={self._server.options.session_timeout_s}"
         return _response(200, ("Transport", transport), ("Session", timeout))
 
@@ -191,9 +202,21 @@ class RtspConnection(asyncio.BufferedProtocol):
         host, port = self._transport.get_extra_info("peername", ("unknown", 0))[:2]
         return f"{host}:{port}"
 
+    def _asked_for(self, url: str) -> str | None:
+        """The name of the camera that a URL is about; None if it does not answer at this address."""
+        name = unquote(urlsplit(url).path).strip("/").removesuffix("/" + TRACK)
+        return name if name in self._door.names else None
+
     def _camera(self, url: str) -> Camera | None:
-        name = urlsplit(url).path.strip("/").removesuffix("/" + TRACK)
-        return self._server.cameras.get(name)
+        name = self._asked_for(url)
+        return None if name is None else self._server.cameras[name]
+
+    def _choose_carrier(self, transports: tuple[Transport, ...]) -> Carrier | None:
+        """The way of the first specification that we can serve. None: 461."""
+        for transport in transports:
+            if transport.tcp:
+                return InterleavedCarrier((transport.interleaved or (0, 1))[0], self.write)
+        return None
 
     def _is_ours(self, request: Request) -> bool:
         header = request.headers.get("Session", "")
@@ -217,11 +240,3 @@ class RtspConnection(asyncio.BufferedProtocol):
 
 def _response(status: int, *fields: tuple[str, str], body: bytes = b"") -> Response:
     return Response(status=status, reason=_REASONS[status], headers=Headers(fields), body=body)
-
-
-def _choose_channel(transports: tuple[Transport, ...]) -> int | None:
-    """The RTP channel of the first specification we can serve: interleaved on this connection. None: 461."""
-    for transport in transports:
-        if transport.tcp:
-            return (transport.interleaved or (0, 1))[0]
-    return None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from simulator.options import SimulatorOptions
+    from simulator.options import Kind
 
 
 class LiveSource:
@@ -28,16 +28,16 @@ class LiveSource:
     first; once a second of them is waiting, the next are left out, as a camera does.
     """
 
-    def __init__(self, options: SimulatorOptions, name: str, phase_us: int, workers: Executor) -> None:
+    def __init__(self, kind: Kind, name: str, phase_us: int, workers: Executor) -> None:
         """Encodes one picture to learn the parameter sets: some milliseconds, not for the event loop."""
-        self.timetable = Timetable(steady_lap(options.fps), phase_us)
+        self.timetable = Timetable(steady_lap(kind.fps), phase_us)
         self._picture = Picture(name)
-        self._encoder = Encoder(width=WIDTH, height=HEIGHT, fps=options.fps, bitrate_bps=options.bitrate_bps)
-        self._gop_frames = options.gop_frames
+        self._encoder = Encoder(width=WIDTH, height=HEIGHT, fps=kind.fps, bitrate_bps=kind.bitrate_bps)
+        self._gop_frames = kind.gop_frames
         self._gop = -1
         self._workers = workers
         self._waiting: deque[tuple[int, Callable[[int, CodedFrame], None]]] = deque()
-        self._waiting_max = options.fps
+        self._waiting_max = kind.fps
         self._busy = False
         parameters = ParameterSets.from_nals(self._encoder.encode(self._picture.render(0), sync=True))
         if parameters is None:

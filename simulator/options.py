@@ -43,45 +43,91 @@ class Credentials:
         return f"Credentials({', '.join(self.schemes)})"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Kind:
+    """What a camera sends. Cameras of one kind can share what is encoded. Wrong values raise ConfigError."""
+
+    bitrate_bps: int = 4_000_000
+    fps: int = 25
+    gop_us: int = 1_000_000
+    b_frames: bool = False
+
+    def __post_init__(self) -> None:
+        _check("bitrate", self.bitrate_bps, 100_000, 50_000_000)
+        _check("fps", self.fps, 1, 120)
+        _check("gop (in microseconds)", self.gop_us, 1_000_000 // self.fps, MAX_GOP_US)
+
+    @property
+    def gop_frames(self) -> int:
+        """The distance of sync samples in frames."""
+        return max(1, self.gop_us * self.fps // 1_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraOptions(Kind):
+    """One camera. Its name is the path of its URL; `site` is where it hangs."""
+
+    name: str
+    site: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """What it has in common with others."""
+        return Kind(bitrate_bps=self.bitrate_bps, fps=self.fps, gop_us=self.gop_us, b_frames=self.b_frames)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorOptions:
-    """A set of cameras that are alike. Wrong values raise ConfigError with the field's name.
+    """A fleet, or that many cameras that are alike. Wrong values raise ConfigError with the field's name.
 
     `file` loops that file's own frames instead of generated ones; `oracle` then adds the mark (simulator/oracle.py) to
     them, which generated frames always carry. `port` 0 takes any free one. `queue_bytes` is how much may wait for a
-    slow reader before it is dropped.
+    slow reader before it is dropped. With a `fleet`, `cameras` and what describes them is left aside, and so is `host`:
+    each camera has a loopback address of its own. Everything that looks random follows from `seed`.
     """
 
     cameras: int = 1
+    fleet: tuple[CameraOptions, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8554
     bitrate_bps: int = 4_000_000
     fps: int = 25
     gop_us: int = 1_000_000
+    b_frames: bool = False
     file: Path | None = None
     oracle: bool = False
     credentials: Credentials | None = None
     sent_log: Path | None = None
     session_timeout_s: int = 60
     queue_bytes: int = 8 << 20
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        _check("cameras", self.cameras, 1, MAX_CAMERAS)
+        _check("cameras", len(self.fleet) or self.cameras, 1, MAX_CAMERAS)
         _check("port", self.port, 0, 65_535)
-        _check("bitrate", self.bitrate_bps, 100_000, 50_000_000)
-        _check("fps", self.fps, 1, 120)
-        if self.file is None:
-            _check(f"bitrate at {self.fps} fps", self.bitrate_bps, 100_000, self.fps * MAX_PICTURE_BITS)
-        _check("gop (in microseconds)", self.gop_us, 1_000_000 // self.fps, MAX_GOP_US)
+        for kind in {camera.kind for camera in self.lineup}:
+            if self.file is None:
+                _check(f"bitrate at {kind.fps} fps", kind.bitrate_bps, 100_000, kind.fps * MAX_PICTURE_BITS)
         _check("session timeout (in seconds)", self.session_timeout_s, 1, 86_400)
         _check("queue (in bytes)", self.queue_bytes, 64 << 10, 1 << 30)
         if self.file is not None and not self.file.is_file():
             raise ConfigError(f"simulator file {self.file}: no such file")
 
     @property
-    def gop_frames(self) -> int:
-        """The distance of sync samples in frames."""
-        return max(1, self.gop_us * self.fps // 1_000_000)
+    def lineup(self) -> tuple[CameraOptions, ...]:
+        """Every camera: the fleet, or numbered ones that are alike."""
+        if self.fleet:
+            return self.fleet
+        return tuple(
+            CameraOptions(
+                name=f"cam/{number:04d}",
+                bitrate_bps=self.bitrate_bps,
+                fps=self.fps,
+                gop_us=self.gop_us,
+                b_frames=self.b_frames,
+            )
+            for number in range(1, self.cameras + 1)
+        )
 
 
 def parse_bitrate(text: str) -> int:

@@ -5,7 +5,6 @@ Payloads are shared by all sessions; only what stands before each is made here, 
 
 from __future__ import annotations
 
-import secrets
 import struct
 from typing import TYPE_CHECKING
 
@@ -15,37 +14,38 @@ from simulator.timetable import RTP_CLOCK_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from random import Random
 
 PAYLOAD_TYPE = 96
 
 # "$", channel, length (RFC 2326 10.12) and the RTP header (RFC 3550 5.1) in one pack: two calls per packet instead
 # of one would cost 2 % of a core at 220 cameras. A template patched by numpy is slower below 15 packets a frame.
 _PREFIX = struct.Struct(">BBHBBHII")
+_HEADER = struct.Struct(">BBHII")
 _VERSION_2 = 0x80
 _MARKER = 0x80
 _NTP_EPOCH_S = 2_208_988_800  # 1900-01-01 to 1970-01-01
 
 
 class RtpStream:
-    """Numbers the packets of one session, sent on `channel` (RTP) and the next one (RTCP)."""
+    """Numbers the packets of one session. Where they start is left to `random`, as RFC 3550 5.1 wants it."""
 
-    def __init__(self, channel: int) -> None:
-        self._channel = channel
-        self.ssrc = secrets.randbits(32)
+    def __init__(self, random: Random) -> None:
+        self.ssrc = random.getrandbits(32)
         # Clients take 0 and 1 in RTP-Info for "unknown": cameras write them that do not know their own numbers.
-        self.sequence = 2 + secrets.randbelow(0x10000 - 2)
+        self.sequence = 2 + random.randrange(0x10000 - 2)
         """Of the next packet."""
-        self._timestamp_offset = secrets.randbits(32)
+        self.timestamp_offset = random.getrandbits(32)
         self._packets = 0
         self._octets = 0
 
     def timestamp(self, rtp_ticks: int) -> int:
         """The 32-bit timestamp of an instant on the camera's 90 kHz clock."""
-        return (rtp_ticks + self._timestamp_offset) & 0xFFFFFFFF
+        return (rtp_ticks + self.timestamp_offset) & 0xFFFFFFFF
 
-    def interleave(self, payloads: Sequence[bytes], rtp_ticks: int) -> bytes:
-        """All packets of one access unit as they go onto the connection; the last one has the marker."""
-        channel, ssrc, sequence, pack = self._channel, self.ssrc, self.sequence, _PREFIX.pack
+    def interleave(self, channel: int, payloads: Sequence[bytes], rtp_ticks: int) -> bytes:
+        """All packets of one access unit as they go onto an RTSP connection; the last one has the marker."""
+        ssrc, sequence, pack = self.ssrc, self.sequence, _PREFIX.pack
         timestamp = self.timestamp(rtp_ticks)
         kind = PAYLOAD_TYPE
         last = len(payloads) - 1
@@ -63,10 +63,31 @@ class RtpStream:
         self._octets += octets
         return b"".join(parts)
 
+    def packets(self, payloads: Sequence[bytes], rtp_ticks: int) -> list[bytes]:
+        """The same packets one by one, each without its length before it."""
+        ssrc, sequence, pack = self.ssrc, self.sequence, _HEADER.pack
+        timestamp = self.timestamp(rtp_ticks)
+        last = len(payloads) - 1
+        packets = [
+            pack(
+                _VERSION_2,
+                PAYLOAD_TYPE if index < last else PAYLOAD_TYPE | _MARKER,
+                (sequence + index) & 0xFFFF,
+                timestamp,
+                ssrc,
+            )
+            + payload
+            for index, payload in enumerate(payloads)
+        ]
+        self.sequence = (sequence + len(payloads)) & 0xFFFF
+        self._packets += len(payloads)
+        self._octets += sum(map(len, payloads))
+        return packets
+
     def report(self, wall_us: int, rtp_ticks: int) -> bytes:
-        """A sender report that ties the wall clock to the RTP clock, ready for the connection."""
+        """A sender report that ties the wall clock to the RTP clock: an RTCP packet."""
         seconds, rest_us = divmod(wall_us, 1_000_000)
-        packet = build_sender_report(
+        return build_sender_report(
             SenderReport(
                 ssrc=self.ssrc,
                 ntp=(seconds + _NTP_EPOCH_S) << 32 | (rest_us << 32) // 1_000_000,
@@ -76,7 +97,6 @@ class RtpStream:
             ),
             cname="simulator",
         )
-        return struct.pack(">BBH", FRAME_MARK, self._channel + 1, len(packet)) + packet
 
 
 def rtp_duration(microseconds: int) -> int:

@@ -5,27 +5,30 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from simulator.rtp_stream import RtpStream, rtp_duration
+from simulator.rtp_stream import rtp_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from simulator.camera import Camera, Departure
+    from simulator.carrier import Carrier
+    from simulator.rtp_stream import RtpStream
 
 REPORT_INTERVAL_US = 5_000_000
 """RFC 3550 6.2: the usual minimum between two sender reports. The first goes out with the first frame."""
 
 
 class Session:
-    """Takes a camera's frames from a sync sample on, and writes them in one piece each."""
+    """Takes a camera's frames from a sync sample on, and hands them to its carrier.
 
-    def __init__(self, camera: Camera, channel: int, number: int, write: Callable[[bytes], None]) -> None:
+    `number` tells it from all others, across restarts too.
+    """
+
+    def __init__(self, camera: Camera, number: int, stream: RtpStream, carrier: Carrier) -> None:
         self.camera = camera
         self.number = number
         self.identifier = secrets.token_hex(8)
-        self.stream = RtpStream(channel)
+        self.stream = stream
+        self.carrier = carrier
         self.playing = False
-        self._write = write
         self._first = 0
         self._started = False
         self._next_report_us = 0
@@ -40,6 +43,7 @@ class Session:
         """End; the camera sends nothing more."""
         self.playing = False
         self.camera.stop(self)
+        self.carrier.close()
 
     def wants(self, number: int, *, sync: bool) -> bool:
         """Everything from the first sync sample on."""
@@ -47,10 +51,9 @@ class Session:
         return self._started
 
     def send(self, departure: Departure) -> None:
-        """One write per frame; every few seconds a sender report goes in front."""
-        buffer = self.stream.interleave(departure.payloads, departure.rtp_ticks)
+        """One delivery per frame; every few seconds a sender report goes in front."""
         if departure.sent_us >= self._next_report_us:
             self._next_report_us = departure.sent_us + REPORT_INTERVAL_US
             ahead = rtp_duration(departure.sent_us - departure.presented_us)
-            buffer = self.stream.report(departure.sent_us, departure.rtp_ticks + ahead) + buffer
-        self._write(buffer)
+            self.carrier.control(self.stream.report(departure.sent_us, departure.rtp_ticks + ahead))
+        self.carrier.deliver(self.stream, departure.payloads, departure.rtp_ticks)

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from simulator.live import LiveSource
-from simulator.options import SimulatorOptions
+from simulator.options import Kind
 from simulator.source import CodedFrame
 
-OPTIONS = SimulatorOptions(fps=5, gop_us=2_000_000, bitrate_bps=500_000)
+OPTIONS = Kind(fps=5, gop_us=2_000_000, bitrate_bps=500_000)
 
 
 class Taker:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from media.errors import ConfigError
-from simulator.options import Credentials, SimulatorOptions, parse_bitrate, parse_duration_us
+from simulator.options import Credentials, Kind, SimulatorOptions, parse_bitrate, parse_duration_us
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_the_gop_is_counted_in_frames() -> None:
     """Half a second at 25 frames a second is 12 frames, and never none."""
-    assert SimulatorOptions(fps=25, gop_us=500_000).gop_frames == 12
-    assert SimulatorOptions(fps=25, gop_us=40_000).gop_frames == 1
+    assert Kind(fps=25, gop_us=500_000).gop_frames == 12
+    assert Kind(fps=25, gop_us=40_000).gop_frames == 1
 
 
 def test_a_login_that_no_client_could_send_is_refused() -> None:

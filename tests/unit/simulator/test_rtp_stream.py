@@ -6,6 +6,7 @@ from media.interleaved import InterleavedReader
 from media.rtcp import parse_sender_report
 from media.rtp import write_header
 from simulator.rtp_stream import PAYLOAD_TYPE, RtpStream
+from simulator.seed import chance
 
 
 def _packets(buffer: bytes) -> list[tuple[int, bytes]]:
@@ -21,36 +22,61 @@ def _packets(buffer: bytes) -> list[tuple[int, bytes]]:
 
 def test_one_buffer_holds_all_packets_of_a_frame() -> None:
     """Numbered in order, with one timestamp, and the marker on the last."""
-    stream = RtpStream(4)
+    stream = RtpStream(chance(0, "a"))
     first = stream.sequence = 0xFFFF
     timestamp = stream.timestamp(1234)
     expected = [
         (4, write_header(first + index, timestamp, stream.ssrc, PAYLOAD_TYPE, marker=index == 2) + payload)
         for index, payload in enumerate((b"\x67a", b"\x68b", b"\x65c"))
     ]
-    assert _packets(stream.interleave((b"\x67a", b"\x68b", b"\x65c"), 1234)) == expected
+    assert _packets(stream.interleave(4, (b"\x67a", b"\x68b", b"\x65c"), 1234)) == expected
     assert stream.sequence == 2
 
 
 def test_the_report_ties_the_rtp_clock_to_utc() -> None:
-    """And counts what was sent, on the channel after that of the packets."""
-    stream = RtpStream(0)
-    stream.interleave((b"\x65" * 100, b"\x65" * 50), 0)
-    ((channel, packet),) = _packets(stream.report(1_795_423_943_500_000, 90_000))
+    """And counts what was sent."""
+    stream = RtpStream(chance(0, "a"))
+    stream.interleave(4, (b"\x65" * 100, b"\x65" * 50), 0)
+    packet = stream.report(1_795_423_943_500_000, 90_000)
     report = parse_sender_report(packet, 0, len(packet))
     assert report is not None
-    assert (channel, report.ssrc, report.packets, report.octets) == (1, stream.ssrc, 2, 150)
+    assert (report.ssrc, report.packets, report.octets) == (stream.ssrc, 2, 150)
     assert report.rtp_timestamp == stream.timestamp(90_000)
     assert report.ntp == ((1_795_423_943 + 2_208_988_800) << 32) + (1 << 31)
 
 
 def test_two_sessions_are_numbered_on_their_own() -> None:
     """As with cameras: a reader cannot rely on what another one saw."""
-    one, two = RtpStream(0), RtpStream(0)
+    one, two = RtpStream(chance(0, "a")), RtpStream(chance(0, "b"))
     assert (one.ssrc, one.sequence, one.timestamp(0)) != (two.ssrc, two.sequence, two.timestamp(0))
 
 
 def test_timestamps_take_32_bits() -> None:
     """Ticks since 1970 have many more."""
-    stream = RtpStream(0)
+    stream = RtpStream(chance(0, "a"))
     assert stream.timestamp(1 << 47) == stream.timestamp(0) < 1 << 32
+
+
+def test_packets_one_by_one_are_those_of_the_buffer() -> None:
+    """Whichever way they go, they have the same numbers, and both count for the report."""
+    payloads = (b"\x67a", b"\x68b", b"\x65c" * 400)
+    whole, single = RtpStream(chance(0, "a")), RtpStream(chance(0, "a"))
+    for stream in (whole, single):
+        stream.sequence = 0xFFFE
+    for ticks in (1234, 4834):
+        assert single.packets(payloads, ticks) == [
+            packet for _, packet in _packets(whole.interleave(0, payloads, ticks))
+        ]
+    assert single.sequence == whole.sequence == 4
+    assert single.report(0, 0) == whole.report(0, 0)
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    """So that a storm can be repeated; another seed, camera or session has others."""
+
+    def start(seed: int, *what: str | int) -> tuple[int, int, int]:
+        stream = RtpStream(chance(seed, *what))
+        return stream.ssrc, stream.sequence, stream.timestamp(0)
+
+    assert start(7, "a", 1) == start(7, "a", 1)
+    assert len({start(7, "a", 1), start(8, "a", 1), start(7, "b", 1), start(7, "a", 2)}) == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -94,6 +95,7 @@ async def test_simulate_announces_and_runs_until_cancelled() -> None:
 async def test_a_port_in_use_is_named() -> None:
     """Not a traceback: someone else listens there."""
     async with Simulator(QUICK) as simulator:
-        with pytest.raises(ConfigError, match=f"127.0.0.1:{simulator.port}"):
-            async with Simulator(SimulatorOptions(port=simulator.port, bitrate_bps=500_000)):
+        port = urlsplit(simulator.urls[0]).port or 0
+        with pytest.raises(ConfigError, match=f"127.0.0.1:{port}"):
+            async with Simulator(SimulatorOptions(port=port, bitrate_bps=500_000)):
                 pytest.fail("two simulators listen on one port")
