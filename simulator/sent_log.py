@@ -1,6 +1,8 @@
 """What was sent: the S of the oracle, written outside of the system under test.
 
-One line per frame and session: camera, session, frame number, microseconds UTC, CRC-32, and `sync` or `-`.
+One line per frame and session: camera, session, frame number, microseconds UTC, CRC-32, and `sync` or `-`. A `!` after
+the last word says that a fault spoiled the frame: a packet of it was lost, reordered or cut off, or it cannot be
+decoded with what the camera says about itself. Such a frame need not come back.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ class SentFrame(NamedTuple):
     sent_us: int
     crc32: int
     sync: bool
+    spoiled: bool = False
+    """Not sent whole, in order and decodable as described, on purpose."""
 
 
 class SentLog:
@@ -32,7 +36,7 @@ class SentLog:
 
     def __call__(self, sent: SentFrame) -> None:
         """Note one frame."""
-        kind = "sync" if sent.sync else "-"
+        kind = ("sync" if sent.sync else "-") + ("!" if sent.spoiled else "")
         line = f"{sent.camera} {sent.session} {sent.frame} {sent.sent_us} {sent.crc32:08x} {kind}\n"
         self._file.write(line.encode())
 
@@ -50,4 +54,12 @@ def read_sent_log(path: Path) -> Iterator[SentFrame]:
     for line in path.read_bytes().splitlines(keepends=True):
         if line.endswith(b"\n"):
             camera, session, frame, sent_us, crc32, kind = line.decode().split()
-            yield SentFrame(camera, int(session), int(frame), int(sent_us), int(crc32, 16), kind == "sync")
+            yield SentFrame(
+                camera,
+                int(session),
+                int(frame),
+                int(sent_us),
+                int(crc32, 16),
+                sync=kind.rstrip("!") == "sync",
+                spoiled=kind.endswith("!"),
+            )
