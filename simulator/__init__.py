@@ -16,6 +16,11 @@
     oracle       the mark in every generated access unit that lets a test recognise it anywhere
     sent_log     what was sent, written outside of the system under test
 
+    faults       what can be wrong: the catalogue           fault_parameters  what may be written for it
+    script       scripts and flags as people write them     steps             faults on a time line, pure
+    fault_log    what was wrong and when
+    packet_faults, frame_faults, trickle, crystal   what a fault does to packets, access units, an uplink, a clock: pure
+
 A frame's way: the pacer fires the camera, its source delivers an access unit as RTP payloads, the camera adds the mark
 and hands the frame to each session; its carrier has the packets numbered and sends them, over TCP in one piece.
 
@@ -25,8 +30,7 @@ Kept in mind
   3. Cameras behave like cameras: own RTP numbers per session, sender reports, timeouts, 461 for what they cannot do.
   4. It knows `media` and nothing else of the product: what it tests must not be what it is made of.
 
-Not here: faults. They will go where the thing they spoil is made: `connection` (requests), `session` and `rtp_stream`
-(packets), `camera` (frames), `timetable` (time).
+Faults are not for the frame's way: a camera that is well tests one attribute a frame.
 """
 
 from simulator.options import CameraOptions, Credentials, SimulatorOptions
