@@ -63,6 +63,19 @@ class Transport:
         return rtp, rtcp
 
     @property
+    def client_port(self) -> tuple[int, int] | None:
+        """Where a client wants RTP and RTCP over UDP. `RtspError` unless they are two ports, or one for RTP alone."""
+        value = self.get("client_port")
+        if value is None:
+            return None
+        first, dash, second = value.partition("-")
+        rtp = parse_integer(first)
+        rtcp = parse_integer(second) if dash else (None if rtp is None else rtp + 1)
+        if rtp is None or rtcp is None or not 0 < rtp < 1 << 16 or not 0 < rtcp < 1 << 16 or rtp == rtcp:
+            raise RtspError(f"client ports {value[:20]!r} are not two ports")
+        return rtp, rtcp
+
+    @property
     def ssrc(self) -> int | None:
         """The promised SSRC, in hexadecimal with 1 to 8 digits and perhaps blanks (quirks S9 S10)."""
         return _parse_hexadecimal(self.get("ssrc"))

@@ -5,7 +5,8 @@
 
     rtsp_server  who is connected            door        a listening address        connection   one client's requests
     description  SDP                         guard       the login                  session      one reader of a camera
-    rtp_stream   numbers a session's packets carrier     how they get to the reader seed         chance that repeats
+    rtp_stream   numbers a session's packets carrier     how they travel: TCP       udp_carrier  and as datagrams
+    seed         chance that can be repeated
     camera       frames to all who watch     pacer       when each frame goes out   clock        the cameras' time
 
     studio       which source each camera gets
@@ -27,7 +28,8 @@ and hands the frame to each session; its carrier has the packets numbered and se
 Kept in mind
   1. A camera is a pure function of the wall clock: after a restart it goes on as if it had never stopped.
   2. Frames are encoded and packetized once, whoever watches. Nobody watching costs nothing.
-  3. Cameras behave like cameras: own RTP numbers per session, sender reports, timeouts, 461 for what they cannot do.
+  3. Cameras behave like cameras: own RTP numbers per session, sender reports, timeouts, 461 for what they cannot do,
+     nothing to anyone who did not ask.
   4. It knows `media` and nothing else of the product: what it tests must not be what it is made of.
 
 Faults are not for the frame's way: a camera that is well tests one attribute a frame.

@@ -14,8 +14,10 @@ from simulator.carrier import InterleavedCarrier
 from simulator.description import TRACK, describe
 from simulator.guard import Guard
 from simulator.session import Session
+from simulator.udp_carrier import LEAST_PORT, UdpCarrier
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from simulator.camera import Camera
@@ -34,6 +36,7 @@ _REASONS = {
     455: "Method Not Valid in This State",
     461: "Unsupported Transport",
     501: "Not Implemented",
+    503: "Service Unavailable",
 }
 
 
@@ -67,7 +70,7 @@ class RtspConnection(asyncio.BufferedProtocol):
         """A client has come."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
         self._server.connections.add(self)
-        self._heard_s = asyncio.get_running_loop().time()
+        self._hear()
         self._watch_idle()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -85,7 +88,7 @@ class RtspConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come: requests, and the reader's own RTCP."""
-        self._heard_s = asyncio.get_running_loop().time()
+        self._hear()
         try:
             self._reader.received(nbytes)
         except RtspError as error:
@@ -108,6 +111,10 @@ class RtspConnection(asyncio.BufferedProtocol):
         self._end_session()
 
     # Requests
+
+    def _hear(self) -> None:
+        """The client lives."""
+        self._heard_s = asyncio.get_running_loop().time()
 
     def _hear_packet(self, channel: int, buffer: bytearray, start: int, end: int) -> None:
         """Receiver reports: all they tell a camera is that its client lives."""
@@ -160,7 +167,12 @@ class RtspConnection(asyncio.BufferedProtocol):
             return _response(404)
         if self._session is not None:
             return _response(455)  # there is one track, and it is set up
-        carrier = self._choose_carrier(parse_transports(request.headers.get("Transport", "")))
+        transports = parse_transports(request.headers.get("Transport", ""))
+        try:
+            carrier = self._choose_carrier(transports)
+        except OSError as error:
+            log.warning("client %s: no port for its packets: %s", self._peer, error)
+            return _response(503)
         if carrier is None:
             return _response(461)
         stream = self._server.next_stream(camera.name)
@@ -212,11 +224,22 @@ class RtspConnection(asyncio.BufferedProtocol):
         return None if name is None else self._server.cameras[name]
 
     def _choose_carrier(self, transports: tuple[Transport, ...]) -> Carrier | None:
-        """The way of the first specification that we can serve. None: 461."""
+        """The way of the first specification that we can serve. None: 461. OSError if there is no port left."""
         for transport in transports:
             if transport.tcp:
                 return InterleavedCarrier((transport.interleaved or (0, 1))[0], self.write)
+            ports = transport.client_port
+            if ports and self._may_send_to(transport, ports):
+                connection: socket.socket = self._transport.get_extra_info("socket")
+                local, peer = connection.getsockname()[0], connection.getpeername()[0]
+                return UdpCarrier(connection.family, local, peer, ports, self._hear)
         return None
+
+    def _may_send_to(self, transport: Transport, ports: tuple[int, int]) -> bool:
+        """Unicast to where the request came from, and not to its services: we are nobody's weapon."""
+        at_home = transport.get("destination") in {None, "", self._transport.get_extra_info("peername")[0]}
+        unicast = transport.protocol.upper() in {"RTP/AVP", "RTP/AVP/UDP"} and "multicast" not in transport
+        return at_home and unicast and min(ports) >= LEAST_PORT
 
     def _is_ours(self, request: Request) -> bool:
         header = request.headers.get("Session", "")

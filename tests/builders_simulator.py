@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from media.h264 import H264Depacketizer
@@ -20,6 +21,7 @@ from media.rtsp_auth import authorize, parse_challenges
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+    from types import TracebackType
 
     from media.access_unit import AccessUnit
     from simulator import Credentials
@@ -154,3 +156,43 @@ def film_units(path: Path) -> list[tuple[int, list[bytes]]]:
     with av.open(str(path), options={"ignore_editlist": "1"}) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
         return [(packet.pts or 0, split_length_prefixed(bytes(packet))) for packet in packets]
+
+
+class UdpEars:
+    """Two ports for RTP and RTCP, and what came there: as bytes, in order."""
+
+    def __init__(self) -> None:
+        self.rtp, self.rtcp = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        for ear in (self.rtp, self.rtcp):
+            ear.bind(("127.0.0.1", 0))
+            ear.setblocking(False)
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Where they are."""
+        return self.rtp.getsockname()[1], self.rtcp.getsockname()[1]
+
+    @property
+    def transport(self) -> str:
+        """What to ask for in SETUP."""
+        rtp, rtcp = self.ports
+        return f"RTP/AVP;unicast;client_port={rtp}-{rtcp}"
+
+    async def take(self, count: int, ear: socket.socket | None = None) -> list[bytes]:
+        """The next `count` datagrams, of the packets unless the other ear is given."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(20):
+            return [await loop.sock_recv(ear or self.rtp, 65_536) for _ in range(count)]
+
+    def close(self) -> None:
+        """Hear no more."""
+        self.rtp.close()
+        self.rtcp.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

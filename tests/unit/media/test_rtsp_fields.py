@@ -132,3 +132,17 @@ def test_what_keeps_a_session_alive() -> None:
     assert public == {"OPTIONS", "DESCRIBE", "SETUP", "PLAY", "SET_PARAMETER"}
     assert keepalive_method(public) == "SET_PARAMETER"
     assert keepalive_method(parse_public("OPTIONS, PLAY")) == "GET_PARAMETER"
+
+
+@pytest.mark.parametrize(("value", "ports"), [("5000-5001", (5000, 5001)), ("5000", (5000, 5001)), ("7-9", (7, 9))])
+def test_client_ports(value: str, ports: tuple[int, int]) -> None:
+    """Where packets are to go over UDP; RTCP is on the next port unless another is named."""
+    assert parse_transport(f"RTP/AVP;client_port={value}").client_port == ports
+    assert parse_transport("RTP/AVP;unicast").client_port is None
+
+
+@pytest.mark.parametrize("value", ["", "x", "0-1", "5000-5000", "65535", "65536-65537", "-5", "5000-"])
+def test_client_ports_that_are_none_are_refused(value: str) -> None:
+    """Before anything is sent there."""
+    with pytest.raises(RtspError, match="client ports"):
+        _ = parse_transport(f"RTP/AVP;client_port={value}").client_port

@@ -10,11 +10,15 @@ from dataclasses import replace
 import pytest
 
 from media import sdp
+from media.access_unit import AccessUnit
+from media.h264 import H264Depacketizer
 from media.h264_parameters import ParameterSets
+from media.rtcp import parse_sender_report
+from media.rtp import RtpReceiver
 from media.rtsp import parse_transport
 from simulator import Credentials, Simulator, SimulatorOptions
 from simulator.oracle import checksum, find_sei
-from tests.builders_simulator import TCP, RtspReader, connect, nals, rtp_start
+from tests.builders_simulator import TCP, RtspReader, UdpEars, connect, nals, rtp_start
 from tests.waiting import eventually
 
 QUICK = SimulatorOptions(port=0, fps=25, gop_us=200_000, bitrate_bps=500_000)
@@ -99,23 +103,84 @@ async def test_the_first_thing_sent_ties_rtp_to_utc(reader: RtspReader) -> None:
 
 @pytest.mark.parametrize(
     "transport",
-    ["RTP/AVP;unicast;client_port=5000-5001", "RTP/AVP/UDP;unicast;client_port=5000-5001", "RTP/SAVP;multicast"],
+    [
+        "RTP/SAVP;unicast;client_port=5000-5001",
+        "RTP/AVP;multicast;client_port=5000-5001",
+        "RTP/AVP;unicast",
+        "RTP/AVP;unicast;client_port=53-54",
+        "RTP/AVP;unicast;client_port=5000-53",
+        "RTP/AVP;unicast;destination=192.0.2.1;client_port=5000-5001",
+    ],
 )
-async def test_udp_is_refused(reader: RtspReader, transport: str) -> None:
-    """461, which makes a client try TCP."""
+async def test_what_is_not_served_is_refused(reader: RtspReader, transport: str) -> None:
+    """461, which makes a client try another. Nobody is sent what he did not ask for: no other address, no service."""
     assert (await reader.set_up(transport)).status == 461
 
 
+@pytest.mark.parametrize("protocol", ["RTP/AVP", "RTP/AVP/UDP"])
+async def test_frames_come_as_datagrams(simulator: Simulator, reader: RtspReader, protocol: str) -> None:
+    """The same frames, with the numbers that were promised, and a report first."""
+    with UdpEars() as ears:
+        answer = parse_transport(
+            (await reader.set_up(ears.transport.replace("RTP/AVP", protocol))).headers["Transport"]
+        )
+        start = rtp_start(await reader.ask("PLAY"))
+        report = parse_sender_report((await ears.take(1, ears.rtcp))[0], 0, 28)
+        units: list[AccessUnit] = []
+        receiver = RtpReceiver(96, H264Depacketizer(units.append))
+        while len(units) < 6:
+            for packet in await ears.take(1):
+                receiver.receive(bytearray(packet), 0, len(packet))
+    assert (
+        (parse_sender_report(report, 0, len(report)) or pytest.fail("no report")).ssrc == answer.ssrc == receiver.ssrc
+    )
+    assert (units[0].sync, units[0].rtp_timestamp) == (True, start[1])
+    marks = [find_sei(nals(unit)) for unit in units]
+    assert [mark.frame - marks[0].frame for mark in marks if mark and marks[0]] == list(range(6))
+    assert receiver.lost_packets == 0
+    assert reader.receiver.packets == 0
+
+
+async def test_datagrams_end_with_the_connection(simulator: Simulator) -> None:
+    """Whoever hangs up is sent nothing more, with TEARDOWN or without."""
+    watchers = simulator.cameras["cam/0001"]._watchers
+    with UdpEars() as ears:
+        for polite in (True, False):
+            async with connect(simulator.urls[0]) as reader:
+                await reader.set_up(ears.transport)
+                await reader.ask("PLAY")
+                await ears.take(3)
+                if polite:
+                    assert (await reader.ask("TEARDOWN")).ok
+            await eventually("the session is gone", lambda: not watchers)
+
+
+async def test_reports_keep_a_datagram_session_alive() -> None:
+    """Without one request more; and when they stop, too, the session ends."""
+    async with Simulator(replace(QUICK, session_timeout_s=1)) as simulator, connect(simulator.urls[0]) as reader:
+        with UdpEars() as ears:
+            await reader.set_up(ears.transport)
+            await reader.ask("PLAY")
+            _, server = await asyncio.get_running_loop().sock_recvfrom(ears.rtcp, 2000)
+            for _ in range(10):
+                await ears.take(40)
+                ears.rtcp.sendto(b"\x80\xc9\x00\x01" + bytes(4), server)
+            assert not reader.closed
+            await reader.until(lambda: reader.closed)
+
+
 async def test_tcp_is_taken_from_a_list_and_channels_are_the_clients(reader: RtspReader) -> None:
-    """UDP is passed over, and packets come on the channels that were asked for."""
-    response = await reader.set_up("RTP/AVP;unicast;client_port=5000-5001,RTP/AVP/TCP;interleaved=4-5")
+    """What is not served is passed over, and packets come on the channels that were asked for."""
+    response = await reader.set_up("RTP/SAVP;unicast;client_port=5000-5001,RTP/AVP/TCP;interleaved=4-5")
     assert parse_transport(response.headers["Transport"]).interleaved == (4, 5)
     await reader.ask("PLAY")
     await reader.take(1)
     assert reader.channels == {4, 5}
 
 
-@pytest.mark.parametrize("transport", ["", "RTP/AVP/TCP;interleaved=1-2", "RTP/AVP/TCP;interleaved=0-9", ";;"])
+@pytest.mark.parametrize(
+    "transport", ["", "RTP/AVP/TCP;interleaved=1-2", "RTP/AVP/TCP;interleaved=0-9", "RTP/AVP;client_port=x", ";;"]
+)
 async def test_a_transport_that_makes_no_sense_is_refused(reader: RtspReader, transport: str) -> None:
     """400, and the connection stays."""
     assert (await reader.set_up(transport)).status == 400
