@@ -29,6 +29,7 @@ READ_BYTES = 64 << 10
 _FRAME_HEADER = struct.Struct(">BBH")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LINE_BREAKS = b"\r\n"
+_EMPTY_LINES = re.compile(rb"[\r\n]+")
 
 
 class InterleavedReader:
@@ -64,6 +65,17 @@ class InterleavedReader:
         """Free space of at least 64 KiB to read into."""
         return memoryview(self._buffer)[self._end :]
 
+    @property
+    def unfinished(self) -> str:
+        """What a connection that ends now was cut in: "" for nothing, else "a packet, 700 of its 1412 bytes"."""
+        buffer, there = self._buffer, self._end
+        if there < FRAME_HEADER_BYTES:
+            return "a packet's header" if there and buffer[0] == FRAME_MARK else ""
+        mark, _channel, size = _FRAME_HEADER.unpack_from(buffer, 0)
+        if mark != FRAME_MARK:
+            return f"a message, after {there} bytes"
+        return f"a packet, {there - FRAME_HEADER_BYTES} of its {size} bytes"
+
     def received(self, count: int) -> None:
         """Parse, after `count` bytes were read into `get_buffer()`. `RtspError` when the framing is lost."""
         buffer, on_packet, header = self._buffer, self._on_packet, _FRAME_HEADER.unpack_from
@@ -79,7 +91,7 @@ class InterleavedReader:
                     position = start + size
                     on_packet(channel, buffer, start, position)
                 elif mark in _LINE_BREAKS:  # some cameras send empty lines between frames (quirk S24)
-                    position += 1
+                    position = _EMPTY_LINES.match(buffer, position, end).end()  # type: ignore[union-attr] # one is there
                 elif self._find_message(position, end):
                     message = self._take_message(position)
                     position += self._message_bytes

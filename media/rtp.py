@@ -6,6 +6,7 @@ import struct
 from typing import Protocol
 
 from media.errors import CodecError, RtpError
+from media.held_packets import ForeignRun, LateRun
 from media.rtcp import SenderReport, build_receiver_report, build_sender_report, parse_sender_report
 
 __all__ = [
@@ -26,10 +27,6 @@ HEADER_BYTES = 12
 _VERSION_2 = 0x8000
 _MARKER = 0x0080
 
-# A stream whose SSRC falls silent while this many packets of one other arrive has changed its SSRC. Two streams
-# that share a channel (Reolink RLC-410, quirk I5) alternate, so the second one never gets there.
-SSRC_CHANGE_PACKETS = 64
-
 
 class PayloadTaker(Protocol):
     """What takes RTP payloads; `media.h264.H264Depacketizer` is one."""
@@ -47,9 +44,11 @@ class RtpReceiver:
 
     - packets of another payload type are dropped before their sequence number counts: a Geovision camera sends
       its own type with the previous number (quirk R1);
-    - packets of another SSRC are dropped and counted (I5), until the own one has fallen silent;
+    - packets of another SSRC are dropped and counted (I5), until it is clear that the source changed its own: then
+      they go on from the first one (`media.held_packets`);
     - a gap in the numbers is loss: counted, and told to the depacketizer (R2);
-    - a number from the past is dropped; two in a row mean that the source restarted (RFC 3550 A.1);
+    - a number from the past is dropped, unless several in a row say that the source restarted (RFC 3550 A.1): those
+      were kept as well;
     - a packet whose fields do not fit it (R5), or whose payload raised `CodecError`, is counted in
       `malformed_packets`, and the error kept as `last_error`. Its unit is marked damaged, the stream goes on.
 
@@ -60,11 +59,10 @@ class RtpReceiver:
     __slots__ = (
         "_expected",
         "_foreign",
-        "_foreign_run",
+        "_late",
         "_marked",
         "_payload_type",
         "_push",
-        "_restart",
         "foreign_packets",
         "last_error",
         "late_packets",
@@ -82,9 +80,8 @@ class RtpReceiver:
         self.ssrc = ssrc
         """The source; the first one seen unless the camera promised one."""
         self._expected = -1  # the next sequence number; -1 before the first packet
-        self._restart: tuple[int, int] | None = None  # the next number after a late packet, and `packets` then
-        self._foreign: tuple[int, int] | None = None  # another SSRC, and `packets` when it began
-        self._foreign_run = 0
+        self._late: LateRun | None = None
+        self._foreign: ForeignRun | None = None
         self.packets = 0
         """Packets of this source that counted."""
         self.octets = 0
@@ -120,12 +117,21 @@ class RtpReceiver:
         kind, sequence, timestamp, ssrc = _HEADER.unpack_from(buffer, start)
         if kind >> 14 != 2:
             raise RtpError(f"an RTP packet of version {kind >> 14}, not 2")
-        if kind & 0x7F != self._payload_type or not self._is_ours(ssrc, sequence):
+        if kind & 0x7F != self._payload_type:
             self.foreign_packets += 1
             return
-        lost = self._count(sequence)
-        if lost < 0:
+        if self.ssrc is None:
+            self.ssrc = ssrc
+        if ssrc != self.ssrc:
+            self._meet(ssrc, sequence, timestamp, bytes(buffer[start:end]))
             return
+        lost = 0 if self._expected < 0 else (sequence - self._expected) & 0xFFFF
+        if lost >= 0x8000:
+            self._come_late(sequence, bytes(buffer[start:end]))
+            return
+        self._expected = (sequence + 1) & 0xFFFF
+        self.packets += 1
+        self.lost_packets += lost
         try:
             body, end = _payload_bounds(buffer, start, end)
         except RtpError as error:
@@ -137,33 +143,34 @@ class RtpReceiver:
         except CodecError as error:
             self._note(error)
 
-    def _is_ours(self, ssrc: int, sequence: int) -> bool:
-        if self.ssrc is None:
-            self.ssrc = ssrc
-        if ssrc == self.ssrc:
-            return True
-        if self._foreign != (ssrc, self.packets):
-            self._foreign, self._foreign_run = (ssrc, self.packets), 0
-        self._foreign_run += 1
-        if self._foreign_run < SSRC_CHANGE_PACKETS:
-            return False
-        self.ssrc = ssrc
-        self._expected = (sequence - 1) & 0xFFFF  # what was missed is unknown: one packet stands for it
-        return True
+    def _meet(self, ssrc: int, sequence: int, timestamp: int, packet: bytes) -> None:
+        """A packet of another source: dropped, or the one that shows that ours goes on under another SSRC."""
+        run = self._foreign
+        if run is None or (run.ssrc, run.since) != (ssrc, self.packets):
+            neighbour = run is not None and run.ssrc == ssrc
+            self._foreign = run = ForeignRun(ssrc, self.packets, sequence, timestamp, neighbour=neighbour)
+        self.foreign_packets += 1
+        if run.takes_over(timestamp, packet):
+            self.ssrc, self._foreign = ssrc, None
+            self.foreign_packets -= len(run.held)
+            self._go_on(run.first_sequence, run.held)
 
-    def _count(self, sequence: int) -> int:
-        """How many packets are missing before this one; negative if this one does not count."""
-        lost = 0 if self._expected < 0 else (sequence - self._expected) & 0xFFFF
-        if lost >= 0x8000:
-            if self._restart != (sequence, self.packets):
-                self.late_packets += 1
-                self._restart = (sequence + 1) & 0xFFFF, self.packets
-                return -1
-            lost = 1  # what was missed is unknown: one packet stands for it
-        self._expected = (sequence + 1) & 0xFFFF
-        self.packets += 1
-        self.lost_packets += lost
-        return lost
+    def _come_late(self, sequence: int, packet: bytes) -> None:
+        """A number from the past: a packet that was repeated or overtaken, or a source that counts anew."""
+        run = self._late
+        if run is None or (run.next_sequence, run.since) != (sequence, self.packets):
+            self._late = run = LateRun(self.packets, sequence, behind=(self._expected - sequence) & 0xFFFF)
+        self.late_packets += 1
+        if run.is_restart(packet):
+            self._late = None
+            self.late_packets -= len(run.held)
+            self._go_on(run.first_sequence, run.held)
+
+    def _go_on(self, first_sequence: int, held: list[bytes]) -> None:
+        """Take what was held. What was missed before is unknown: one packet stands for it."""
+        self._expected = (first_sequence - 1) & 0xFFFF
+        for packet in held:
+            self.receive(packet, 0, len(packet))
 
     def _note(self, error: RtpError | CodecError) -> None:
         self.malformed_packets += 1
