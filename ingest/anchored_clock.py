@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from media.timeline import HostAnchor
+from media.host_anchor import HostAnchor
 
 if TYPE_CHECKING:
     from storage.clock import Clock

@@ -97,10 +97,9 @@ class Segmenter:
 
         H.264 is timed in units of 1/90000 s (RFC 6184, 8.2.1).
         """
-        self._segment_us = min(segment_us, MOST_SEGMENT_US)
-        # Neighbours rotate at different instants, or 220 files would be sealed and shipped in the same second.
-        self._phase_us = self._identity.stream.int % self._segment_us
+        self.rotate_every(segment_us)
         self._timescale = timescale
+        self._track = None  # what another session sent describes this one only by chance
         if self._step_us:
             self._not_before_us = 0  # where the footage ends is told in a time that was set back or forward since
             self._step_us = 0
@@ -111,6 +110,27 @@ class Segmenter:
         self._typical_ticks = timescale // 25
         self._reorders = False
         self._clear_fragment()
+
+    def rotate_every(self, segment_us: int) -> None:
+        """How long a segment should be, from now on."""
+        self._segment_us = min(segment_us, MOST_SEGMENT_US)
+        # Neighbours rotate at different instants, or 220 files would be sealed and shipped in the same second.
+        self._phase_us = self._identity.stream.int % self._segment_us
+
+    @property
+    def awaited(self) -> str:
+        """What a span could not begin without, as words for people."""
+        return "no SPS and PPS have come yet" if self._track is None else "no sync sample has come yet"
+
+    @property
+    def described(self) -> bool:
+        """Whether the stream's parameter sets are known."""
+        return self._track is not None
+
+    @property
+    def lagging(self) -> bool:
+        """Whether the session's frames have come far too late for a while."""
+        return self._timeline.lagging
 
     @property
     def recording(self) -> bool:
@@ -270,6 +290,7 @@ class Segmenter:
         self._lost = 0
         self._highest_ticks = -1
         self._first_arrival_us = 0
+        self._clock_quality = CLOCK_UNKNOWN
 
     def _keep(self, unit: AccessUnit, pts_ticks: int, arrival_us: int) -> None:
         if not self._units:
@@ -279,6 +300,7 @@ class Segmenter:
         self._syncs.append(unit.sync)
         self._bytes += len(unit.nals)
         self._lost += unit.lost_packets
+        self._clock_quality |= self._timeline.quality
         self._highest_ticks = max(self._highest_ticks, pts_ticks)
 
     def _close_fragment(self, end_ticks: int) -> None:
@@ -298,7 +320,7 @@ class Segmenter:
                 wall_us=wall_us,
                 end_wall_us=end_us,
                 lost_packets=self._lost,
-                clock_quality=CLOCK_UNKNOWN,
+                clock_quality=self._clock_quality,
             )
         finally:
             self._clear_fragment()  # one that is refused would be refused again; the footage ends before it

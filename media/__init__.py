@@ -8,6 +8,7 @@ From the network
     sdp                session descriptions
     interleaved        the framing of an RTSP connection            hot path, 1
     rtp                packets: order, loss, foreign sources        hot path, 2
+    held_packets       what does not fit the order, until it is clear why
     rtcp               the reports beside them
     h264               payloads -> access units                     hot path, 3
     h264_packetize     access units -> payloads
@@ -16,6 +17,8 @@ From the network
     nal                NAL units, start codes, length prefixes
     access_unit        all coded data of one instant
     timeline           RTP timestamps -> media time -> wall time
+    clock_rate         how fast a camera's clock runs
+    host_anchor        UTC on the boot clock
 
 Into and out of files (docs/formats/segment.md)
     track              what a file knows about a track

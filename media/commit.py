@@ -90,7 +90,7 @@ class Commit:
     starts_with_sync: bool
     lost_packets: int
     clock_quality: int
-    """0 = unknown, 1 = the host's clock was synchronised."""
+    """Bits: 1 = the host's clock was synchronised; 2 and 4: RATE_CORRECTED, PLACED_BY_ARRIVAL of `media.timeline`."""
 
     @property
     def box_offset(self) -> int:

@@ -1,129 +1,133 @@
 """Where a stream's timestamps lie in time.
 
-Three clocks meet here. The camera's RTP clock orders and spaces its frames (32 bits, wraps, may jump). The host's boot
-clock says when a frame arrived and never steps. UTC is what people ask for. `HostAnchor` ties UTC to the boot clock,
-`StreamTimeline` ties one stream's RTP clock to UTC.
+Three clocks meet here. The camera's RTP clock orders and spaces its frames (32 bits, wraps, drifts, may jump or stand
+still). The host's boot clock says when a frame arrived and never steps. UTC is what people ask for.
+`media.host_anchor` ties UTC to the boot clock, `StreamTimeline` ties one stream's RTP clock to UTC.
 
 Jitter only ever delays a frame, so the least-delayed frame of the last seconds tells the true offset. The offset is
-moved slowly (at most 500 ppm) so that durations stay the camera's; the frame times already written never change.
+moved slowly so that durations stay the camera's; the frame times already written never change. A clock whose rate is
+wrong is followed at its own rate (`media.clock_rate`): each fragment has one, so the mapping is piecewise linear.
 """
 
 from __future__ import annotations
 
-STEP_US = 500_000
-"""A disagreement above this is a step of a clock, below it drift or jitter."""
+from collections import deque
 
-SLEW_PPM = 500
-"""How fast an offset is corrected: 30 ms a minute, below what a player or a viewer notices."""
+from media.clock_rate import ClockRate
+from media.host_anchor import SLEW_PPM, STEP_US
 
 FAST_SLEW_PPM = 10_000
-"""How fast it is corrected once it is off by FAST_SLEW_ABOVE_US: crystals off by thousands of ppm exist."""
+"""How fast the offset is corrected once it is off by FAST_SLEW_ABOVE_US: crystals off by thousands of ppm exist."""
 
 FAST_SLEW_ABOVE_US = 100_000
+
+EARLY_SLEW_S = 4
+"""No frame arrives before it was taken. One that seems to shows that the camera's clock runs fast: a quarter of the
+error is taken out each second, so that a clock 10 % fast is followed until its rate is known."""
+
+EARLY_AT_FIRST_US = 2_000_000
+"""Before anything is written the first frame does not count for more than others: B-frames of a slow camera come early
+by some of its long intervals, once the first one waited for its order."""
 
 WINDOW_US = 10_000_000
 """The least-delayed frame is looked for in the last one to two windows."""
 
-BACKWARD_LIMIT_US = 2_000_000
-"""Presentation times go back by a few frames where there are B-frames. Further back is a jump."""
+MOST_REORDERED = 16
+"""H.264 lets no frame be overtaken by more (A.3.1, max_num_reorder_frames). One shown before more of those that were
+sent before it is where the clock went back."""
 
+USUALLY_REORDERED = 4
+"""What encoders do; a frame overtaken by more and set back by more than STEP_US is where the clock went back, too."""
 
 LATE_US = 10_000_000
-"""No network holds a frame back for so long in a session that lives: the camera's clock stands still, or crawls."""
+LAGGING_US = 5_000_000
+"""A session whose frames come 10 s late, for 5 s, is on a line that does not carry it. For less, a host that stood
+still may be catching up."""
 
-
-class HostAnchor:
-    """UTC on the boot clock: wall = boot + offset, slewed, and re-anchored when the wall clock steps."""
-
-    def __init__(self, boot_us: int, wall_us: int) -> None:
-        self._offset_us = wall_us - boot_us
-        self._observed_us = boot_us
-
-    def wall_us(self, boot_us: int) -> int:
-        """UTC in microseconds at an instant of the boot clock."""
-        return boot_us + self._offset_us
-
-    def observe(self, boot_us: int, wall_us: int) -> int:
-        """Compare with the wall clock. Returns the step in microseconds when it stepped, else 0."""
-        error_us = wall_us - boot_us - self._offset_us
-        elapsed_us = boot_us - self._observed_us
-        self._observed_us = boot_us
-        if abs(error_us) > STEP_US:
-            self._offset_us += error_us
-            return error_us
-        limit_us = elapsed_us * SLEW_PPM // 1_000_000
-        self._offset_us += max(-limit_us, min(limit_us, error_us))
-        return 0
+RATE_CORRECTED = 2
+PLACED_BY_ARRIVAL = 4
+"""Bits of a fragment's clock quality (docs/formats/segment.md)."""
 
 
 class StreamTimeline:
     """One session's RTP timestamps as ticks that never wrap or jump, and where they lie in UTC.
 
     `place` is called for each access unit, `settle` once per fragment. Between two calls of `settle` the mapping is
-    fixed: wall = anchor + ticks since the anchor.
+    fixed: wall = anchor + ticks since the anchor, at the rate of that fragment.
     """
 
     def __init__(self, timescale: int, not_before_us: int = 0) -> None:
         self._timescale = timescale
         self._not_before_us = not_before_us
         self._previous_timestamp = -1
+        self._camera_ticks = 0  # the ticks of the previous timestamp, as long as the clock does not stand still
         self._pts_ticks = 0
         self._highest_ticks = 0
-        self._arrival_us = 0
+        self._recent: deque[int] = deque(maxlen=MOST_REORDERED + 1)
+        self._start_us = self._arrival_us = 0
         self._anchor_ticks = 0
         self._anchor_us = 0
         self._settled = False
         self._window_start_us = 0
         self._least_delay_us = self._earlier_least_delay_us = 0
+        self._rate = ClockRate()
+        self._ppm = 0
+        self._late_since_us = 0
         self.jumps = 0
+        self.quality = 0
+        """Of the unit placed last: RATE_CORRECTED, PLACED_BY_ARRIVAL."""
 
     def place(self, timestamp: int, arrival_us: int) -> int:
         """The presentation time in ticks of a unit with this RTP timestamp that arrived at `arrival_us` (UTC).
 
         A jump of the camera's clock is taken out: the unit is placed by its arrival instead, and `jumps` rises, so
-        that the caller can start a new span at the next sync sample without losing a frame.
+        that the caller can start a new span at the next sync sample without losing a frame. While the clock stands
+        still, units are placed by their arrival as well, each after the one before.
         """
         if self._previous_timestamp < 0:
             return self._start(timestamp, arrival_us)
         step = (timestamp - self._previous_timestamp) & 0xFFFFFFFF
-        pts_ticks = self._pts_ticks + (step - (1 << 32) if step >> 31 else step)
+        self.quality = RATE_CORRECTED if self._ppm else 0
+        if not step:
+            return self._take(self._by_arrival(arrival_us), arrival_us)
+        pts_ticks = self._camera_ticks + (step - (1 << 32) if step >> 31 else step)
         delay_us = arrival_us - self.wall_us(pts_ticks)
-        if delay_us < -STEP_US or (self._highest_ticks - pts_ticks) > self._ticks(BACKWARD_LIMIT_US):
-            pts_ticks = self._highest_ticks + max(1, self._ticks(arrival_us - self._arrival_us))
+        if delay_us < (-STEP_US if self._settled else -EARLY_AT_FIRST_US) or (
+            pts_ticks <= self._highest_ticks and self._went_back(pts_ticks)
+        ):
+            pts_ticks = self._by_arrival(arrival_us)
             delay_us = arrival_us - self.wall_us(pts_ticks)
             self.jumps += 1
-        elif delay_us > LATE_US:
-            pts_ticks += self._ticks(delay_us)
-            delay_us = 0
-            self.jumps += 1
         self._previous_timestamp = timestamp
-        self._pts_ticks = pts_ticks
-        self._highest_ticks = max(self._highest_ticks, pts_ticks)
-        self._arrival_us = arrival_us
+        self._camera_ticks = pts_ticks
         self._least_delay_us = min(self._least_delay_us, delay_us)
-        return pts_ticks
+        if delay_us <= LATE_US:
+            self._late_since_us = 0
+        elif not self._late_since_us:
+            self._late_since_us = arrival_us
+        self._rate.observe(arrival_us - self._start_us - pts_ticks * 1_000_000 // self._timescale, arrival_us)
+        return self._take(pts_ticks, arrival_us)
 
     def wall_us(self, pts_ticks: int) -> int:
         """UTC of a presentation time, by the mapping in force."""
-        return self._anchor_us + (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale
+        elapsed_us = (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale
+        return self._anchor_us + elapsed_us + elapsed_us * self._ppm // 1_000_000
 
     def settle(self, pts_ticks: int) -> int:
         """Move the anchor to `pts_ticks`, correcting it by what was learnt since; returns its wall time.
 
         The first call sets the mapping outright: nothing has been written with it yet.
         """
-        elapsed_us = (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale
-        error_us = self._least_delay() if self._settled else self._least_delay_us
-        if self._settled:
-            ppm = SLEW_PPM if abs(error_us) < FAST_SLEW_ABOVE_US else FAST_SLEW_PPM
-            limit_us = max(0, elapsed_us) * ppm // 1_000_000
-            error_us = max(-limit_us, min(limit_us, error_us))
-        anchor_us = max(self._anchor_us + elapsed_us + error_us, self._not_before_us)
-        moved_us = anchor_us - (self._anchor_us + elapsed_us)
+        elapsed_us = max(0, (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale)
+        due_us = self.wall_us(pts_ticks)
+        correction_us = self._correction_us(elapsed_us) if self._settled else self._least_delay_us
+        anchor_us = max(due_us + correction_us, self._not_before_us)
+        moved_us = anchor_us - due_us
         self._least_delay_us -= moved_us
         self._earlier_least_delay_us -= moved_us
         self._anchor_ticks, self._anchor_us = pts_ticks, anchor_us
         self._settled = True
+        self._ppm = self._rate.ppm
         self._turn_window()
         return anchor_us
 
@@ -131,7 +135,10 @@ class StreamTimeline:
         """The wall clock was stepped: what is placed from now on lies `step_us` later. Call it where a span starts."""
         self._anchor_us += step_us
         self._arrival_us += step_us
+        self._start_us += step_us
         self._window_start_us += step_us
+        self._late_since_us += step_us if self._late_since_us else 0
+        self._rate.shift(step_us)
         self._not_before_us = 0
 
     @property
@@ -139,16 +146,43 @@ class StreamTimeline:
         """Whether the mapping has been used for something written."""
         return self._settled
 
+    @property
+    def lagging(self) -> bool:
+        """Whether frames have come so late for so long that the session had better begin anew."""
+        return bool(self._late_since_us) and self._arrival_us - self._late_since_us > LAGGING_US
+
     def _start(self, timestamp: int, arrival_us: int) -> int:
         self._previous_timestamp = timestamp
-        self._arrival_us = self._anchor_us = self._window_start_us = arrival_us
-        return 0
+        self._start_us = self._anchor_us = self._window_start_us = arrival_us
+        self._rate.observe(0, arrival_us)
+        return self._take(0, arrival_us)
 
-    def _ticks(self, microseconds: int) -> int:
-        return microseconds * self._timescale // 1_000_000
+    def _take(self, pts_ticks: int, arrival_us: int) -> int:
+        self._pts_ticks = pts_ticks
+        self._highest_ticks = max(self._highest_ticks, pts_ticks)
+        self._recent.append(pts_ticks)
+        self._arrival_us = arrival_us
+        return pts_ticks
 
-    def _least_delay(self) -> int:
-        return min(self._least_delay_us, self._earlier_least_delay_us)
+    def _by_arrival(self, arrival_us: int) -> int:
+        self.quality |= PLACED_BY_ARRIVAL
+        return self._highest_ticks + max(1, (arrival_us - self._arrival_us) * self._timescale // 1_000_000)
+
+    def _went_back(self, pts_ticks: int) -> bool:
+        """Whether this is more than the order of B-frames. After a clock stood still, any step back is."""
+        if self._camera_ticks != self._pts_ticks:
+            return True
+        overtaken_by = sum(earlier > pts_ticks for earlier in self._recent)
+        back_us = (self._highest_ticks - pts_ticks) * 1_000_000 // self._timescale
+        return overtaken_by > MOST_REORDERED or (back_us > STEP_US and overtaken_by > USUALLY_REORDERED)
+
+    def _correction_us(self, elapsed_us: int) -> int:
+        error_us = min(self._least_delay_us, self._earlier_least_delay_us)
+        far = abs(error_us) >= FAST_SLEW_ABOVE_US
+        limit_us = elapsed_us * (FAST_SLEW_PPM if far else SLEW_PPM) // 1_000_000
+        if far and error_us < 0:
+            limit_us = max(limit_us, -error_us * elapsed_us // (EARLY_SLEW_S * 1_000_000))
+        return max(-limit_us, min(limit_us, error_us))
 
     def _turn_window(self) -> None:
         if self._arrival_us - self._window_start_us < WINDOW_US:

@@ -97,7 +97,7 @@ class _Rig:
                 rtp_timestamp=self.frame * 3600,
                 sync=sync,
                 lost_packets=0,
-                parameters=self.sets if self.frame == 0 else None,
+                parameters=None if self.recorder._segmenter.described else self.sets,
             )
             self.recorder._on_unit(unit)
             self.frame += 1

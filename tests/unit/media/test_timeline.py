@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
 
-from media.timeline import SLEW_PPM, HostAnchor, StreamTimeline
+from media.host_anchor import SLEW_PPM, HostAnchor
+from media.timeline import PLACED_BY_ARRIVAL, RATE_CORRECTED, StreamTimeline
 
 START_US = 1_800_000_000_000_000
 FRAME_TICKS = 3600
@@ -50,14 +52,116 @@ def test_a_jump_of_the_cameras_clock_costs_no_time(jump_ticks: int) -> None:
     assert pts == [n * FRAME_TICKS for n in range(50, 60)]
 
 
-def test_a_clock_that_stands_still_is_set_forward() -> None:
-    """Later than any network holds a frame back, frames are placed by their arrival."""
+def test_frames_of_a_clock_that_stands_still_are_placed_by_their_arrival() -> None:
+    """Each after the one before, flagged; and when the clock goes on where it stood, that is one jump."""
     timeline = StreamTimeline(90_000)
-    timeline.settle(timeline.place(7, START_US))
-    for n in range(1, 1000):
-        arrival_us = START_US + n * FRAME_US
-        assert arrival_us - timeline.wall_us(timeline.place(7, arrival_us)) <= 10_000_000
-    assert timeline.jumps == 3
+    _feed(timeline, 50)
+    timeline.settle(0)
+    still = [timeline.place(49 * FRAME_TICKS, START_US + n * FRAME_US) for n in range(50, 300)]
+    assert still == [n * FRAME_TICKS for n in range(50, 300)]
+    assert timeline.quality == PLACED_BY_ARRIVAL
+    assert timeline.jumps == 0
+    after = [timeline.place(n * FRAME_TICKS - 250 * FRAME_TICKS, START_US + n * FRAME_US) for n in range(300, 310)]
+    assert after == [n * FRAME_TICKS for n in range(300, 310)]
+    assert timeline.jumps == 1
+    assert timeline.quality == 0
+
+
+def test_a_clock_that_stood_still_and_knows_the_time_again_is_believed() -> None:
+    """The timestamps were frozen, the clock behind them was not: nothing jumps."""
+    timeline = StreamTimeline(90_000)
+    _feed(timeline, 50)
+    for n in range(50, 300):
+        timeline.place(49 * FRAME_TICKS, START_US + n * FRAME_US)
+    assert _feed(timeline, 10, first=300) == [n * FRAME_TICKS for n in range(300, 310)]
+    assert timeline.jumps == 0
+
+
+def test_frames_that_stand_still_and_come_at_once_are_kept_apart() -> None:
+    """One read of the socket may bring several; none of them lasts no time at all."""
+    timeline = StreamTimeline(90_000)
+    assert [timeline.place(7, START_US) for _ in range(3)] == [0, 1, 2]
+
+
+def test_slices_that_come_as_units_of_their_own_do_not_make_the_clock_run_fast() -> None:
+    """A camera that marks each slice sends the same timestamp twice; the next picture is where its own says."""
+    timeline = StreamTimeline(90_000)
+    for n in range(250):
+        at_us = START_US + n * FRAME_US
+        assert timeline.place(n * FRAME_TICKS, at_us) == n * FRAME_TICKS
+        assert n * FRAME_TICKS < timeline.place(n * FRAME_TICKS, at_us + 5_000) < (n + 1) * FRAME_TICKS
+    assert timeline.jumps == 0
+
+
+@pytest.mark.parametrize(("fps", "back_us"), [(25, 2_000_000), (12, 2_000_000), (5, 2_000_000), (25, 700_000)])
+def test_a_clock_that_goes_back_is_no_reordering(fps: int, back_us: int) -> None:
+    """B-frames are overtaken by a few, and go on soon; frames are not shown among those of two seconds before."""
+    timeline = StreamTimeline(90_000)
+    frame_us, frame_ticks = 1_000_000 // fps, 90_000 // fps
+    placed = []
+    for n in range(20 * fps):
+        back_ticks = 0 if n < 10 * fps else back_us * 9 // 100
+        placed.append(timeline.place(n * frame_ticks - back_ticks & 0xFFFFFFFF, START_US + n * frame_us))
+    assert timeline.jumps == 1
+    assert placed == sorted(placed)
+    assert max(after - before for before, after in itertools.pairwise(placed)) <= frame_ticks + 90
+
+
+@pytest.mark.parametrize("fps", [2, 5, 25])
+def test_b_frames_of_any_rate_are_no_jump(fps: int) -> None:
+    """Three of them, as a pyramid, at 2 frames a second: over a second back, and yet nothing but an order."""
+    timeline = StreamTimeline(90_000)
+    order = [0]
+    for anchor in range(4, 200, 4):
+        order += [anchor, anchor - 2, anchor - 3, anchor - 1]
+    placed = [timeline.place(n * 90_000 // fps, START_US + (i + 3) * 1_000_000 // fps) for i, n in enumerate(order)]
+    assert placed == [n * 90_000 // fps for n in order]
+    assert timeline.jumps == 0
+
+
+@pytest.mark.parametrize("ppm", [200, -200, 4_000, -4_000, 20_000, -20_000, 60_000, -60_000])
+def test_a_wrong_rate_is_followed_without_a_jump(ppm: int) -> None:
+    """Half an hour, with jitter: no new span; once the rate is known, the time is right."""
+    timeline = StreamTimeline(90_000)
+    rng = random.Random(2)
+    errors = []
+    for n in range(1800 * 25):
+        taken_us = n * FRAME_US
+        ticks = taken_us * 9 // 100
+        pts = timeline.place(ticks + ticks * ppm // 1_000_000, START_US + taken_us + rng.randrange(20_000))
+        if n % 25 == 24:
+            errors.append(abs(timeline.settle(pts) - (START_US + taken_us)))
+    assert timeline.jumps == 0
+    assert max(errors) < (450_000 if abs(ppm) < 50_000 else 1_500_000)
+    assert max(errors[-600:]) < 50_000
+    assert timeline.quality == (RATE_CORRECTED if abs(ppm) > 1_000 else 0)
+
+
+def test_a_congested_line_is_no_wrong_rate() -> None:
+    """Half a minute in which everything comes up to 300 ms late moves the time by no more, and not for long."""
+    timeline = StreamTimeline(90_000)
+    for n in range(120 * 25):
+        late_us = min(max(0, n - 1000), 750, max(0, 2500 - n)) * 400
+        pts = timeline.place(n * FRAME_TICKS, START_US + n * FRAME_US + late_us)
+        if n % 25 == 24:
+            assert abs(timeline.settle(pts) - (START_US + n * FRAME_US)) < 300_000
+    assert timeline.jumps == 0
+    assert abs(timeline.wall_us(pts) - (START_US + n * FRAME_US)) < 120_000
+
+
+def test_frames_that_keep_coming_late_are_lagging_and_those_that_catch_up_are_not() -> None:
+    """A line that carries a tenth of the stream; and a host that stood still for 15 s."""
+    trickle = StreamTimeline(90_000)
+    for n in range(100):
+        trickle.place(n * FRAME_TICKS, START_US + n * FRAME_US * 10)
+    assert trickle.lagging
+    assert trickle.jumps == 0
+    held = StreamTimeline(90_000)
+    _feed(held, 25)
+    for n in range(25, 400):
+        held.place(n * FRAME_TICKS, START_US + max(n * FRAME_US, 16_000_000 + n * 1000))
+        assert not held.lagging
+    assert held.jumps == 0
 
 
 def test_a_late_frame_is_no_jump() -> None:
