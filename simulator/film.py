@@ -11,12 +11,14 @@ from media.h264_parameters import ParameterSets
 from media.nal import split_annex_b
 from simulator.reel import Reel
 from simulator.source import CodedFrame
-from simulator.timetable import Lap
+from simulator.timetable import lap_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
     from pathlib import Path
+
+    from simulator.timetable import Lap
 
 MAX_FILE_BYTES = 512 << 20
 """All frames are held in memory, so that reading a disk never delays one."""
@@ -70,23 +72,12 @@ def _read(path: Path) -> tuple[list[_Unit], Fraction, ParameterSets | None]:
 
 
 def _lap(units: Sequence[_Unit], time_base: Fraction) -> Lap:
-    """Decode times are the sorted presentation times: the n-th frame is sent when the n-th picture is due.
-
-    They are not taken from the file, which may lack them. A frame that is sent before one shown earlier has been seen
-    by then, so everything leaves later by the longest way a frame is sent ahead.
-    """
-    start = min(unit.pts for unit in units)
-    present = [unit.pts - start for unit in units]
-    send = sorted(present)
+    """Decode times are not taken from the file, which may lack them."""
+    present = [unit.pts for unit in units]
     last = max(units, key=lambda unit: unit.pts)
-    typical = max(1, send[-1] // max(1, len(send) - 1))
-    return Lap(
-        send_ticks=tuple(send),
-        present_ticks=tuple(present),
-        lead_ticks=max(shown - sent for shown, sent in zip(present, send, strict=True)),
-        length_ticks=send[-1] + (last.duration or typical),
-        time_base=time_base,
-    )
+    length = last.pts - min(present)
+    typical = max(1, length // max(1, len(units) - 1))
+    return lap_of(present, length + (last.duration or typical), time_base)
 
 
 def _split(sample: bytes, length_bytes: int) -> list[bytes]:

@@ -28,10 +28,13 @@ class LiveSource:
     first; once a second of them is waiting, the next are left out, as a camera does.
     """
 
-    def __init__(self, kind: Kind, name: str, phase_us: int, workers: Executor) -> None:
-        """Encodes one picture to learn the parameter sets: some milliseconds, not for the event loop."""
+    def __init__(self, kind: Kind, name: str, phase_us: int, workers: Executor, seed: int = 0) -> None:
+        """Encodes one picture to learn the parameter sets: some milliseconds, not for the event loop.
+
+        Without B-frames, whatever the kind says: a picture is sent as soon as it is taken.
+        """
         self.timetable = Timetable(steady_lap(kind.fps), phase_us)
-        self._picture = Picture(name)
+        self._picture = Picture(name, seed=seed)
         self._encoder = Encoder(width=WIDTH, height=HEIGHT, fps=kind.fps, bitrate_bps=kind.bitrate_bps)
         self._gop_frames = kind.gop_frames
         self._gop = -1

@@ -1,29 +1,37 @@
 """Generated footage encoded beforehand: what lets one process be hundreds of cameras at the asked bitrate.
 
-A loop is drawn and encoded once and shared by all cameras that play it. It lies on the wall clock: its frames show the
-second within the loop, and with the usual length of 10 s that is the last digit of the clock on the wall.
+A loop is drawn and encoded once and shared by all cameras that play it. Its frames show the second within the loop;
+where a loop lies on the wall clock (loop_phase_us), with the usual length of 10 s that is the last digit of the clock
+on the wall.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from media.errors import CodecError
 from media.h264_parameters import ParameterSets
 from simulator.encoder import Encoder
+from simulator.oracle import MARK_BYTES
 from simulator.picture import HEIGHT, WIDTH, Picture
 from simulator.reel import Reel
 from simulator.source import CodedFrame
-from simulator.timetable import steady_lap
+from simulator.timetable import lap_of
 
 if TYPE_CHECKING:
+    from simulator.encoder import Coded
     from simulator.options import Kind
 
 LOOPS = 4
-"""How many there are: cameras next to each other look different, and their key frames do not coincide."""
+"""How many cameras share that are alike: those next to each other look different, key frames do not coincide."""
 
 _LEAST_SECONDS = 10
 _SETTLING_SECONDS = 2
+
+_CLOSE = Fraction(1, 50)
+_TRIES = 4
+"""Rate control aims at the bitrate and may miss it by 3 or 4 %: then the loop is encoded again, aimed beside it."""
 
 
 def loop_frames(kind: Kind) -> int:
@@ -32,24 +40,54 @@ def loop_frames(kind: Kind) -> int:
     return gops * kind.gop_frames
 
 
-def encode_loop(kind: Kind, index: int) -> Reel:
+def loop_phase_us(kind: Kind, index: int) -> int:
+    """How late a loop begins on the wall clock. Real cameras' key frames come at any time, not all in one instant."""
+    return _first(kind, index) * 1_000_000 // kind.fps
+
+
+def encode_loop(kind: Kind, index: int = 0, seed: int = 0) -> Reel:
     """Draw and encode one loop. About 2 ms of a core per frame; the GIL is free most of that time."""
-    length, gop = loop_frames(kind), kind.gop_frames
-    picture = Picture(f"loop {index + 1} of {LOOPS}", lambda at_us: _loop_text(at_us, length * 1_000_000 // kind.fps))
-    encoder = Encoder(width=WIDTH, height=HEIGHT, fps=kind.fps, bitrate_bps=kind.bitrate_bps)
-    # Real cameras' key frames come at any time, not all in the same instant.
-    offset = index * gop // LOOPS
-    # The rate control spends its full buffer first: without some GOPs to settle, every lap would be 4 % too large.
-    settling = -(-_SETTLING_SECONDS * kind.fps // gop) * gop
-    units: list[list[bytes]] = [[]] * length
-    for step in range(-settling, length):
-        number = (offset + step) % length
-        units[number] = encoder.encode(picture.render(number * 1_000_000 // kind.fps), sync=step % gop == 0)
-    parameters = ParameterSets.from_nals(units[offset])
+    aim_bps = kind.bitrate_bps
+    for _ in range(_TRIES):
+        units = _encode(kind, index, seed, aim_bps)
+        missed = Fraction(_bitrate(kind, units), kind.bitrate_bps)
+        if abs(missed - 1) <= _CLOSE:
+            break
+        aim_bps = int(aim_bps / missed)
+    parameters = ParameterSets.from_nals(units[0].nals)
     if parameters is None:
         raise CodecError("libx264 put no parameter sets into a sync sample")
-    frames = tuple(CodedFrame.from_nals(nals, marked=True) for nals in units)
-    return Reel(frames=frames, lap=steady_lap(kind.fps, length), parameters=parameters)
+    frames = tuple(CodedFrame.from_nals(unit.nals, marked=True) for unit in units)
+    lap = lap_of([unit.picture for unit in units], len(units), Fraction(1, kind.fps))
+    return Reel(frames=frames, lap=lap, parameters=parameters)
+
+
+def _encode(kind: Kind, index: int, seed: int, aim_bps: int) -> list[Coded]:
+    """The access units of one lap in decode order, from a sync sample on."""
+    length, gop, first = loop_frames(kind), kind.gop_frames, _first(kind, index)
+    length_us = length * 1_000_000 // kind.fps
+    picture = Picture(f"loop {index + 1} of {LOOPS}", lambda at_us: _loop_text(at_us, length_us), seed)
+    encoder = Encoder(width=WIDTH, height=HEIGHT, fps=kind.fps, bitrate_bps=aim_bps, b_frames=kind.b_frames)
+    # The rate control spends its full buffer first: without some GOPs to settle, every lap would be 4 % too large.
+    settling = -(-_SETTLING_SECONDS * kind.fps // gop) * gop
+    units: list[Coded] = []
+    for step in range(-settling, length):
+        at_us = (first + step) % length * 1_000_000 // kind.fps
+        units += encoder.submit(picture.render(at_us), sync=step % gop == 0)
+    units += encoder.finish()
+    # GOPs are closed, so all that settles comes before all of the lap, in decode order too.
+    return units[settling:]
+
+
+def _bitrate(kind: Kind, units: list[Coded]) -> int:
+    """Bits a second as they are sent, each access unit with its mark."""
+    size_bytes = sum(len(nal) for unit in units for nal in unit.nals) + MARK_BYTES * len(units)
+    return size_bytes * 8 * kind.fps // len(units)
+
+
+def _first(kind: Kind, index: int) -> int:
+    """Where on the clock of its pictures a loop begins, in frames."""
+    return index * kind.gop_frames // LOOPS
 
 
 def _loop_text(at_us: int, length_us: int) -> str:

@@ -7,13 +7,14 @@ A picture is a pure function of its instant, so a test can draw it again and com
 
 from __future__ import annotations
 
-import hashlib
 import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from simulator.seed import chance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,10 +43,10 @@ def utc_text(wall_us: int) -> str:
 class Picture:
     """Draws one camera: `render` returns I420 planes as one array of shape (HEIGHT * 3 / 2, WIDTH), uint8."""
 
-    def __init__(self, title: str, clock_text: Callable[[int], str] = utc_text) -> None:
+    def __init__(self, title: str, clock_text: Callable[[int], str] = utc_text, seed: int = 0) -> None:
         self._title = title
         self._clock_text = clock_text
-        random = np.random.default_rng(int.from_bytes(hashlib.sha256(title.encode()).digest()[:8], "big"))
+        random = np.random.default_rng(chance(seed, title, "grain").getrandbits(64))
         # Twice the size in both directions: a window at a random place of it is fresh grain for the price of a copy.
         self._grain = random.normal(0, _GRAIN_SIGMA, (2 * HEIGHT, 2 * WIDTH)).round().astype(np.int8)
         shade = np.linspace(70, 170, HEIGHT, dtype=np.int16)[:, np.newaxis]

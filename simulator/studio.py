@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from simulator.film import read_reel
 from simulator.live import LiveSource
-from simulator.loops import LOOPS, encode_loop
+from simulator.loops import LOOPS, encode_loop, loop_phase_us
 from simulator.options import LIVE_CAMERAS
 from simulator.reel import ReelSource
 from simulator.seed import chance
@@ -26,7 +26,7 @@ async def make_sources(options: SimulatorOptions, workers: Executor) -> list[Sou
         return await _film(options.file, options, workers)
     if options.fleet:
         return await _fleet(options, workers)
-    if options.cameras <= LIVE_CAMERAS:
+    if options.cameras <= LIVE_CAMERAS and not options.b_frames:
         return await _live(options, workers)
     return await _loops(options, workers)
 
@@ -41,7 +41,7 @@ async def _film(path: Path, options: SimulatorOptions, workers: Executor) -> lis
 async def _live(options: SimulatorOptions, workers: Executor) -> list[Source]:
     loop = asyncio.get_running_loop()
     made = (
-        loop.run_in_executor(workers, LiveSource, camera.kind, camera.name, phase_us, workers)
+        loop.run_in_executor(workers, LiveSource, camera.kind, camera.name, phase_us, workers, options.seed)
         for camera, phase_us in zip(options.lineup, _within_a_frame(options), strict=True)
     )
     return [*await asyncio.gather(*made)]
@@ -50,21 +50,21 @@ async def _live(options: SimulatorOptions, workers: Executor) -> list[Source]:
 async def _loops(options: SimulatorOptions, workers: Executor) -> list[Source]:
     """Cameras that are alike take turns on a few loops."""
     loop, kind = asyncio.get_running_loop(), options.lineup[0].kind
-    reels = await asyncio.gather(*(loop.run_in_executor(workers, encode_loop, kind, index) for index in range(LOOPS)))
-    return [ReelSource(reels[index % LOOPS], phase_us) for index, phase_us in enumerate(_within_a_frame(options))]
+    reels = await asyncio.gather(
+        *(loop.run_in_executor(workers, encode_loop, kind, index, options.seed) for index in range(LOOPS))
+    )
+    return [
+        ReelSource(reels[index % LOOPS], loop_phase_us(kind, index % LOOPS) + phase_us)
+        for index, phase_us in enumerate(_within_a_frame(options))
+    ]
 
 
 async def _fleet(options: SimulatorOptions, workers: Executor) -> list[Source]:
     """One loop per kind. Each camera is at another place of it: no two key frames have to come together."""
     loop = asyncio.get_running_loop()
     kinds = sorted({camera.kind for camera in options.fleet})
-    reels = dict(
-        zip(
-            kinds,
-            await asyncio.gather(*(loop.run_in_executor(workers, encode_loop, kind, 0) for kind in kinds)),
-            strict=True,
-        )
-    )
+    loops = await asyncio.gather(*(loop.run_in_executor(workers, encode_loop, kind, 0, options.seed) for kind in kinds))
+    reels = dict(zip(kinds, loops, strict=True))
     sources: list[Source] = []
     for camera in options.fleet:
         reel = reels[camera.kind]

@@ -78,6 +78,20 @@ class Timetable:
         return laps * self._lap.length_ticks + self._lap.present_ticks[index]
 
 
+def lap_of(present_ticks: Sequence[int], length_ticks: int, time_base: Fraction) -> Lap:
+    """The lap of frames that are shown at these times, given in decode order from any start.
+
+    Decode times are the sorted presentation times: the n-th frame is sent when the n-th picture is due. A frame that is
+    sent before one shown earlier has been seen by then, so everything leaves later by the longest way a frame is sent
+    ahead.
+    """
+    start = min(present_ticks)
+    present = [ticks - start for ticks in present_ticks]
+    send = sorted(present)
+    lead = max(shown - sent for shown, sent in zip(present, send, strict=True))
+    return Lap(send_ticks=send, present_ticks=present, lead_ticks=lead, length_ticks=length_ticks, time_base=time_base)
+
+
 def steady_lap(fps: int, frames: int = 1) -> Lap:
     """A lap of a camera that sends each frame as soon as it has seen it."""
     steps = range(frames)
