@@ -3,7 +3,10 @@
 It never retries. The first operation that fails decides: the error is kept, the descriptor is closed, and everything
 asked of the file from then on has failed with that error. After a failed fdatasync the kernel has marked the lost pages
 clean (ext4, XFS and Btrfs alike), so a second fdatasync would return 0 for bytes that are not on the disk.
-What the file holds is left to recovery, which believes nothing but complete, hashed fragments.
+What the file holds is left to recovery, which believes nothing but complete, hashed fragments. The file's name says so
+from then on, and how many of its fragments were announced before: a reader must not count the others, and recovery must
+not sync it either. The new name needs no sync. It matters as long as the page cache shows what the disk may not have,
+and it ends with it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from media.errors import SpoolError
-from storage import files
+from storage import files, layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +32,17 @@ class CommitFile:
     out, and nothing in the file counts as durable before.
     """
 
-    __slots__ = ("_fd", "_parts", "_reserve_bytes", "_reserved_to", "error", "names", "path", "size_bytes")
+    __slots__ = (
+        "_announced",
+        "_fd",
+        "_parts",
+        "_reserve_bytes",
+        "_reserved_to",
+        "error",
+        "names",
+        "path",
+        "size_bytes",
+    )
 
     def __init__(self, path: Path, *, reserve_bytes: int = 0) -> None:
         self.path = path
@@ -40,6 +53,7 @@ class CommitFile:
         self.size_bytes = 0
         self._fd = -1
         self._parts = 0
+        self._announced = 0
 
     @classmethod
     def adopt(cls, path: Path, fd: int, size_bytes: int, *, reserve_bytes: int = 0) -> CommitFile:
@@ -102,6 +116,11 @@ class CommitFile:
         except OSError as error:
             self.fail(error)
 
+    def settle(self) -> None:
+        """The round is over: what was appended without an error is durable, name and all."""
+        if self.error is None:
+            self._announced = self._parts
+
     def seal(self, target: Path) -> None:
         """Give a synced file its final name, and close it."""
         if not self.usable:
@@ -131,7 +150,16 @@ class CommitFile:
         self.error.__cause__ = error
         if self._fd >= 0:
             self._close()
+            self._set_aside()
+
+    def _set_aside(self) -> None:
+        if self._parts == 0:
             self._unlink_if_bare()
+        elif self.path.name.endswith(layout.OPEN_SUFFIX):
+            failed = layout.failed_path(self.path, self._announced)
+            with contextlib.suppress(OSError):  # a disk that takes no names any more: readers go by the mark alone
+                files.rename(self.path, failed)
+                self.path = failed
 
     def _close(self) -> None:
         fd, self._fd = self._fd, -1

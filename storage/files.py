@@ -28,6 +28,7 @@ OPERATIONS = (
     "close",
     "create_exclusive",
     "datasync",
+    "free_bytes",
     "link",
     "link_count",
     "lock",
@@ -177,6 +178,12 @@ def lock(fd: int, *, shared: bool = False) -> bool:
 def size_bytes(fd: int) -> int:
     """The size of an open file."""
     return os.fstat(fd).st_size
+
+
+def free_bytes(fd: int) -> int:
+    """What the file system of an open file still takes from us."""
+    status = os.fstatvfs(fd)
+    return status.f_bavail * status.f_frsize
 
 
 def link_count(fd: int) -> int:

@@ -150,6 +150,8 @@ class GroupCommit:
         for ticket in tickets:
             self._finish(ticket)
         self._sync_names({ticket.file: None for ticket in tickets})
+        for ticket in tickets:
+            ticket.file.settle()
 
     def _write(self, ticket: Ticket) -> None:
         file = ticket.file

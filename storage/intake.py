@@ -20,7 +20,7 @@ from media.fmp4_read import read_sealed
 from storage import files, layout, spool_runs
 from storage.catalog import MAX_BATCH
 from storage.quarantine import Quarantine
-from storage.recovery import recover_run
+from storage.recovery import recover_run, salvage
 from storage.run_directory import RunDirectory
 from storage.segment_row import segment_from_scan
 
@@ -142,6 +142,8 @@ class Intake:
         directory = life.directory
         dead = await self._recover(life)
         sealed = await self._in_thread(directory.sealed)
+        if not dead:
+            await self._salvage(life)
         await self._import_journal(life)
         for first in range(0, len(sealed), MAX_BATCH):
             life.settled = False
@@ -169,6 +171,16 @@ class Intake:
         self.faults = {place: why for place, why in self.faults.items() if path not in place.parents}
         log.info("run_recovered", run=path.name, sealed=len(outcome.sealed), complete=outcome.complete)
         return not outcome.alive
+
+    async def _salvage(self, life: _Life) -> None:
+        """Seal what a live run gave up after errors, a file at a time; what cannot be yet, in half a minute again."""
+        if self._clock.boot_us() < life.recover_at_us:
+            return
+        for path in life.directory.failed():
+            work = partial(salvage, path, self._data.quarantine, self._clock, _report)
+            if not await self._in_thread(work):
+                life.recover_at_us = self._clock.boot_us() + RECOVER_AGAIN_US
+                return
 
     async def _import_journal(self, life: _Life) -> None:
         directory, gaps = life.directory, self._catalog.gaps

@@ -9,6 +9,7 @@
     <data>/spool/<run>/journal
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4.open    being written
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4         sealed
+    <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4.failed-<n>   given up after an error
 
 A run is printed as 16 hex digits, a stream and a camera as UUIDs, epoch and sequence in decimal without leading
 zeros. A name is accepted only if it is exactly what would be written for the same facts, so one segment has one name.
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
 
 SEALED_SUFFIX = ".mp4"
 OPEN_SUFFIX = ".mp4.open"
+COPY_SUFFIX = ".mp4.copy"  # what recovery writes beside a failed file
 JOURNAL = "journal"
 UNBORN_PREFIX = ".unborn-"  # a run's directory before it is locked and renamed into place
 
 _RUN = re.compile(r"[0-7][0-9a-f]{15}")  # below media.identity.LIMIT
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _STREAM = re.compile(_UUID)
-_SEGMENT = re.compile(rf"({_UUID})\.(0|[1-9][0-9]{{0,18}})\.(0|[1-9][0-9]{{0,18}})\.mp4(\.open)?")
+_NUMBER = r"(0|[1-9][0-9]{0,18})"
+_SEGMENT = re.compile(rf"({_UUID})\.{_NUMBER}\.{_NUMBER}\.mp4(\.open|\.failed-{_NUMBER})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class SegmentName:
 
     identity: SegmentIdentity
     sealed: bool
+    announced: int | None = None
+    """Of a file that its run gave up after an error: how many of its fragments were announced durable before it."""
 
 
 def run_name(run: int) -> str:
@@ -125,9 +130,33 @@ def sealed_path(spool: Path, identity: SegmentIdentity) -> Path:
     return _segment_path(spool, identity, SEALED_SUFFIX)
 
 
+def failed_path(path: Path, announced: int) -> Path:
+    """Where the open file `path` is once its run gave it up with this many fragments announced durable."""
+    return path.with_name(f"{path.name.removesuffix(OPEN_SUFFIX)}{SEALED_SUFFIX}.failed-{announced}")
+
+
+def copy_path(path: Path, identity: SegmentIdentity) -> Path:
+    """Where recovery copies the failed file `path` to, beside it."""
+    return path.with_name(_segment_name(identity, COPY_SUFFIX))
+
+
+def is_copy(path: Path) -> bool:
+    """Whether this is a copy of a failed file that was not finished."""
+    whose = path.with_name(path.name.removesuffix(COPY_SUFFIX) + OPEN_SUFFIX)
+    return path.name.endswith(COPY_SUFFIX) and parse_segment_path(whose) is not None
+
+
+def sealed_beside(path: Path, identity: SegmentIdentity) -> Path:
+    """The sealed name in the directory of another name of the segment."""
+    return path.with_name(_segment_name(identity, SEALED_SUFFIX))
+
+
+def _segment_name(identity: SegmentIdentity, suffix: str) -> str:
+    return f"{identity.camera}.{identity.epoch}.{identity.sequence}{suffix}"
+
+
 def _segment_path(spool: Path, identity: SegmentIdentity, suffix: str) -> Path:
-    name = f"{identity.camera}.{identity.epoch}.{identity.sequence}{suffix}"
-    return run_directory(spool, identity.run) / str(identity.stream) / name
+    return run_directory(spool, identity.run) / str(identity.stream) / _segment_name(identity, suffix)
 
 
 def parse_segment_path(path: Path) -> SegmentName | None:
@@ -137,8 +166,10 @@ def parse_segment_path(path: Path) -> SegmentName | None:
     match = _SEGMENT.fullmatch(path.name)
     if run is None or stream is None or match is None:
         return None
-    camera, epoch, sequence, still_open = match.groups()
+    camera, epoch, sequence, unsealed, announced = match.groups()
     if max(int(epoch), int(sequence)) >= LIMIT:
         return None
     identity = SegmentIdentity(camera=UUID(camera), stream=stream, epoch=int(epoch), run=run, sequence=int(sequence))
-    return SegmentName(identity=identity, sealed=still_open is None)
+    return SegmentName(
+        identity=identity, sealed=unsealed is None, announced=None if announced is None else int(announced)
+    )

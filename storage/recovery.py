@@ -11,10 +11,15 @@ For each segment that is not sealed, under the run's lock:
 Each step leaves a file from which the same steps lead to the same result, so recovery may be killed anywhere and run
 again. What carries a segment's name and holds none goes to the quarantine whole. One file's trouble is reported with
 its path and never stops the rest. A live run is left alone: its lock is held.
+
+But for files that the live run itself gave up after an error, as their name tells. Their pages may be clean and not on
+the disk, and no sync of them means anything any more. So all that can be read is copied to a new file, that one takes
+the five steps, its sync being its first, and the old one goes when the new one's name is durable.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +41,9 @@ if TYPE_CHECKING:
     from storage.clock import Clock
 
 _FREE_HEADER_BYTES = 8
+_COPY_BYTES = 1 << 20
+_ROOM = 16
+"""A failed file is copied when there is room for so many of its size: what is recorded now needs the disk more."""
 _MOST_FREE_BYTES = 0xFFFF_FFFF
 
 
@@ -83,6 +91,16 @@ def recover_run(run_directory: Path, quarantine: Path, clock: Clock, report: Cal
     )
 
 
+def salvage(path: Path, quarantine: Path, clock: Clock, report: Callable[[Finding], None]) -> bool:
+    """Bring a failed file's footage into a sealed file, its run dead or alive; False (and reported) if not now.
+
+    Blocks; idempotent, may be killed. Only one process may do it: the one that ships.
+    """
+    recovery = _Recovery(path.parent.parent, Quarantine(quarantine), clock, report)
+    recovery.recover_file(path)
+    return recovery.complete
+
+
 class _Recovery:
     """One run, and what was found in it."""
 
@@ -122,7 +140,11 @@ class _Recovery:
             self._find(directory, "not the directory of a stream; left where it is")
             return
         for name in names:
-            self._attempt(directory / name, self._recover_file)
+            self.recover_file(directory / name)
+
+    def recover_file(self, path: Path) -> None:
+        """Do what is to be done with one file of a stream."""
+        self._attempt(path, self._recover_file)
 
     def _attempt(self, path: Path, recover: Callable[[Path], None]) -> None:
         """Do one part; whatever stands in its way is reported and left for another time."""
@@ -142,6 +164,9 @@ class _Recovery:
 
     def _recover_file(self, path: Path) -> None:
         name = layout.parse_segment_path(path)
+        if layout.is_copy(path):
+            files.unlink(path)  # not finished; what was copied is still there
+            return
         if name is None:
             self._remove(path, "not the name of a segment")
             return
@@ -156,14 +181,25 @@ class _Recovery:
             self._remove(path, "not a regular file")
             return
         try:
-            why = self._recover_open(path, fd, name)
+            why = self._recover_open(path, fd, name) if name.announced is None else self._recover_copy(path, fd, name)
         finally:
             files.close(fd)
         if why:
             self._remove(path, why)
 
-    def _recover_open(self, path: Path, fd: int, name: layout.SegmentName) -> str:
-        """Seal a file; why it is none of ours, or nothing."""
+    def _recover_copy(self, path: Path, fd: int, name: layout.SegmentName) -> str:
+        """Seal a copy of a failed file and let the file go; why it is none of ours, or nothing."""
+        copy, target = layout.copy_path(path, name.identity), layout.sealed_beside(path, name.identity)
+        copy_fd = _copied(fd, copy)
+        try:
+            why = self._recover_open(path, copy_fd, name, copy)
+        finally:
+            files.close(copy_fd)
+        files.unlink(path if target in self.sealed else copy)
+        return why
+
+    def _recover_open(self, path: Path, fd: int, name: layout.SegmentName, copy: Path | None = None) -> str:
+        """Seal a file, which is that at `path` or its copy; why it is none of ours, or nothing."""
         size_bytes = files.size_bytes(fd)
         if name.sealed and _is_sealed(fd, size_bytes, name.identity):
             return ""
@@ -179,12 +215,12 @@ class _Recovery:
             return ""
         for fault in found.faults:
             self._find(path, fault)
-        target = path if name.sealed else path.with_name(path.name.removesuffix(".open"))
+        target = layout.sealed_beside(path, name.identity)
         if not name.sealed and target.name in files.names(path.parent):
             return "its segment is sealed already"
         self._close_file(path, fd, found)
         if not name.sealed:
-            files.rename(path, target)
+            files.rename(copy or path, target)
             files.sync_directory(path.parent)
         self.sealed.append(target)
         return ""
@@ -216,6 +252,23 @@ class _Recovery:
         kept = self._quarantine.keep(fd, start, stop, of=path)
         self._find(path, f"bytes {start} to {stop} between fragments belong to none", kept)
         files.append(fd, [header], start)
+
+
+def _copied(fd: int, copy: Path) -> int:
+    """A new file with the bytes of `fd`, none of them durable yet; its descriptor."""
+    size_bytes = files.size_bytes(fd)
+    if files.free_bytes(fd) < _ROOM * size_bytes:
+        raise OSError(errno.ENOSPC, "no room for a copy yet")
+    with contextlib.suppress(FileNotFoundError):
+        files.unlink(copy)  # of an attempt that was not finished: if its sync failed, it must not be synced again
+    copy_fd = files.create_exclusive(copy)
+    try:
+        for offset in range(0, size_bytes, _COPY_BYTES):
+            files.append(copy_fd, [files.read_at(fd, offset, min(_COPY_BYTES, size_bytes - offset))], offset)
+    except OSError:
+        files.close(copy_fd)
+        raise
+    return copy_fd
 
 
 def _is_sealed(fd: int, size_bytes: int, identity: SegmentIdentity) -> bool:

@@ -29,6 +29,7 @@ class RunDirectory:
         self._seen_ns: dict[str, int] = {}
         self._again: set[str] = set()
         self._taken: dict[Path, set[Path]] = {}
+        self._failed: dict[Path, list[Path]] = {}
 
     def sealed(self) -> list[Path]:
         """Sealed segments that `take` was not called for, by stream and sequence; some that came just now may wait."""
@@ -39,6 +40,10 @@ class RunDirectory:
             self._taken[stream] = taken
             found += [path for path in names if path not in taken]
         return sorted(found, key=lambda path: (path.parent.name, _sequence(path)))
+
+    def failed(self) -> list[Path]:
+        """Files that the run gave up, as of the last look."""
+        return [path for paths in self._failed.values() for path in paths]
 
     def take(self, path: Path) -> None:
         """A segment is known to the catalog: `sealed` need not say it again."""
@@ -114,8 +119,9 @@ class RunDirectory:
             paths = [stream / name for name in files.names(stream)]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        names = ((path, layout.parse_segment_path(path)) for path in paths)
-        return [path for path, name in names if name is not None and name.sealed]
+        names = [(path, name) for path in paths if (name := layout.parse_segment_path(path)) is not None]
+        self._failed[stream] = [path for path, name in names if name.announced is not None]
+        return [path for path, name in names if name.sealed]
 
 
 def _sequence(path: Path) -> tuple[int, int]:

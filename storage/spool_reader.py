@@ -16,6 +16,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -117,7 +118,8 @@ class SpoolReader:
     def open(self, identity: SegmentIdentity) -> SpoolFile:
         """Open a segment, sealed or not. FileNotFoundError when the spool has it no longer: ask the object store."""
         sealed, growing = layout.sealed_path(self._spool, identity), layout.open_path(self._spool, identity)
-        for path in (sealed, growing, sealed):  # a rename leads from the second to the first, never back
+        # Renames lead from `open` to `sealed`, or over a third name that tells more, never back.
+        for path in chain((sealed, growing), self._failed(identity), (sealed,)):
             with contextlib.suppress(FileNotFoundError):
                 return SpoolFile(identity, files.open_read(path), sealed=path == sealed)
         raise FileNotFoundError(f"segment {identity} is not in the spool")
@@ -132,28 +134,39 @@ class SpoolReader:
                 return SampleTable.decode(read_sealed(file.read_at, segment.size_bytes).samples)
             return _samples_of(decode(segment.fragments), file)
 
+    def _failed(self, identity: SegmentIdentity) -> Iterator[Path]:
+        """The file of a segment that was given up."""
+        directory = layout.sealed_path(self._spool, identity).parent
+        for path in (directory / name for name in _listing(directory)):
+            name = layout.parse_segment_path(path)
+            if name is not None and name.identity == identity and name.announced is not None:
+                yield path
+
     def _segments_of_run(self, run_directory: Path, stream: UUID, mark: DurableMark | None) -> Iterator[Segment]:
         directory = run_directory / str(stream)
-        found = (layout.parse_segment_path(directory / name) for name in _listing(directory))
-        names = [name for name in found if name is not None]  # recovery reports the others
+        paths = [directory / name for name in _listing(directory)]
+        found = [(path, name) for path in paths if (name := layout.parse_segment_path(path))]
         # The run's lock is tried only if it matters: a recovery that finds it taken comes back half a minute later.
-        alive = any(not name.sealed for name in names) and is_alive(run_directory)
-        for name in names:
-            segment = self._sealed_row(name.identity) if name.sealed else self._row(name.identity, mark, alive=alive)
+        alive = any(not name.sealed for _, name in found) and is_alive(run_directory)
+        for path, name in found:  # recovery reports the others
+            if name.sealed:
+                segment = self._sealed_row(name.identity)
+            else:
+                segment = self._row(path, name.identity, _last_fragment(name, mark, alive=alive), alive=alive)
             if segment is not None:
                 yield segment
 
-    def _row(self, identity: SegmentIdentity, mark: DurableMark | None, *, alive: bool) -> Segment | None:
+    def _row(self, path: Path, identity: SegmentIdentity, last_fragment: int | None, *, alive: bool) -> Segment | None:
         """The row of a segment that was open a moment ago."""
         try:
-            fd = files.open_read(layout.open_path(self._spool, identity))
+            fd = files.open_read(path)
         except FileNotFoundError:
             return self._sealed_row(identity)
         except OSError:
             return None  # a directory, a link: recovery reports it
         try:
             growing = _recent(self._growing, (identity, alive), _MOST_GROWING, partial(_growing, identity, alive=alive))
-            found = growing.scan(fd, _last_fragment(identity, mark))
+            found = growing.scan(fd, last_fragment)
         except Mp4Error:
             return None  # just begun, or foreign, which recovery will say
         finally:
@@ -196,14 +209,18 @@ def _growing(identity: SegmentIdentity, *, alive: bool) -> GrowingSegment:
     return GrowingSegment(identity, verify=not alive)
 
 
-def _last_fragment(identity: SegmentIdentity, mark: DurableMark | None) -> int | None:
-    """The last fragment of this segment that counts: -1 for none, None for every whole one."""
-    if mark is None or mark.run != identity.run:
+def _last_fragment(name: layout.SegmentName, mark: DurableMark | None, *, alive: bool) -> int | None:
+    """The last fragment of a segment without seal that counts: -1 for none, None for every whole one.
+
+    A living run seals a segment before it announces anything of the next one. What is behind the mark and open has
+    failed and could not even be renamed: only recovery can tell what is in it.
+    """
+    identity = name.identity
+    if name.announced is not None:
+        return name.announced - 1
+    if mark is None or mark.run != identity.run or not alive:
         return None
-    place, marked = (identity.epoch, identity.sequence), (mark.epoch, mark.sequence)
-    if place == marked:
-        return mark.fragment
-    return -1 if place > marked else None
+    return mark.fragment if (identity.epoch, identity.sequence) == (mark.epoch, mark.sequence) else -1
 
 
 def _require_identity(found: SegmentScan, identity: SegmentIdentity) -> None:

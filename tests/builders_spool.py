@@ -52,7 +52,7 @@ class FileSeam:
         self.failed = ""
         self._stop_at: tuple[int, bool] | None = None
         self._fail_at: tuple[int, int] | None = None
-        self._failures: list[tuple[str, str, int, int]] = []
+        self._failures: list[tuple[str, str, int, int, int]] = []
         self._open: set[int] = set()
         self._lock = threading.Lock()
 
@@ -65,9 +65,9 @@ class FileSeam:
         """Put the test's own event in order with the file operations."""
         self.events.append(Event(what, path or Path()))
 
-    def fail(self, operation: str, path_part: str, code: int, *, times: int = 1) -> None:
-        """Let the next `times` calls of `operation` on a path with `path_part` in it raise OSError(code)."""
-        self._failures.append((operation, path_part, code, times))
+    def fail(self, operation: str, path_part: str, code: int, *, times: int = 1, skip: int = 0) -> None:
+        """Let `times` calls of `operation` on a path with `path_part` in it raise OSError, after `skip` others."""
+        self._failures.append((operation, path_part, code, times, skip))
 
     def fail_at(self, call: int, code: int) -> None:
         """Let the call with this number (from 0) raise OSError(code); `failed` tells afterwards what it was."""
@@ -119,10 +119,13 @@ class FileSeam:
         if self._fail_at is not None and self._fail_at[0] == number:
             self.failed = name
             raise OSError(self._fail_at[1], os.strerror(self._fail_at[1]))
-        for index, (operation, part, code, times) in enumerate(self._failures):
+        for index, (operation, part, code, times, skip) in enumerate(self._failures):
             if operation == name and part in str(path):
+                if skip:
+                    self._failures[index] = (operation, part, code, times, skip - 1)
+                    continue
                 if times > 1:
-                    self._failures[index] = (operation, part, code, times - 1)
+                    self._failures[index] = (operation, part, code, times - 1, 0)
                 else:
                     del self._failures[index]
                 self.events.append(Event(f"{name} failed", path))

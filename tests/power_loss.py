@@ -35,16 +35,21 @@ def nothing_unsynced(_options: int) -> int:
 class _File:
     durable: bytes = b""
     writes: list[tuple[int, bytes]] = field(default_factory=list)  # not synced; (offset, bytes)
-    cuts: list[int] = field(default_factory=list)
+    lost: list[tuple[int, bytes]] = field(default_factory=list)  # not synced, and never will be
 
     def sync(self) -> None:
         for offset, written in self.writes:
             self.durable = self.durable[:offset].ljust(offset, b"\0") + written + self.durable[offset + len(written) :]
         self.writes.clear()
 
+    def fail(self) -> None:
+        """A sync failed: the kernel calls the pages clean, and no later sync writes them."""
+        self.lost += self.writes
+        self.writes.clear()
+
     def survivor(self, choose: Choice) -> bytes:
         content = self.durable
-        for offset, written in self.writes:
+        for offset, written in self.lost + self.writes:
             match choose(4):
                 case 1:  # zeros: the size was written, the page was not
                     part = bytes(len(written))
@@ -63,6 +68,7 @@ class _Directory:
     now: dict[str, _File | _Directory] = field(default_factory=dict)
     durable: dict[str, _File | _Directory] = field(default_factory=dict)
     changes: list[tuple[str, str, _File | _Directory | None]] = field(default_factory=list)  # (old, new, what)
+    lost: list[tuple[str, str, _File | _Directory | None]] = field(default_factory=list)
 
     def change(self, old: str, new: str, what: _File | _Directory | None) -> None:
         self.changes.append((old, new, what))
@@ -73,9 +79,14 @@ class _Directory:
             _apply(self.durable, change)
         self.changes.clear()
 
+    def fail(self) -> None:
+        """A sync failed: none of the names made since the last one will come with a later sync."""
+        self.lost += self.changes
+        self.changes.clear()
+
     def survivor(self, choose: Choice) -> dict[str, _File | _Directory]:
         names = dict(self.durable)
-        for change in self.changes:
+        for change in self.lost + self.changes:
             if choose(2):
                 _apply(names, change)
         return names
@@ -116,6 +127,10 @@ class Disk:
                 self._file(event.path).sync()
             case "sync_directory":
                 self._directory(event.path).sync()
+            case "datasync failed":
+                self._file(event.path).fail()
+            case "sync_directory failed":
+                self._directory(event.path).fail()
             case "unlink":
                 self._parent(event.path).change(event.path.name, "", None)
             case "rename":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from media.fmp4_read import read_sealed
 from media.fmp4_write import SegmentWriter
 from storage import journal, layout
 from storage.clock import FakeClock
+from storage.group_commit import GroupCommit
 from storage.journal import read_journal
-from storage.recovery import recover_run
+from storage.recovery import recover_run, salvage
 from storage.spool import SpoolRun
 from tests.builders_segment import plain_track, plain_units, reader, samples_of
 from tests.builders_spool import RUN, Event, FileSeam, identity
@@ -72,8 +74,15 @@ async def _record(root: Path, seam: FileSeam) -> Fragments:
                 if number == 1:
                     await done.wait()
             segment.seal(writer.seal(10_800 * 3), lambda _error: None)
+            _salvage(root)
     await run.close(at_us=9)
     return written
+
+
+def _salvage(root: Path) -> None:
+    """What `ship` does beside a live run."""
+    for path in sorted((root / "spool").glob("*/*/*.failed-*")):
+        salvage(path, root / "quarantine", FakeClock(), lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +159,28 @@ def test_any_part_of_what_was_not_synced_may_survive(
 
     until = round(moment * len(events))
     _check(written, *_lose_power(root, events[:until], tmp_path / "after", choose))
+
+
+@pytest.mark.parametrize("operation", ["datasync", "sync_directory"])
+def test_power_lost_after_a_sync_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
+    """Each sync of a recording fails once, and what it should have written is never written by another one."""
+    monkeypatch.setitem(GroupCommit.__init__.__kwdefaults__, "interval_s", 0.01)
+    announced_at_all = 0
+    for turn in range(100):
+        root = tmp_path / str(turn)
+        root.mkdir()
+        with FileSeam().installed() as seam:
+            # The first of each begins the run, which a failure would end: others test that.
+            seam.fail(operation, "spool/", errno.EIO, skip=turn + 1)
+            written = asyncio.run(_record(root, seam))
+        if f"{operation} failed" not in {event.operation for event in seam.events}:
+            break
+        for moment in (len(seam.events), *range(0, len(seam.events), 7)):
+            announced, found, notes = _lose_power(root, seam.events[:moment], tmp_path / "after", nothing_unsynced)
+            _check(written, announced, found, notes)
+        announced_at_all += len(announced)
+    assert 5 < turn < 99
+    assert announced_at_all
 
 
 @pytest.mark.parametrize("forgotten", ["datasync", "sync_directory"])

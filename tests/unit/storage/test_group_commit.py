@@ -195,12 +195,14 @@ async def test_a_file_that_failed_is_never_touched_again(
     assert [event.operation for event in seam.events[before:]] == []
     assert await announced.appended(other, "the other camera") is None
     await run.close(at_us=9)
-    assert _open(tmp_path, identity()).read_bytes().startswith(INIT + b"durable")
+    failed_file = layout.failed_path(_open(tmp_path, identity()), 1)  # its name says how much of it was announced
+    assert failed_file.read_bytes().startswith(INIT + b"durable")
+    assert not _open(tmp_path, identity()).exists()
     assert not _sealed(tmp_path, identity()).exists()
 
 
-async def test_a_failed_sync_at_the_seal_leaves_the_file_open(tmp_path: Path, seam: FileSeam) -> None:
-    """What could not be synced is not renamed: recovery decides what it holds."""
+async def test_a_failed_sync_at_the_seal_gives_the_file_up(tmp_path: Path, seam: FileSeam) -> None:
+    """What could not be synced is not sealed: recovery decides what it holds."""
     run = _create(tmp_path)
     segment = run.open_segment(identity(), INIT)
     announced = Announcements()
@@ -209,7 +211,20 @@ async def test_a_failed_sync_at_the_seal_leaves_the_file_open(tmp_path: Path, se
     segment.seal([b"seal"], lambda error: announced.add("seal", error))
     assert isinstance(await announced.wait("seal"), SpoolError)
     await run.close(at_us=9)
-    assert "rename" not in seam.operations(".mp4.open")
+    assert not _sealed(tmp_path, identity()).exists()
+    assert layout.failed_path(_open(tmp_path, identity()), 1).exists()
+
+
+async def test_a_failed_file_that_cannot_be_renamed_stays(tmp_path: Path, seam: FileSeam) -> None:
+    """A disk that takes no names any more: the file is left as it is, and the error is that of the sync."""
+    run = _create(tmp_path)
+    segment = run.open_segment(identity(), INIT)
+    announced = Announcements()
+    await announced.appended(segment, "durable")
+    seam.fail("datasync", ".mp4.open", errno.EIO)
+    seam.fail("rename", ".mp4.open", errno.EROFS)
+    assert "EIO" in str(await announced.appended(segment, "failed"))
+    await run.close(at_us=9)
     assert _open(tmp_path, identity()).exists()
 
 

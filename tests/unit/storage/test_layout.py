@@ -24,6 +24,20 @@ def test_a_segment_is_found_by_its_name() -> None:
     assert layout.parse_segment_path(sealed) == layout.SegmentName(identity=segment, sealed=True)
 
 
+def test_a_file_that_was_given_up_says_how_much_of_it_was_announced() -> None:
+    """The same segment under a third name; the copy that recovery makes of it is no segment."""
+    segment = identity(17)
+    failed = layout.failed_path(layout.open_path(SPOOL, segment), 12)
+    assert str(failed) == f"/hulta/spool/{RUN_AND_STREAM}/{CAMERA}.1.17.mp4.failed-12"
+    assert layout.parse_segment_path(failed) == layout.SegmentName(identity=segment, sealed=False, announced=12)
+    assert layout.sealed_beside(failed, segment) == layout.sealed_path(SPOOL, segment)
+    copy = layout.copy_path(failed, segment)
+    assert layout.is_copy(copy)
+    assert not layout.is_copy(failed)
+    assert not layout.is_copy(failed.with_name(f"{CAMERA}.1.17"))
+    assert layout.parse_segment_path(copy) is None
+
+
 def test_the_largest_numbers_have_names_too() -> None:
     """Everything an identity can hold is written and read back."""
     segment = identity(LIMIT - 1, run=LIMIT - 1, epoch=LIMIT - 1)
@@ -40,6 +54,8 @@ def test_the_largest_numbers_have_names_too() -> None:
         f"{RUN_AND_STREAM}/{CAMERA}.1.{LIMIT}.mp4",
         f"{RUN_AND_STREAM}/{CAMERA}.1.1٣.mp4",
         f"{RUN_AND_STREAM}/{CAMERA}.1.17.mp4.open.bak",
+        f"{RUN_AND_STREAM}/{CAMERA}.1.17.mp4.failed",
+        f"{RUN_AND_STREAM}/{CAMERA}.1.17.mp4.failed-01",
         f"{RUN_AND_STREAM}/{str(CAMERA).upper()}.1.17.mp4",
         f"{RUN_AND_STREAM}/{CAMERA.hex}.1.17.mp4",
         f"{RUN_AND_STREAM}/{CAMERA}.1.17.mp4\n",

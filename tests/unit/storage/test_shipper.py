@@ -13,8 +13,10 @@ from uuid import UUID
 import pytest
 
 from media.errors import CatalogError, GapReason, ObjectStoreError
+from storage import layout
 from storage.clock import FakeClock
 from storage.directory_store import DirectoryStore
+from storage.intake import RECOVER_AGAIN_US
 from storage.layout import Layout
 from storage.model import SegmentState, main_stream
 from storage.secrets import SecretBox
@@ -100,6 +102,26 @@ async def test_a_sealed_segment_is_stored_in_one_cycle(house: House) -> None:
     assert await house.objects() == [row.key]
     assert [name.endswith(".open") for name in house.spooled()] == [True]
     assert list(await house.catalog.footage.sample_tables([row.id])) == [row.id]
+
+
+async def test_a_live_runs_given_up_file_is_stored(house: House) -> None:
+    """Not only when the run ends, which may be in months; what cannot be copied now is tried again."""
+    run = house.run()
+    run.stream_start(0)
+    run.gap_close(0)
+    failed = run.segment(0, 5, 0, sealed=False)
+    failed = failed.rename(layout.failed_path(failed, 3))
+    with FileSeam().installed() as seam:
+        seam.fail("datasync", ".copy", errno.EIO)
+        await house.ship()
+        await house.ship()
+        assert await house.segments() == []
+        house.clock.advance(RECOVER_AGAIN_US)
+        await house.ship()
+        await house.ship()
+    (row,) = await house.segments()
+    assert (row.state, row.start_us, row.end_us) == (SegmentState.STORED, at(0), at(5))
+    assert house.spooled() == []
 
 
 async def test_nothing_to_do_is_said(house: House) -> None:

@@ -137,13 +137,41 @@ def test_nothing_past_the_durable_mark_is_told(spool: Path, spool_reader: SpoolR
 def test_a_mark_in_a_later_segment_makes_earlier_ones_whole(
     spool: Path, spool_reader: SpoolReader, marks: Marks
 ) -> None:
-    """What came before the mark is durable; what comes after it is not; another epoch's place counts first."""
-    for sequence in range(3):
+    """What is sealed before the mark is durable; what comes after it is not; another epoch's place counts first."""
+    place(spool, identity(0), segment_file(0).sealed, sealed=True)
+    for sequence in (1, 2):
         place(spool, identity(sequence), segment_file(sequence).open)
     marks.announce(1, sequence=1)
     assert [fragments(segment) for segment in spool_reader.segments(STREAM)] == [4, 2]
     marks.announce(0, sequence=0, epoch=2)
-    assert [fragments(segment) for segment in spool_reader.segments(STREAM)] == [4, 4, 4]
+    assert [fragments(segment) for segment in spool_reader.segments(STREAM)] == [4]
+
+
+@pytest.mark.usefixtures("alive")
+@pytest.mark.parametrize("announced", [0, 2, 4])
+def test_of_a_file_that_was_given_up_only_what_was_announced_counts(
+    spool: Path, spool_reader: SpoolReader, marks: Marks, announced: int
+) -> None:
+    """Its pages may be clean and not on the disk: that the mark went on to the next segment makes nothing durable."""
+    content = segment_file(0)
+    path = place(spool, identity(0), content.open)
+    path.rename(layout.failed_path(path, announced))
+    place(spool, identity(1), segment_file(1).open)
+    marks.announce(0, sequence=1)
+    found = spool_reader.segments(STREAM)
+    assert [fragments(segment) for segment in found] == [announced, 1][announced == 0 :]
+    if announced:
+        end = content.commits[announced - 1].box_offset + len(content.commits[0].to_box())
+        assert same_samples(spool_reader.samples(found[0]), SampleTable.decode(scan(reader(content.open), end).samples))
+
+
+@pytest.mark.usefixtures("alive")
+def test_what_is_open_behind_the_mark_has_failed(spool: Path, spool_reader: SpoolReader, marks: Marks) -> None:
+    """A run seals a segment before it announces the next: what it could neither seal nor rename is not vouched for."""
+    place(spool, identity(0), segment_file(0).open)
+    place(spool, identity(1), segment_file(1).open)
+    marks.announce(0, sequence=1)
+    assert [segment.identity.sequence for segment in spool_reader.segments(STREAM)] == [1]
 
 
 @pytest.mark.usefixtures("alive")
