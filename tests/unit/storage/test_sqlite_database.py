@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +44,26 @@ async def test_every_connection_is_as_durable_as_it_gets(database: Database) -> 
             ]
         )
         assert settings == ["wal", 2, 1]
+
+
+async def test_a_row_of_an_uneven_camera_stays_in_its_page(tmp_path: Path) -> None:
+    """A new file has pages in which a long fragment index does not spill to a page of its own; an old file is kept."""
+    path = tmp_path / "catalog.sqlite"
+    async with await SqliteCatalog.open(path, FakeClock(wall_us=T0)) as catalog:
+        rows = [segment(60 * number, 60 * number + 60, number, fragments=bytes(3000)) for number in range(100)]
+        empty = await catalog.database.read(_pages)
+        await catalog.footage.register([(row, b"") for row in rows])
+        assert await catalog.database.read(_pages) - empty < 100 / 3
+    old = tmp_path / "old.sqlite"
+    with closing(sqlite3.connect(old)) as connection:
+        connection.executescript("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;")
+    async with await SqliteCatalog.open(old, FakeClock(wall_us=T0)) as catalog:
+        assert await catalog.database.read(lambda c: c.execute("PRAGMA page_size").fetchone()[0]) == 4096
+
+
+def _pages(connection: sqlite3.Connection) -> int:
+    count: int = connection.execute("PRAGMA page_count").fetchone()[0]
+    return count
 
 
 async def test_a_write_happens_as_a_whole_or_not_at_all(database: Database) -> None:
