@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from media.errors import ConfigError
+from server.city import read_fleet
 from server.cli_frame import command
 from simulator import Credentials, SimulatorOptions
 from simulator import run as run_simulator
@@ -14,11 +16,14 @@ from simulator.options import parse_bitrate, parse_duration_us
 
 
 def simulate(
-    cameras: Annotated[int, typer.Option(help="How many cameras.")] = 1,
+    cameras: Annotated[int | None, typer.Option(help="How many cameras that are alike; 1 by default.")] = None,
+    fleet: Annotated[
+        Path | None, typer.Option(help="Serve every camera of this configuration.", metavar="FILE")
+    ] = None,
     port: Annotated[int, typer.Option(help="RTSP port; 0 takes a free one.")] = 8554,
-    bitrate: Annotated[str, typer.Option(help="Bit rate of each camera.")] = "4M",
-    fps: Annotated[int, typer.Option(help="Frames per second.")] = 25,
-    gop: Annotated[str, typer.Option(help="Distance of sync samples, such as 1s.")] = "1s",
+    bitrate: Annotated[str | None, typer.Option(help="Bit rate of each camera; 4M by default.")] = None,
+    fps: Annotated[int | None, typer.Option(help="Frames per second; 25 by default.")] = None,
+    gop: Annotated[str | None, typer.Option(help="Distance of sync samples; 1s by default.")] = None,
     file: Annotated[
         Path | None, typer.Option(help="Loop the frames of this H.264 file instead.", metavar="FILE")
     ] = None,
@@ -27,16 +32,23 @@ def simulate(
     password: Annotated[
         str | None, typer.Option(envvar="HULTA_SIMULATE_PASSWORD", help="And for this password.", show_envvar=True)
     ] = None,
+    seed: Annotated[int, typer.Option(help="Where everything that looks random comes from.")] = 0,
     sent_log: Annotated[Path | None, typer.Option(help="Write what was sent to this file.", metavar="FILE")] = None,
 ) -> None:
     """Serve simulated cameras; print one URL a line."""
     credentials = Credentials(username=username, password=password or "") if username is not None else None
+    alike = {"--cameras": cameras, "--bitrate": bitrate, "--fps": fps, "--gop": gop}
+    given = [name for name, value in alike.items() if value is not None]
+    if fleet is not None and given:
+        raise ConfigError(f"--fleet says itself what {given[0]} would say; leave one of them out")
     options = SimulatorOptions(
-        cameras=cameras,
+        cameras=cameras if cameras is not None else 1,
+        fleet=read_fleet(fleet) if fleet is not None else (),
         port=port,
-        bitrate_bps=parse_bitrate(bitrate),
-        fps=fps,
-        gop_us=parse_duration_us(gop),
+        bitrate_bps=parse_bitrate(bitrate or "4M"),
+        fps=fps if fps is not None else 25,
+        gop_us=parse_duration_us(gop or "1s"),
+        seed=seed,
         file=file,
         oracle=oracle,
         credentials=credentials,

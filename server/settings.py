@@ -195,6 +195,14 @@ class PolicyRules(Table):
         return self
 
 
+class Simulation(Table):
+    """What `hulta simulate --fleet` sends in the camera's place, at its `bitrate`; nothing else looks at it."""
+
+    fps: Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=120)] = 25
+    gop: Duration = 1_000_000
+    b_frames: bool = False
+
+
 class CameraEntry(Table):
     """One camera of a site."""
 
@@ -212,6 +220,7 @@ class CameraEntry(Table):
     source: Literal["rtsp"] = "rtsp"
     sub_url: None = None
     enabled: bool = True
+    simulate: Simulation = Simulation()
 
     @model_validator(mode="after")
     def _one_set_of_credentials(self) -> Self:
@@ -274,10 +283,14 @@ def parse_settings(text: str, *, file: str, environment: Mapping[str, str]) -> S
 
 def read_settings(path: Path) -> Settings:
     """Settings from a file, with `${VAR}` from the environment."""
+    return parse_settings(read_text(path), file=str(path), environment=os.environ)
+
+
+def read_text(path: Path) -> str:
+    """A configuration file as text; ConfigError where there is none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"{path}:1: the file is not UTF-8 text") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or 'cannot be read'}") from None
-    return parse_settings(text, file=str(path), environment=os.environ)

@@ -105,9 +105,8 @@ class SimulatorOptions:
     def __post_init__(self) -> None:
         _check("cameras", len(self.fleet) or self.cameras, 1, MAX_CAMERAS)
         _check("port", self.port, 0, 65_535)
-        for kind in {camera.kind for camera in self.lineup}:
-            if self.file is None:
-                _check(f"bitrate at {kind.fps} fps", kind.bitrate_bps, 100_000, kind.fps * MAX_PICTURE_BITS)
+        for kind in {camera.kind for camera in self.lineup} if self.file is None else ():
+            check_drawable(kind)
         _check("session timeout (in seconds)", self.session_timeout_s, 1, 86_400)
         _check("queue (in bytes)", self.queue_bytes, 64 << 10, 1 << 30)
         if self.file is not None and not self.file.is_file():
@@ -128,6 +127,11 @@ class SimulatorOptions:
             )
             for number in range(1, self.cameras + 1)
         )
+
+
+def check_drawable(kind: Kind) -> None:
+    """ConfigError if drawn pictures cannot fill the bitrate."""
+    _check(f"bitrate at {kind.fps} fps", kind.bitrate_bps, 100_000, kind.fps * MAX_PICTURE_BITS)
 
 
 def parse_bitrate(text: str) -> int:
