@@ -14,8 +14,9 @@ The map
     objects     the port of the object store                     directory_store  a local directory as one
     shipper     spool -> object store -> catalog: its loop       run_directory  a run as the shipper sees it
     intake      runs into the catalog                            uploads     segments into the object store
-    check       audit over all streams, read only                secrets     sealing of credentials
-    clock       the time, and the only place to ask for it      waiting  for whichever comes first
+    check       audit over all streams, read only                spool_check  of the files in the spool
+    secrets     sealing of credentials                           waiting     for whichever comes first
+    clock       the time, and the only place to ask for it
 
     The embedded catalog, by noun: sqlite_catalog is the whole, sqlite_database threads and transactions, sqlite_schema
     migrations, sqlite_rows rows to values; sqlite_inventory, sqlite_footage, sqlite_gaps and sqlite_expiry are the

@@ -1,7 +1,7 @@
 """`check`: walks all streams and says where catalog, objects, spool and gaps disagree. It changes nothing.
 
-It may run beside everything else. Rows move while it reads, so a stream with findings is read once more, and only what
-is wrong both times is reported.
+It may run beside everything else. Rows and files move while it reads, so where something is wrong it looks once more,
+and only what is wrong both times is reported.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from media.errors import MediaError, ObjectMissing
 from media.identity import parse_key
+from storage import spool_check
 from storage.audit import Evidence, Finding, FindingKind, audit
 from storage.model import SECOND_US, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
     from uuid import UUID
 
     from media.identity import SegmentIdentity
@@ -31,6 +33,7 @@ DAY_US = 86_400 * SECOND_US
 PREFIX = "v1/"
 JOURNAL_PREFIX = "v1/_journal/"
 _READ_BYTES = 4 << 20
+_LOOK_AGAIN_S = 1.0  # a recovery may be writing the end of a file of a dead run
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,7 +90,17 @@ class Check:
             await self._check_stream(report, stream, since.get(stream), place, objects, deep=deep)
         for stream in sorted(set(since) - set(places)):
             await self._check_stream(report, stream, since[stream], None, {}, deep=deep)
+        if self._spool is not None:
+            report.findings += await self._check_spool(self._spool.path, deep=deep)
         return report
+
+    async def _check_spool(self, spool: Path, *, deep: bool) -> list[Finding]:
+        findings = await asyncio.to_thread(spool_check.look, spool, deep=deep)
+        if findings:
+            await self._clock.sleep(_LOOK_AGAIN_S)
+            again = {each.subject for each in await asyncio.to_thread(spool_check.look, spool, deep=deep)}
+            findings = [each for each in findings if each.subject in again]
+        return findings
 
     async def _streams_of_store(self, report: CheckReport) -> AsyncIterator[tuple[UUID, str, dict[str, int]]]:
         """Each stream that has objects, with the prefix of its keys and all its objects; one listing of the store."""

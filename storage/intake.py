@@ -180,7 +180,9 @@ class Intake:
             work = partial(salvage, path, self._data.quarantine, self._clock, _report)
             if not await self._in_thread(work):
                 life.recover_at_us = self._clock.boot_us() + RECOVER_AGAIN_US
+                self._fault(path, SpoolError("given up after an error, and it could not be copied yet"))
                 return
+            self.faults.pop(path, None)
 
     async def _import_journal(self, life: _Life) -> None:
         directory, gaps = life.directory, self._catalog.gaps

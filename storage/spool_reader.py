@@ -98,7 +98,7 @@ class SpoolReader:
     """Reads the runs of a spool. `durable` tells how far a stream is durable, None if nobody knows."""
 
     def __init__(self, spool: Path, durable: Callable[[UUID], DurableMark | None]) -> None:
-        self._spool = spool
+        self.path = spool
         self._durable = durable
         self._lock = threading.Lock()
         self._sealed: OrderedDict[SegmentIdentity, Segment | None] = OrderedDict()
@@ -110,14 +110,14 @@ class SpoolReader:
         with self._lock:
             found = [
                 segment
-                for run_directory in run_directories(self._spool)
+                for run_directory in run_directories(self.path)
                 for segment in self._segments_of_run(run_directory, stream, mark)
             ]
         return sorted(found, key=lambda segment: (segment.start_us, segment.identity.sequence))
 
     def open(self, identity: SegmentIdentity) -> SpoolFile:
         """Open a segment, sealed or not. FileNotFoundError when the spool has it no longer: ask the object store."""
-        sealed, growing = layout.sealed_path(self._spool, identity), layout.open_path(self._spool, identity)
+        sealed, growing = layout.sealed_path(self.path, identity), layout.open_path(self.path, identity)
         # Renames lead from `open` to `sealed`, or over a third name that tells more, never back.
         for path in chain((sealed, growing), self._failed(identity), (sealed,)):
             with contextlib.suppress(FileNotFoundError):
@@ -136,7 +136,7 @@ class SpoolReader:
 
     def _failed(self, identity: SegmentIdentity) -> Iterator[Path]:
         """The file of a segment that was given up."""
-        directory = layout.sealed_path(self._spool, identity).parent
+        directory = layout.sealed_path(self.path, identity).parent
         for path in (directory / name for name in _listing(directory)):
             name = layout.parse_segment_path(path)
             if name is not None and name.identity == identity and name.announced is not None:
@@ -182,7 +182,7 @@ class SpoolReader:
     def _read_sealed(self, identity: SegmentIdentity) -> Segment | None:
         """The row of a sealed segment; None, remembered and said once, for what is none."""
         self._growing.pop((identity, True), None)
-        path = layout.sealed_path(self._spool, identity)
+        path = layout.sealed_path(self.path, identity)
         fd = files.open_read(path)
         try:
             size_bytes = files.size_bytes(fd)

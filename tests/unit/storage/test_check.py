@@ -19,8 +19,16 @@ from storage.sqlite_catalog import SqliteCatalog
 from tests.builders_catalog import CAMERA, POLICY, STREAM, T0, SpoolOnDisk, at, desired, site
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+
+class HastyClock(FakeClock):
+    """Nobody has to wait."""
+
+    async def sleep(self, seconds: float) -> None:
+        """The time passes at once."""
+        self.advance(round(seconds * 1_000_000))
 
 
 class House:
@@ -60,7 +68,7 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     """A data directory."""
-    clock = FakeClock(wall_us=T0)
+    clock = HastyClock(wall_us=T0)
     async with await SqliteCatalog.open(tmp_path / "catalog.sqlite", clock, SecretBox.at(tmp_path / "key")) as catalog:
         yield House(tmp_path, catalog, clock)
 
@@ -81,6 +89,86 @@ async def test_a_recording_house_is_in_order(house: House) -> None:
     assert (report.spooled, report.gaps) == (1, 1)
     assert report.segment_bytes == report.object_bytes > 0
     assert json.loads(json.dumps(report.to_json()))["ok"] is True
+
+
+def _flip(content: bytes, at: int) -> bytes:
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-1],
+        lambda content: content[:700],
+        lambda _: b"",
+        lambda content: bytes(len(content)),
+        lambda _: b"a film of somebody's holiday" * 100,
+        lambda content: _flip(content, 2),
+        lambda content: _flip(content, 5),
+        lambda content: _flip(content, -100),
+    ],
+    ids=[
+        "cut by a byte",
+        "cut",
+        "empty",
+        "zeros",
+        "foreign",
+        "flip in ftyp's size",
+        "flip in ftyp",
+        "flip in the seal",
+    ],
+)
+async def test_a_sealed_file_that_cannot_be_read_is_found_while_its_run_lives(
+    house: House, damage: Callable[[bytes], bytes]
+) -> None:
+    """Recovery comes when the run ends, which may be in months: what the books promise is looked at now."""
+    run = await house.record()
+    path = run.segment(140, 150, 3, span=1)
+    assert (await house.check()).ok, "a file sealed right now is no finding"
+    path.write_bytes(damage(path.read_bytes()))
+    assert [(found.kind, found.subject) for found in (await house.check()).findings] == [
+        ("spool_unreadable", f"file {path}")
+    ]
+
+
+async def test_a_sealed_file_of_another_segment_and_foreign_names_are_found(house: House) -> None:
+    """Names promise; a copy that recovery has not finished promises nothing."""
+    run = await house.record()
+    path = run.segment(140, 150, 3, span=1)
+    other = path.rename(path.with_name(path.name.replace(".3.mp4", ".4.mp4")))
+    (path.parent / "notes.txt").write_bytes(b"x")
+    (path.parent / path.name.replace(".mp4", ".mp4.copy")).write_bytes(b"x")
+    assert sorted((found.kind, found.subject) for found in (await house.check()).findings) == [
+        ("spool_foreign", f"file {path.parent / 'notes.txt'}"),
+        ("spool_unreadable", f"file {other}"),
+    ]
+
+
+async def test_a_flipped_bit_in_the_spool_is_found_by_reading_everything(house: House) -> None:
+    """A fragment's bytes are hashed only with `deep`."""
+    run = await house.record()
+    path = run.segment(140, 150, 3, span=1)
+    content = path.read_bytes()
+    place = content.index(b"mdat") + 10
+    path.write_bytes(_flip(content, place))
+    assert (await house.check()).ok
+    assert [found.kind for found in (await house.check(deep=True)).findings] == ["spool_unreadable"]
+
+
+async def test_a_file_that_is_repaired_or_removed_meanwhile_is_no_finding(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ship` moves on while this looks: only what is wrong both times is wrong."""
+    run = await house.record()
+    path = run.segment(140, 150, 3, span=1)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+
+    async def finish(_seconds: float) -> None:
+        path.write_bytes(content)
+
+    monkeypatch.setattr(house.clock, "sleep", finish)
+    assert (await house.check()).ok
 
 
 async def test_a_suppressed_gap_row_is_found(house: House) -> None:

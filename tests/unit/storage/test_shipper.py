@@ -116,12 +116,14 @@ async def test_a_live_runs_given_up_file_is_stored(house: House) -> None:
         await house.ship()
         await house.ship()
         assert await house.segments() == []
+        assert list(house.shipper.state()["faults"]) == [str(failed)]
         house.clock.advance(RECOVER_AGAIN_US)
         await house.ship()
         await house.ship()
     (row,) = await house.segments()
     assert (row.state, row.start_us, row.end_us) == (SegmentState.STORED, at(0), at(5))
     assert house.spooled() == []
+    assert house.shipper.state()["faults"] == {}
 
 
 async def test_nothing_to_do_is_said(house: House) -> None:
