@@ -1,8 +1,9 @@
 """Give back: from a question about time to spans, bytes and pictures.
 
-    library       the questions: timeline, video, playlist, segment, frame
+    library       the questions: timeline, calendar, video, playlist, segment, frame
     timerange     RFC 3339 in and out; half-open ranges
     timeline      what is there and what is not: every instant exactly one of span, gap, expired, missing, pending
+    calendar      which hours of months have footage
     footage       segments of a stream from catalog and spool, merged by identity; their tables and bytes
     slices        which samples of a segment a range needs, and which of them are shown
     file_time     where the slices lie in the time of one file

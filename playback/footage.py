@@ -60,6 +60,15 @@ class MergedFootage:
         unknown = await self._not_gone([segment for segment in spooled if segment.identity not in identities])
         return in_playing_order([*known, *unknown])
 
+    async def recorded(self, stream: UUID, from_us: int, to_us: int, step_us: int) -> list[int]:
+        """Of the steps from `from_us` on, the beginnings of those with footage to show (`FootageReader.recorded`)."""
+        spooled = [s for s in await self.spooled(stream) if s.start_us < to_us and s.end_us > from_us]
+        known = set(await self._footage.recorded(stream, from_us, to_us, step_us))
+        for segment in await self._not_gone(spooled):
+            first = max(0, (segment.start_us - from_us) // step_us)
+            known.update(range(from_us + first * step_us, min(segment.end_us, to_us), step_us))
+        return sorted(known)
+
     async def spooled(self, stream: UUID) -> list[Segment]:
         """All segments of a stream in the spool, as far as they are durable."""
         if self._spool is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from media.errors import NoFootage, NotFound
+from playback.calendar import HOUR_US, Calendar, whole_hours
 from playback.footage import MergedFootage
 from playback.frame import NEIGHBOURHOOD_US, frame_at
 from playback.hls import write_playlist
@@ -50,6 +51,18 @@ class Library:
     async def timeline(self, camera: Camera, from_us: int, to_us: int) -> Timeline:
         """What is there and what is not, without opening anything stored."""
         return (await self._examine(camera, from_us, to_us))[1]
+
+    async def calendar(self, camera: Camera, from_us: int, to_us: int) -> Calendar:
+        """Which hours have footage and which have gaps, of the hours that the range touches."""
+        from_us, to_us = whole_hours(from_us, to_us)
+        known_us = min(to_us, self._clock.wall_us())
+        return Calendar(
+            camera=camera.id,
+            from_us=from_us,
+            to_us=to_us,
+            recorded_us=tuple(await self._footage.recorded(camera.stream, from_us, to_us, HOUR_US)),
+            gaps_us=tuple(await self._catalog.gaps.lacking(camera.stream, from_us, known_us, HOUR_US)),
+        )
 
     async def video(self, camera: Camera, from_us: int, to_us: int) -> VideoFile:
         """One mp4 of exactly the frames presented in `[from_us, to_us)`; of what is durable of them by now."""

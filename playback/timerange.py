@@ -35,7 +35,7 @@ class TimeRange:
     to_us: int
 
 
-def parse_range(from_text: str | None, to_text: str | None) -> TimeRange:
+def parse_range(from_text: str | None, to_text: str | None, longest_us: int = LONGEST_RANGE_US) -> TimeRange:
     """The range between two instants as a client wrote them; RangeError names the parameter and its value."""
     from_us = parse_instant("from", from_text)
     to_us = parse_instant("to", to_text)
@@ -43,8 +43,8 @@ def parse_range(from_text: str | None, to_text: str | None) -> TimeRange:
         raise RangeError(
             f'"from" ({from_text}) must lie before "to" ({to_text})', hint="a range is half-open: from included, to not"
         )
-    if to_us - from_us > LONGEST_RANGE_US:
-        days = LONGEST_RANGE_US // DAY_US
+    if to_us - from_us > longest_us:
+        days = longest_us // DAY_US
         raise RangeError(
             f'"from" ({from_text}) and "to" ({to_text}) are more than {days} days apart', hint="ask for it in parts"
         )

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from starlette.responses import JSONResponse
 
+from playback.calendar import LONGEST_CALENDAR_US
 from playback.timerange import parse_range
-from server.api_schema import PROBLEMS, CameraJson, TimelineJson
+from server.api_schema import PROBLEMS, CalendarJson, CameraJson, TimelineJson
 from server.parts import GivenParts
 
 router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"], responses=PROBLEMS)
@@ -39,3 +40,12 @@ async def get_timeline(parts: GivenParts, camera_id: CameraId, start: From = Non
     camera = await parts.catalog.inventory.camera(camera_id)
     timeline: dict[str, Any] = (await parts.library.timeline(camera, wanted.from_us, wanted.to_us)).to_json()
     return JSONResponse(timeline)
+
+
+@router.get("/{camera_id}/calendar", responses={200: {"model": CalendarJson}}, response_model=None)
+async def get_calendar(parts: GivenParts, camera_id: CameraId, start: From = None, end: To = None) -> JSONResponse:
+    """Which hours (UTC) of up to three months have footage, and which have gaps."""
+    wanted = parse_range(start, end, LONGEST_CALENDAR_US)
+    camera = await parts.catalog.inventory.camera(camera_id)
+    calendar: dict[str, Any] = (await parts.library.calendar(camera, wanted.from_us, wanted.to_us)).to_json()
+    return JSONResponse(calendar)

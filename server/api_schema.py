@@ -73,6 +73,14 @@ class TimelineJson(BaseModel):
     events: list[dict[str, Any]]
 
 
+class CalendarJson(IntervalJson):
+    """Whole hours of a camera; consecutive ones are joined. An hour may be in both lists or in none."""
+
+    camera: UUID
+    recorded: list[IntervalJson] = Field(description="Hours with footage that can be shown.")
+    gaps: list[IntervalJson] = Field(description="Hours in which something was not recorded, for a known reason.")
+
+
 class ProblemJson(BaseModel):
     """An error (RFC 9457)."""
 

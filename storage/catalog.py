@@ -94,6 +94,14 @@ class FootageReader(Protocol):
         """
         ...
 
+    async def recorded(self, stream: UUID, from_us: int, to_us: int, step_us: int) -> list[int]:
+        """Of the steps that begin at `from_us` and every `step_us` after it, those with footage that can be shown.
+
+        Ascending, by their beginnings; the last step ends at `to_us`. Costs a look for each step and at most 600 s of
+        segments, however many there are: callers bound the steps.
+        """
+        ...
+
     async def sample_tables(self, segment_ids: Sequence[UUID]) -> dict[UUID, bytes]:
         """The sample tables (media/sample_table.py) of those segments that are known."""
         ...
@@ -165,6 +173,10 @@ class Gaps(Protocol):
 
     async def gaps(self, stream: UUID, from_us: int, to_us: int) -> list[Gap]:
         """Gaps of a stream that overlap `[from_us, to_us)`, by start; unclipped, the open one with `end_us` None."""
+        ...
+
+    async def lacking(self, stream: UUID, from_us: int, to_us: int, step_us: int) -> list[int]:
+        """Of the same steps as in `FootageReader.recorded`, those that a gap overlaps. A gap without end goes on."""
         ...
 
     async def events(self, stream: UUID, from_us: int, to_us: int) -> list[Event]:

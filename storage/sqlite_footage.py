@@ -83,6 +83,13 @@ class SqliteFootage:
             lambda connection: [segment_of(row) for row in connection.execute(_SQL["overlapping"], bounds)]
         )
 
+    async def recorded(self, stream: UUID, from_us: int, to_us: int, step_us: int) -> list[int]:
+        """See `FootageReader.recorded`."""
+        bounds = {"stream": stream.bytes, "from_us": from_us, "to_us": to_us, "step_us": step_us}
+        return await self._database.read(
+            lambda connection: [begin_us for (begin_us,) in connection.execute(_SQL["recorded"], bounds)]
+        )
+
     async def sample_tables(self, segment_ids: Sequence[UUID]) -> dict[UUID, bytes]:
         """See `FootageReader.sample_tables`."""
 

@@ -70,6 +70,13 @@ class SqliteGaps:
             lambda connection: [gap_of(row) for row in connection.execute(_SQL["overlapping"], bounds)]
         )
 
+    async def lacking(self, stream: UUID, from_us: int, to_us: int, step_us: int) -> list[int]:
+        """See `Gaps.lacking`."""
+        bounds = {"stream": stream.bytes, "from_us": from_us, "to_us": to_us, "step_us": step_us}
+        return await self._database.read(
+            lambda connection: [begin_us for (begin_us,) in connection.execute(_SQL["lacking"], bounds)]
+        )
+
     async def events(self, stream: UUID, from_us: int, to_us: int) -> list[Event]:
         """See `Gaps.events`."""
         bounds = {"stream": stream.bytes, "from_us": from_us, "to_us": to_us}

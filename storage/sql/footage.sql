@@ -28,6 +28,20 @@ WHERE stream = :stream AND start_us > :from_us - 600000000 AND start_us < :to_us
     AND (:marked OR state IN ('spooled', 'uploading', 'stored', 'missing'))
 ORDER BY start_us, epoch, run, sequence;
 
+-- name: recorded
+-- Whether there is any, step by step: a seek each. Reading the rows of a month would be 45 000.
+WITH RECURSIVE steps (begin_us) AS (
+    SELECT :from_us WHERE :from_us < :to_us
+    UNION ALL
+    SELECT begin_us + :step_us FROM steps WHERE begin_us + :step_us < :to_us
+)
+SELECT begin_us FROM steps
+WHERE EXISTS (
+    SELECT 1 FROM segments
+    WHERE stream = :stream AND start_us > begin_us - 600000000 AND start_us < min(begin_us + :step_us, :to_us)
+        AND end_us > begin_us AND state IN ('spooled', 'uploading', 'stored')
+);
+
 -- name: samples
 SELECT samples FROM segment_samples WHERE segment = :id;
 

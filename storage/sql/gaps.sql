@@ -50,6 +50,23 @@ WHERE stream = :stream AND start_us < :to_us AND (end_us IS NULL OR end_us > :fr
     AND start_us >= coalesce((SELECT max(start_us) FROM gaps WHERE stream = :stream AND start_us <= :from_us), :from_us)
 ORDER BY start_us;
 
+-- name: lacking
+-- Step by step as in `recorded`: a gap that begins in the step, or the last one before it if it reaches into it.
+WITH RECURSIVE steps (begin_us) AS (
+    SELECT :from_us WHERE :from_us < :to_us
+    UNION ALL
+    SELECT begin_us + :step_us FROM steps WHERE begin_us + :step_us < :to_us
+)
+SELECT begin_us FROM steps
+WHERE EXISTS (
+        SELECT 1 FROM gaps
+        WHERE stream = :stream AND start_us >= begin_us AND start_us < min(begin_us + :step_us, :to_us)
+    )
+    OR begin_us < (
+        SELECT coalesce(end_us, 9223372036854775807) FROM gaps
+        WHERE stream = :stream AND start_us < begin_us ORDER BY start_us DESC LIMIT 1
+    );
+
 -- name: insert_gap
 INSERT INTO gaps (stream, start_us, end_us, reason, detail) VALUES (:stream, :start_us, :end_us, :reason, :detail);
 

@@ -169,3 +169,29 @@ async def test_a_day_is_one_question(catalog: Catalog) -> None:
     for first in range(0, len(rows), 100):
         await catalog.footage.register([(row, b"") for row in rows[first : first + 100]])
     assert await catalog.footage.segments(STREAM, T0, at(DAY)) == rows
+
+
+async def test_the_steps_with_footage(catalog: Catalog) -> None:
+    """Each step that a segment overlaps, be it by its last instant; marked and missing ones cannot be shown."""
+    long = segment(3000.5, 3600.000001, 0)
+    rows = [long, segment(7200, 7260, 1), segment(14_000, 14_060, 2), segment(18_000, 18_060, 3)]
+    await catalog.footage.register([(row, b"") for row in rows])
+    await catalog.footage.register([(segment(10_800, 10_860, stream=uuid4()), b"")])
+    footage, hour = catalog.footage, 3600 * 1_000_000
+    assert await footage.recorded(STREAM, T0, at(21_600), hour) == [T0, at(3600), at(7200), at(10_800), at(18_000)]
+    await catalog.expiry.mark([rows[2].id], now_us=at(20_000), policy="default", reason="old")
+    await catalog.footage.mark_missing([rows[3].id])
+    assert await footage.recorded(STREAM, T0, at(21_600), hour) == [T0, at(3600), at(7200)]
+    assert await footage.recorded(STREAM, at(3600), at(7201), hour) == [at(3600), at(7200)]
+    assert await footage.recorded(STREAM, at(3700), at(7200), hour) == []
+    assert await footage.recorded(STREAM, T0, T0, hour) == []
+
+
+async def test_three_months_of_steps(catalog: Catalog) -> None:
+    """None is forgotten and none made up."""
+    hour = 3600 * 1_000_000
+    rows = [segment(3600 * number + 1800, 3600 * number + 1860, number) for number in range(0, 93 * 24, 2)]
+    for first in range(0, len(rows), 100):
+        await catalog.footage.register([(row, b"") for row in rows[first : first + 100]])
+    found = await catalog.footage.recorded(STREAM, T0, T0 + 93 * 24 * hour, hour)
+    assert found == [T0 + number * hour for number in range(0, 93 * 24, 2)]

@@ -258,3 +258,25 @@ async def test_records_of_a_later_version_do_not_stop_the_import(catalog: Catalo
     assert (await catalog.gaps.gaps(STREAM, at(3), at(4)))[0].detail == "bored: yawn"
     kinds = [event.kind for event in await catalog.gaps.events(STREAM, 0, at(10))]
     assert sorted(kinds) == ["moonrise", "unreadable_record", "unreadable_record", "unreadable_record"]
+
+
+async def test_the_steps_with_gaps(catalog: Catalog) -> None:
+    """Each step that a gap overlaps: one inside, one over many, one that only touches, one that has not ended."""
+    journal = Journal()
+    journal.stream_start(100)
+    journal.gap_close(200)
+    journal.gap_open(3600, GapReason.STALLED)
+    journal.gap_close(7200)
+    journal.gap_open(14_000, GapReason.UNREACHABLE)
+    journal.gap_close(21_601)
+    await bring(catalog, journal)
+    gaps, hour = catalog.gaps, 3600 * SECOND
+    hours = [T0, at(3600), at(10_800), at(14_400), at(18_000), at(21_600)]
+    assert await gaps.lacking(STREAM, T0, at(36_000), hour) == hours
+    assert await gaps.lacking(STREAM, at(14_401), at(18_000), hour) == [at(14_401)]
+    assert await gaps.lacking(STREAM, T0, at(100), hour) == []
+    assert await gaps.lacking(uuid4(), T0, at(36_000), hour) == []
+    assert await gaps.lacking(STREAM, at(36_000), T0, hour) == []
+    journal.gap_open(30_000, GapReason.DNS)
+    await bring(catalog, journal)
+    assert await gaps.lacking(STREAM, T0, at(39_600), hour) == [*hours, at(28_800), at(32_400), at(36_000)]

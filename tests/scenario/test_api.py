@@ -169,6 +169,10 @@ async def test_times_may_have_any_offset_and_a_plus_that_became_a_space(http: ht
         (f"{API}/timeline", 400, '"from" is missing'),
         (f"{API}/timeline?from=2026-11-18T12:00:00Z", 400, '"to" is missing'),
         (f"{API}/timeline?from=yesterday&to=2026-11-18T12:00:00Z", 400, "is not an RFC 3339 instant"),
+        (f"{API}/calendar", 400, '"from" is missing'),
+        (f"{API}/calendar?from=2026-11-18T12:00:00Z&to=2026-11-18T12:00:00Z", 400, "must lie before"),
+        (f"{API}/calendar?from=2026-11-18T12:00:00Z&to=2027-02-19T12:00:01Z", 400, "more than 93 days apart"),
+        ("/api/v1/cameras/nobody/calendar?from=2026-11-18T11:00:00Z&to=2026-11-18T11:00:01Z", 404, "nobody"),
         (f"{API}/video.mp4?from=2026-11-18T12:00:00&to=2026-11-18T12:00:01Z", 400, "has no time zone"),
         (f"{API}/video.mp4?from=2026-11-18T12:00:01Z&to=2026-11-18T12:00:01Z", 400, "must lie before"),
         (f"{API}/video.mp4?from=2026-11-18T12:00:02Z&to=2026-11-18T12:00:01Z", 400, "must lie before"),
@@ -242,6 +246,23 @@ async def test_every_answer_tells_browsers_to_be_careful(http: httpx.AsyncClient
 
 
 @pytest.mark.usefixtures("recorded")
+async def test_the_calendar_tells_the_hours(http: httpx.AsyncClient) -> None:
+    """Hours of UTC, whole ones, joined: those with footage, and those with gaps, up to now."""
+    month = {"from": "2026-11-01T00:00:00+01:00", "to": "2026-12-01T00:30:00+01:00"}
+    answer = (await http.get(f"{API}/calendar", params=month)).json()
+    noon = {"from": "2026-11-18T12:00:00.000000Z", "to": "2026-11-18T13:00:00.000000Z"}
+    assert answer.pop("camera")
+    assert answer == {
+        "from": "2026-10-31T23:00:00.000000Z",
+        "to": "2026-12-01T00:00:00.000000Z",
+        "recorded": [noon],
+        "gaps": [{"from": "2026-11-18T11:00:00.000000Z", "to": "2026-11-18T12:00:00.000000Z"}],
+    }
+    longest = {"from": "2026-11-18T12:00:00Z", "to": "2027-02-19T12:00:00Z"}
+    assert (await http.get(f"{API}/calendar", params=longest)).json()["recorded"] == [noon]
+
+
+@pytest.mark.usefixtures("recorded")
 async def test_footage_is_kept_by_no_cache(http: httpx.AsyncClient) -> None:
     """Pictures of people are not left behind on an operator's disk."""
     for path in (f"{API}/video.mp4", f"{API}/playlist.m3u8", f"{API}/timeline"):
@@ -256,6 +277,7 @@ async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
         "/api/v1/cameras",
         "/api/v1/cameras/{camera_id}",
         "/api/v1/cameras/{camera_id}/timeline",
+        "/api/v1/cameras/{camera_id}/calendar",
         "/api/v1/cameras/{camera_id}/playlist.m3u8",
         "/api/v1/cameras/{camera_id}/video.mp4",
         "/api/v1/cameras/{camera_id}/frame.jpg",
