@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # What each kind of record must hold. A later version may add fields and kinds; a reader ignores those it does not know.
 FIELDS: dict[str, tuple[str, ...]] = {
-    "run_start": ("run", "host", "boot_id", "at_us"),
+    "run_start": ("run", "host", "boot_id", "at_us"),  # and order_us, which earlier versions did not write
     "stream_start": ("stream", "camera", "epoch", "at_us"),  # opens a gap `no_sync` at at_us
     "gap_open": ("stream", "at_us", "reason", "detail"),  # closes a gap that is still open at at_us
     "gap_close": ("stream", "at_us"),
@@ -65,9 +65,14 @@ class JournalReading:
     damage: tuple[tuple[int, int], ...]
 
 
-def run_start(*, run: int, host: str, boot_id: str, at_us: int) -> Record:
-    """The first record of every journal."""
-    return {"kind": "run_start", "run": f"{run:016x}", "host": host, "boot_id": boot_id, "at_us": at_us}
+def run_start(*, run: int, host: str, boot_id: str, at_us: int, after_us: int = 0) -> Record:
+    """The first record of every journal. `after_us` is the order of the newest run before it.
+
+    Its own order is greater: the time it starts at, unless the clock has gone back since.
+    """
+    order_us = max(at_us, after_us + 1)
+    who = {"run": f"{run:016x}", "host": host, "boot_id": boot_id}
+    return {"kind": "run_start", **who, "at_us": at_us, "order_us": order_us}
 
 
 def stream_start(*, stream: UUID, camera: UUID, epoch: int, at_us: int) -> Record:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from media.errors import GapReason, SpoolError
-from storage import files, journal, layout
+from storage import files, journal, layout, spool_runs
 from storage.clock import HostClock
 from storage.commit_file import CommitFile
 from storage.group_commit import GroupCommit, Step, Ticket
@@ -64,7 +64,8 @@ class SpoolRun:
         The one call that blocks, some milliseconds at the start of a process. The directory gets its name after it is
         locked and its journal is durable, so nobody ever sees a run that looks dead before it lived.
         """
-        record = journal.run_start(run=run, host=host, boot_id=_boot_id(), at_us=at_us)
+        after_us = spool_runs.newest_order_us(spool)
+        record = journal.run_start(run=run, host=host, boot_id=_boot_id(), at_us=at_us, after_us=after_us)
         directory = layout.run_directory(spool, run)
         unborn = spool / f"{layout.UNBORN_PREFIX}{directory.name}"
         try:

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 def runs(spool: Path) -> list[Path]:
     """The directories of all runs, the one that started first first; none if there is no spool yet."""
-    return sorted(run_directories(spool), key=_started)
+    return sorted(run_directories(spool), key=lambda run: (_order_us(run), run.name))
+
+
+def newest_order_us(spool: Path) -> int:
+    """The order of the newest run; 0 if there is none."""
+    return max(map(_order_us, run_directories(spool)), default=0)
 
 
 def run_directories(spool: Path) -> Iterator[Path]:
@@ -26,8 +31,11 @@ def run_directories(spool: Path) -> Iterator[Path]:
                 yield spool / name
 
 
-def _started(run_directory: Path) -> tuple[int, str]:
-    """When a run started, as its journal says. One without a readable journal comes first: it has nothing to say."""
+def _order_us(run_directory: Path) -> int:
+    """Where a run stands among the others: by the time at which it started, unless the clock went back between them.
+
+    One without a readable journal comes first: it has nothing to say.
+    """
     with contextlib.suppress(OSError):
         fd = files.open_read(run_directory / layout.JOURNAL)
         try:
@@ -35,8 +43,9 @@ def _started(run_directory: Path) -> tuple[int, str]:
         finally:
             files.close(fd)
         for record in read_journal(lambda offset, length: head[offset : offset + length], len(head)).records[:1]:
-            return int(record.fields.get("at_us", 0)), run_directory.name
-    return 0, run_directory.name
+            order_us = record.fields.get("order_us")  # not in a journal of an earlier version
+            return int(record.fields.get("at_us", 0) if order_us is None else order_us)
+    return 0
 
 
 def is_alive(run_directory: Path) -> bool:

@@ -38,7 +38,9 @@ class JournalImport:
         try:
             match record.kind:
                 case "run_start":
-                    self._meet(host=fields["host"], boot_id=fields["boot_id"], started_us=int(fields["at_us"]))
+                    at_us = int(fields["at_us"])
+                    order_us = int(fields.get("order_us", at_us))  # an earlier version wrote none
+                    self._meet(host=fields["host"], boot_id=fields["boot_id"], started_us=at_us, order_us=order_us)
                 case "stream_start":
                     self._start(
                         UUID(fields["stream"]), UUID(fields["camera"]), int(fields["epoch"]), int(fields["at_us"])
@@ -60,10 +62,11 @@ class JournalImport:
             write_gaps(self._connection, before, ledger.gaps)
         self._connection.execute(_SQL["move_journal_offset"], {"run": self._run, "offset": offset})
 
-    def _meet(self, *, host: str = "", boot_id: str = "", started_us: int | None = None) -> None:
-        self._connection.execute(
-            _SQL["meet_run"], {"run": self._run, "host": host, "boot_id": boot_id, "started_us": started_us}
-        )
+    def _meet(
+        self, *, host: str = "", boot_id: str = "", started_us: int | None = None, order_us: int | None = None
+    ) -> None:
+        who = {"run": self._run, "host": host, "boot_id": boot_id}
+        self._connection.execute(_SQL["meet_run"], {**who, "started_us": started_us, "order_us": order_us})
 
     def _start(self, stream: UUID, camera: UUID, epoch: int, at_us: int) -> None:
         adopt_stream(self._connection, stream, camera, epoch)

@@ -75,11 +75,13 @@ DELETE FROM gaps WHERE stream = :stream AND start_us = :start_us;
 
 -- name: meet_run
 -- Its first record may be lost or yet to come; what is known is filled in, never taken back.
-INSERT INTO runs (run, host, boot_id, started_us, journal_offset) VALUES (:run, :host, :boot_id, :started_us, 0)
+INSERT INTO runs (run, host, boot_id, started_us, order_us, journal_offset)
+VALUES (:run, :host, :boot_id, :started_us, :order_us, 0)
 ON CONFLICT (run) DO UPDATE SET
     host = CASE WHEN excluded.host = '' THEN host ELSE excluded.host END,
     boot_id = CASE WHEN excluded.boot_id = '' THEN boot_id ELSE excluded.boot_id END,
-    started_us = coalesce(excluded.started_us, started_us);
+    started_us = coalesce(excluded.started_us, started_us),
+    order_us = coalesce(excluded.order_us, order_us);
 
 -- name: run
 SELECT * FROM runs WHERE run = :run;
@@ -99,21 +101,23 @@ ON CONFLICT (run, stream) DO NOTHING;
 SELECT stream FROM run_streams WHERE run = :run ORDER BY stream;
 
 -- name: stream_of_run
--- When a run started a stream, and when a later run took it over, if one did.
+-- When a run started a stream, and when the next run took it over, if one did: by a clock that may have gone back.
 SELECT
     mine.started_us,
     (
-        SELECT min(later.started_us) FROM run_streams AS later
-        WHERE later.stream = mine.stream AND later.run <> mine.run AND later.started_us >= mine.started_us
+        SELECT later.started_us FROM run_streams AS later JOIN runs AS later_run ON later_run.run = later.run
+        WHERE later.stream = mine.stream AND later.run <> mine.run
+            AND coalesce(later_run.order_us, later.started_us) >= coalesce(my_run.order_us, mine.started_us)
+        ORDER BY coalesce(later_run.order_us, later.started_us) LIMIT 1
     ) AS taken_over_us
-FROM run_streams AS mine
+FROM run_streams AS mine JOIN runs AS my_run ON my_run.run = mine.run
 WHERE mine.run = :run AND mine.stream = :stream;
 
 -- name: last_run
 -- The run that had the stream last, other than this one.
 SELECT runs.* FROM run_streams JOIN runs USING (run)
 WHERE run_streams.stream = :stream AND run_streams.run <> :run
-ORDER BY run_streams.started_us DESC LIMIT 1;
+ORDER BY coalesce(runs.order_us, run_streams.started_us) DESC LIMIT 1;
 
 -- name: insert_event
 INSERT INTO events (run, stream, at_us, kind, fields) VALUES (:run, :stream, :at_us, :kind, :fields);

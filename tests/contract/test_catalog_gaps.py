@@ -92,6 +92,36 @@ async def test_a_killed_run_leaves_a_gap_that_lasts(catalog: Catalog) -> None:
     assert await shown(catalog) == [(60, 65, "crash"), (65, 66, "no_sync")]
 
 
+async def test_a_run_takes_over_though_the_clock_went_back(catalog: Catalog) -> None:
+    """Order is told by the journal, not by the time: a stream that is being recorded has no gap that lasts."""
+    dead = Journal(start=1000)
+    dead.stream_start(1000)
+    dead.gap_close(1000)
+    await bring(catalog, dead)
+    await catalog.footage.register([(segment(1000, 1060, 0), b"")])
+    later = Journal(LATER_RUN, start=500, after=1000)
+    later.stream_start(500)
+    later.gap_close(502)
+    await bring(catalog, later)
+    await catalog.footage.register([(segment(502, 562, 0, run=LATER_RUN), b"")])
+    await catalog.gaps.settle(RUN)
+    assert await shown(catalog) == []
+
+
+async def test_the_last_run_is_not_the_one_with_the_latest_clock(catalog: Catalog) -> None:
+    """Whether the stream was left in order is asked of the run before, whatever its clock said."""
+    crashed, stopped, last = Journal(start=1000), Journal(2, start=500, after=1000), Journal(3, start=600, after=1001)
+    for journal in (crashed, stopped, last):
+        journal.stream_start({RUN: 1000, 2: 500, 3: 600}[journal.run])
+    stopped.gap_close(501)
+    stopped.run_end(550)
+    await bring(catalog, crashed)
+    await bring(catalog, stopped)
+    await catalog.footage.register([(segment(501, 550, 0, run=2), b"")])
+    await bring(catalog, last)
+    assert (550, 600, "shutdown") in await shown(catalog)
+
+
 async def test_settling_declares_holes_and_nothing_twice(catalog: Catalog) -> None:
     """Footage that a dead run lost in between is a gap; again changes nothing."""
     journal = Journal()

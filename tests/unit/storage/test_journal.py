@@ -49,6 +49,7 @@ def test_a_line_is_a_crc_and_json() -> None:
         "host": "rec-1",
         "boot_id": "b",
         "at_us": 1,
+        "order_us": 1,
     }
 
 

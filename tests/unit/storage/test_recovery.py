@@ -21,7 +21,7 @@ from storage import files, journal, layout
 from storage.clock import FakeClock
 from storage.recovery import Finding, RecoveredRun, recover_run, salvage
 from storage.segment_row import segment_from_scan
-from storage.spool_runs import is_alive, remove_unborn, runs
+from storage.spool_runs import is_alive, newest_order_us, remove_unborn, runs
 from tests import builders_segment
 from tests.builders_spool import RUN, STREAM, FileSeam, Stopped, identity, place, tree
 
@@ -547,6 +547,19 @@ def test_runs_come_in_the_order_they_started(tmp_path: Path) -> None:
     layout.run_directory(spool, 10).mkdir()
     (spool / "lost+found").mkdir()
     assert [path.name for path in runs(spool)] == [layout.run_name(run) for run in (10, 9, 8, 7)]
+
+
+def test_a_run_after_the_clock_went_back_is_still_the_later_one(tmp_path: Path) -> None:
+    """Its start is earlier and its order is not. A journal of an earlier version knows only its start."""
+    for run, at_us in ((7, 300), (9, 100)):
+        directory = layout.run_directory(tmp_path, run)
+        directory.mkdir(parents=True)
+        record = journal.run_start(run=run, host="rec-1", boot_id="", at_us=at_us, after_us=newest_order_us(tmp_path))
+        if run == 7:
+            del record["order_us"]
+        (directory / layout.JOURNAL).write_bytes(journal.encode(record))
+    assert [path.name for path in runs(tmp_path)] == [layout.run_name(run) for run in (7, 9)]
+    assert newest_order_us(tmp_path) == 301
 
 
 def test_runs_that_were_never_born_are_cleared(tmp_path: Path) -> None:

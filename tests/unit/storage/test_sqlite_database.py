@@ -201,8 +201,9 @@ async def test_an_older_schema_is_migrated_forwards(tmp_path: Path, monkeypatch:
     """Only what is missing is run, in one transaction: a migration that fails leaves the file as it was."""
     path = tmp_path / "catalog.sqlite"
     await (await Database.open(path)).close()
-    later = [*migrations(), (2, "CREATE TABLE moons (name TEXT) STRICT;\nINSERT INTO moons\nVALUES ('Io;');")]
-    broken = [*later, (3, "CREATE TABLE suns (name TEXT) STRICT;\nCREATE TABLE moons (name TEXT) STRICT;")]
+    number = migrations()[-1][0] + 1
+    later = [*migrations(), (number, "CREATE TABLE moons (name TEXT) STRICT;\nINSERT INTO moons\nVALUES ('Io;');")]
+    broken = [*later, (number + 1, "CREATE TABLE suns (name TEXT) STRICT;\nCREATE TABLE moons (name TEXT) STRICT;")]
     monkeypatch.setattr(sqlite_schema, "migrations", lambda: broken)
     with pytest.raises(CatalogError, match="moons already exists"):
         await Database.open(path)
@@ -210,7 +211,7 @@ async def test_an_older_schema_is_migrated_forwards(tmp_path: Path, monkeypatch:
     for _ in range(2):
         database = await Database.open(path)
         assert await database.read(lambda c: c.execute("SELECT name FROM moons").fetchall()[0][0]) == "Io;"
-        assert await database.read(lambda c: c.execute("PRAGMA user_version").fetchone()[0]) == 2
+        assert await database.read(lambda c: c.execute("PRAGMA user_version").fetchone()[0]) == number
         await database.close()
 
 
