@@ -2,7 +2,9 @@
 
     assignments.py     what this host is to record: a file the supervisor writes and this package follows
     worker.py          the recording process: one recorder per stream, one run of the spool
-    recorder.py        one stream: sessions, backoff, gaps, memory bound
+    recorder.py        one stream: sessions, backoff, memory bound
+    gap_account.py     one stream's gaps, each with its reason
+    watch.py           what ends a session that still plays: silence, floods, nothing to record
     client.py          from a URL to a playing session: DESCRIBE, SETUP, PLAY, keepalive
     session.py         the connection and the hot path: socket -> interleaved -> RTP -> access unit
     segmenter.py       access units -> fragments, segments, spans (no I/O)

@@ -26,16 +26,20 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """One stream to record. `networks` are those its camera may live in, empty for the default rule."""
+    """One stream to record. `networks` are those its camera may live in, empty for the default rule.
+
+    `url` is None, and `problem` says why, where the file does not give it: that camera cannot be recorded.
+    """
 
     stream: UUID
     camera: UUID
     name: str
     epoch: int
-    url: CameraUrl
+    url: CameraUrl | None
     segment_us: int = 60_000_000
     bitrate_bps: int | None = None
     networks: tuple[str, ...] = ()
+    problem: str = ""
 
 
 def write_assignments(path: Path, assignments: Sequence[Assignment], box: SecretBox) -> None:
@@ -51,7 +55,10 @@ def write_assignments(path: Path, assignments: Sequence[Assignment], box: Secret
 
 
 def read_assignments(path: Path, box: SecretBox) -> list[Assignment]:
-    """What the file says; ConfigError when it is not what `write_assignments` writes."""
+    """What the file says; ConfigError when it is not what `write_assignments` writes.
+
+    One URL that cannot be opened or read is the trouble of that camera: see `Assignment.problem`.
+    """
     try:
         document = json.loads(path.read_bytes())
         if document["version"] != VERSION:
@@ -67,7 +74,9 @@ def _to_json(assignment: Assignment, box: SecretBox) -> dict[str, Any]:
         "camera": str(assignment.camera),
         "name": assignment.name,
         "epoch": assignment.epoch,
-        "url": box.seal(assignment.url.unredacted(), _purpose(assignment.stream)).hex(),
+        "url": ""
+        if assignment.url is None
+        else box.seal(assignment.url.unredacted(), _purpose(assignment.stream)).hex(),
         "segment_us": assignment.segment_us,
         "bitrate_bps": assignment.bitrate_bps,
         "networks": list(assignment.networks),
@@ -76,10 +85,7 @@ def _to_json(assignment: Assignment, box: SecretBox) -> dict[str, Any]:
 
 def _from_json(entry: dict[str, Any], box: SecretBox) -> Assignment:
     stream = UUID(entry["stream"])
-    try:
-        url = CameraUrl.parse(box.open(bytes.fromhex(entry["url"]), _purpose(stream)))
-    except HultaError as error:
-        raise ConfigError(f"the URL of stream {stream} cannot be opened: {error}") from error
+    url, problem = _open(entry["url"], stream, box)
     return Assignment(
         stream=stream,
         camera=UUID(entry["camera"]),
@@ -89,7 +95,17 @@ def _from_json(entry: dict[str, Any], box: SecretBox) -> Assignment:
         segment_us=_number(entry["segment_us"], least=1),
         bitrate_bps=None if entry["bitrate_bps"] is None else _number(entry["bitrate_bps"], least=0),
         networks=tuple(entry["networks"]),
+        problem=problem,
     )
+
+
+def _open(sealed: str, stream: UUID, box: SecretBox) -> tuple[CameraUrl | None, str]:
+    """The URL, or None and why not. Nothing of it may get into the words."""
+    try:
+        return CameraUrl.parse(box.open(bytes.fromhex(sealed), _purpose(stream))), ""
+    except (HultaError, ValueError) as error:
+        why = str(error) if isinstance(error, HultaError) else "it is damaged"
+        return None, f"the camera's URL cannot be opened: {why}"
 
 
 def _number(value: object, *, least: int) -> int:

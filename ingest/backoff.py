@@ -17,6 +17,9 @@ LONGEST_RETRY_S = 8.0
 REFUSED_LOGIN_RETRY_S = 300.0
 """Cameras lock an account after a handful of wrong passwords. A changed configuration retries at once."""
 
+UNHURRIED = frozenset({GapReason.NO_MEDIA, GapReason.STALLED, GapReason.NO_SYNC})
+"""Reasons that took 8 s and more to find. To wait another 8 s would spare the camera nothing and cost footage."""
+
 FLOOD_RETRY_S = 10.0
 """A flood takes time from all cameras until it is noticed, and the next one comes with the next session."""
 
@@ -25,7 +28,10 @@ HANDSHAKES = 32
 
 
 class Backoff:
-    """Full jitter: the first retry within 0.5 s, then within min(8 s, 2^n); later after a flood or a refused login."""
+    """Full jitter: the first retry within 0.5 s, then within min(8 s, 2^n).
+
+    Always soon after a failure that took its time to find, later after a flood or a refused login.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -42,7 +48,8 @@ class Backoff:
             return REFUSED_LOGIN_RETRY_S * self._rng.uniform(1.0, 1.1)
         if reason is GapReason.FLOOD:
             return FLOOD_RETRY_S * self._rng.uniform(1.0, 1.5)
-        bound = FIRST_RETRY_S if self._failures == 1 else min(LONGEST_RETRY_S, 2.0 ** (self._failures - 1))
+        quick = self._failures == 1 or reason in UNHURRIED
+        bound = FIRST_RETRY_S if quick else min(LONGEST_RETRY_S, 2.0 ** (self._failures - 1))
         return self._rng.uniform(0, bound)
 
 

@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from ingest.network import resolve
-from ingest.session import RtspSession
+from ingest.session import RtspSession, error_name
 from media import rtsp, rtsp_auth, sdp
 from media.errors import GapReason, MediaError, SourceError
 from media.h264 import H264Depacketizer
@@ -55,7 +55,7 @@ class CameraSession:
         self._aggregate_url = url.request_url
         self._keepalive_method = "OPTIONS"
         self._keepalive_us = 0
-        self._keepalive_answer: asyncio.Future[rtsp.Response] | None = None
+        self._login_repeated = False
         self._session_header: dict[str, str] = {}
         self._keepalive_every_us = 30_000_000
         self.session = session
@@ -75,23 +75,25 @@ class CameraSession:
         await self._request("PLAY", self._aggregate_url, {"Range": "npt=0.000-"})
         self._keepalive_us = self._clock.boot_us()
 
-    def check(self, now_us: int, boot_us: int) -> None:
+    def check(self, boot_us: int) -> None:
         """Called every so often while playing: notices silence, keeps the session alive."""
         if self.session.failure.done():
             return  # whoever waits for its end has not come to it yet
-        if now_us - self.session.last_media_us > NO_MEDIA_US:
-            seconds = NO_MEDIA_US // 1_000_000
-            if self.receiver.packets:
-                self.session.fail(GapReason.STALLED, f"no packet for {seconds} s")
+        if boot_us - self.session.last_media_us > NO_MEDIA_US:
+            seconds, receiver = NO_MEDIA_US // 1_000_000, self.receiver
+            if receiver.packets:
+                last = f"the last was {receiver.last_sequence}, {receiver.packets} in all"
+                self.session.fail(GapReason.STALLED, f"no packet for {seconds} s; {last}")
             else:
                 self.session.fail(GapReason.NO_MEDIA, f"no packet within {seconds} s of PLAY")
         elif boot_us - self._keepalive_us > self._keepalive_every_us:
             self._keepalive_us = boot_us
+            self._login_repeated = False
             self._keep_alive()
 
-    def clock_stepped(self, step_us: int) -> None:
-        """The clock that the last packet's time was read from stepped: that is no silence of the camera."""
-        self.session.last_media_us += step_us
+    def held(self, held_us: int) -> None:
+        """The process stood still for so long: that is no silence of the camera."""
+        self.session.last_media_us += held_us
 
     def close(self) -> None:
         """TEARDOWN, as far as it still gets through. The answer is not waited for."""
@@ -100,16 +102,22 @@ class CameraSession:
             self.session.close()
 
     def _keep_alive(self) -> None:
-        # Cameras differ in what keeps a session: OPTIONS first, then what its answer advertises (quirk S19).
-        answered = self._keepalive_answer
-        if self._keepalive_method == "OPTIONS" and answered is not None and answered.done():
-            self._keepalive_method = rtsp.keepalive_method(
-                rtsp.parse_public(answered.result().headers.get("Public", ""))
-            )
         method = self._keepalive_method
-        self._keepalive_answer = self.session.send(
-            method, self._aggregate_url, self._headers(method, self._aggregate_url)
-        )
+        answer = self.session.send(method, self._aggregate_url, self._headers(method, self._aggregate_url))
+        answer.add_done_callback(self._kept_alive)
+
+    def _kept_alive(self, answer: asyncio.Future[rtsp.Response]) -> None:
+        """What the camera says to it. Only a nonce that became too old is answered, and only once."""
+        if answer.cancelled() or self.session.failure.done():
+            return
+        response = answer.result()
+        if response.status == 401 and not self._login_repeated and self._url.username:
+            self._login_repeated = True
+            self._learn_challenges(response)
+            self._keep_alive()
+        elif self._keepalive_method == "OPTIONS":
+            # Cameras differ in what keeps a session: OPTIONS first, then what its answer advertises (quirk S19).
+            self._keepalive_method = rtsp.keepalive_method(rtsp.parse_public(response.headers.get("Public", "")))
 
     async def _setup(self, control: str, video: sdp.MediaDescription, emit: Callable[[AccessUnit], None]) -> None:
         answer = await self._request("SETUP", control, {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"})
@@ -140,9 +148,12 @@ class CameraSession:
         if not self._url.username:
             return False
         known = bool(self._challenges)
+        self._learn_challenges(answer)
+        return bool(self._challenges) and (not known or any(challenge.stale for challenge in self._challenges))
+
+    def _learn_challenges(self, answer: rtsp.Response) -> None:
         self._challenges = rtsp_auth.parse_challenges(answer.headers)
         self._nonce_count = 0
-        return bool(self._challenges) and (not known or any(challenge.stale for challenge in self._challenges))
 
     def _headers(self, method: str, url: str) -> dict[str, str]:
         fields = dict(self._session_header)
@@ -187,12 +198,12 @@ async def _connect(address: str, port: int, clock: Clock) -> RtspSession:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _transport, session = await loop.create_connection(lambda: RtspSession(clock), address, port)
     except ConnectionRefusedError as error:
-        raise SourceError(GapReason.REFUSED, f"{address}:{port} refuses connections") from error
+        raise SourceError(GapReason.REFUSED, f"{address}:{port} refuses connections (ECONNREFUSED)") from error
     except TimeoutError as error:
         message = f"{address}:{port} does not answer within {CONNECT_TIMEOUT_S:.0f} s"
         raise SourceError(GapReason.UNREACHABLE, message) from error
     except OSError as error:
-        raise SourceError(GapReason.UNREACHABLE, f"{address}:{port}: {error.strerror or error}") from error
+        raise SourceError(GapReason.UNREACHABLE, f"{address}:{port}: {error_name(error)}") from error
     return session
 
 

@@ -1,22 +1,25 @@
 """One stream's recorder: keeps a session to its camera, feeds the segmenter, writes to the spool, accounts for gaps.
 
-At every instant the recorder either has a span open or a gap: `_gap` is the reason why nothing is recorded, or None.
-A gap begins where the footage ends and ends where footage begins again, both as told by the segmenter, so that no
-recorded frame lies in it. Whatever is lost after that (a crash, a failing disk) starts from the last durable fragment.
+At every instant the recorder either has a span open or a gap (`ingest.gap_account`). A gap begins where the footage
+ends and ends where footage begins again, both as told by the segmenter, so that no recorded frame lies in it. Whatever
+is lost after that (a crash, a failing disk) starts from the last durable fragment.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from ingest.backoff import Backoff
 from ingest.client import open_session
+from ingest.gap_account import GapAccount
 from ingest.segmenter import Segmenter, StreamIdentity
+from ingest.watch import SessionWatch
 from media.commit import ZERO_CHAIN
-from media.errors import GapReason, SourceError
+from media.errors import CodecError, GapReason, SourceError
 from storage import journal
 from storage.spool import gap_reason
 from storage.waiting import first_of
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
     from ingest.assignments import Assignment
     from ingest.backoff import Herd
-    from ingest.client import CameraSession
     from media.access_unit import AccessUnit
     from media.commit import Commit
     from media.identity import SegmentIdentity
@@ -38,16 +40,8 @@ if TYPE_CHECKING:
 PENDING_LIMIT_BYTES = 16 << 20
 """What may wait for the disk, per stream. Above it the stream stops until the disk has caught up, and says so."""
 
-REFINE_US = 1_000_000
-"""A reason that becomes known within this replaces the one assumed, instead of making a second gap."""
-
-NO_PICTURE_US = 20_000_000
-"""A camera may send packets and no picture for this long: a large one takes its time on a narrow line."""
-
-FLOOD_BPS = 60_000_000
-
-FLOOD_PACKETS = 40_000
-"""A second: 60 Mbit/s in packets of 200 bytes. Empty ones and those that nobody asked for take time as well."""
+NO_SYNC_SHOWN_US = 10_000_000
+"""A camera from which nothing can be recorded for so long is shown as failed, though its session goes on."""
 
 log = structlog.get_logger()
 
@@ -66,21 +60,16 @@ class Recorder:
         self._herd = herd
         self._backoff = Backoff(rng)
         self._segmenter = self._new_segmenter(ZERO_CHAIN)
-        self._camera: CameraSession | None = None
+        self._watch: SessionWatch | None = None
         self._file: SpoolSegment | None = None
         self._span = -1
         self._pending_bytes = 0
         self._blocked = False
         self._disk_failed = False  # and no fragment was durable since
-        self._gaps_opened = 0
         self._durable: Commit | None = None
         self._counts = {"received_bytes": 0, "frames": 0, "lost_packets": 0, "sessions": 0}
-        self._bitrate_bps = 0
-        self._measured = (clock.boot_us(), 0, 0)
-        self._picture_us = clock.boot_us()
         now_us = clock.wall_us()
-        self._gap: GapReason | None = GapReason.NO_SYNC
-        self._gap_since_us, self._gap_detail = now_us, ""
+        self._gaps = GapAccount(assignment.stream, spool, GapReason.NO_SYNC, now_us)
         self._state, self._reason, self._detail, self._since_us = "connecting", "", "", now_us
         self._stream = assignment.stream
         spool.note(
@@ -88,17 +77,22 @@ class Recorder:
         )
 
     def assign(self, assignment: Assignment | None) -> None:
-        """Follow a changed assignment at once; None: record this stream no longer."""
-        if assignment == (self._assignment if self._wanted else None):
-            return
-        if assignment is not None:
-            if assignment.epoch != self._assignment.epoch:
-                self._stop_recording(GapReason.NO_SYNC, "the stream's epoch changed")
-                self._assignment = assignment
-                self._segmenter = self._new_segmenter(self._segmenter.chain)
-            self._assignment = assignment
+        """Follow a changed assignment at once; None: record this stream no longer.
+
+        The session goes on unless the camera is to be reached another way: a new name costs no frame.
+        """
+        before, was_wanted = self._assignment, self._wanted
         self._wanted = assignment is not None
-        self._changed.set()
+        if assignment is not None:
+            if assignment.url is None and was_wanted:
+                assignment = replace(assignment, url=before.url, problem=before.problem)  # better than nothing
+            self._assignment = assignment
+            self._segmenter.rotate_every(assignment.segment_us)
+            if assignment.epoch != before.epoch:
+                self._stop_recording(GapReason.NO_SYNC, "the stream's epoch changed")
+                self._segmenter = self._new_segmenter(self._segmenter.chain)
+        if self._wanted != was_wanted or _way(self._assignment) != _way(before):
+            self._changed.set()
 
     async def run(self) -> None:
         """Record until cancelled. Never fails: a camera's troubles end here."""
@@ -108,6 +102,7 @@ class Recorder:
                 self._stop_recording(GapReason.CAMERA_DISABLED, "the camera was disabled")
                 self._enter("disabled")
                 await self._changed.wait()
+                self._enter("connecting")
                 continue
             wait_s = 0.0
             try:
@@ -130,28 +125,31 @@ class Recorder:
             self._tick(now_us, boot_us)
         except Exception as error:
             log.exception("recorder_defect", camera=self._assignment.name)
-            if self._camera is not None:
-                self._camera.session.fail(GapReason.PROTOCOL, f"internal error: {type(error).__name__}")
+            if self._watch is not None:
+                self._watch.camera.session.fail(GapReason.PROTOCOL, f"internal error: {type(error).__name__}")
 
     def _tick(self, now_us: int, boot_us: int) -> None:
         self._segmenter.close_overdue(now_us)
         if self._blocked and self._pending_bytes < PENDING_LIMIT_BYTES // 2:
             self._blocked = False
-        if self._camera is not None:
-            self._camera.check(now_us, boot_us)
-            self._measure(boot_us)
-            if boot_us - self._picture_us > NO_PICTURE_US:
-                self._camera.session.fail(GapReason.NO_MEDIA, f"no picture for {NO_PICTURE_US // 1_000_000} s")
+        watch = self._watch
+        if watch is not None:
+            watch.check(boot_us, self._segmenter, self._assignment.bitrate_bps or 0)
+            if self._gaps.reason is GapReason.NO_SYNC and boot_us - watch.recording_us > NO_SYNC_SHOWN_US:
+                self._enter("failed", GapReason.NO_SYNC, self._segmenter.awaited)
 
     def clock_stepped(self, step_us: int) -> None:
         """The host's wall clock stepped by this much."""
         self._segmenter.clock_stepped(step_us)
-        if self._camera is not None:
-            self._camera.clock_stepped(step_us)
+
+    def held(self, held_us: int) -> None:
+        """The process stood still for so long, and what its cameras sent meanwhile still waits to be read."""
+        if self._watch is not None:
+            self._watch.held(held_us)
 
     def state(self) -> dict[str, Any]:
         """What an operator wants to know about this stream."""
-        durable = self._durable
+        durable, watch = self._durable, self._watch
         return {
             "camera": str(self._assignment.camera),
             "name": self._assignment.name,
@@ -167,7 +165,7 @@ class Recorder:
                 "fragment": durable.fragment,
                 "through_us": durable.end_wall_us,
             },
-            "bitrate_bps": self._bitrate_bps,
+            "bitrate_bps": 0 if watch is None else watch.bitrate_bps,
             "pending_bytes": self._pending_bytes,
             "camera_clock_offset_us": None,
             **self._counts,
@@ -178,20 +176,21 @@ class Recorder:
     async def _run_once(self) -> None:
         """One session, from connect to its end."""
         assignment = self._assignment
+        if assignment.url is None:
+            raise SourceError(GapReason.UNSUPPORTED, assignment.problem)
         self._segmenter.start_session(segment_us=assignment.segment_us)
         self._counts["sessions"] += 1
         camera = await open_session(
             assignment.url, networks=assignment.networks, herd=self._herd, clock=self._clock, emit=self._on_unit
         )
-        self._camera = camera
-        self._picture_us = self._clock.boot_us()
-        self._measured = (self._picture_us, 0, 0)
+        self._watch = watch = SessionWatch(camera, self._clock.boot_us())
         try:
             await first_of(self._changed.wait(), camera.session.wait_failed())
         finally:
-            self._camera = None
+            self._watch = None
             camera.close()
             self._end_span()
+            self._counts["received_bytes"] += watch.received_bytes
         if camera.session.failure.done():
             raise camera.session.failure.result()
         if self._wanted:
@@ -204,28 +203,18 @@ class Recorder:
         self._enter("failed", error.reason, str(error))
         return self._backoff.failed(error.reason)
 
-    def _measure(self, boot_us: int) -> None:
-        assert self._camera is not None
-        since_us, octets_before, packets_before = self._measured
-        elapsed_us = boot_us - since_us
-        if elapsed_us < 2_000_000:
-            return
-        receiver, session = self._camera.receiver, self._camera.session
-        octets = receiver.octets - octets_before
-        packets = receiver.packets + receiver.foreign_packets + receiver.late_packets + session.stray_packets
-        self._measured = (boot_us, receiver.octets, packets)
-        self._bitrate_bps = octets * 8_000_000 // elapsed_us
-        self._counts["received_bytes"] += octets
-        if self._bitrate_bps > max(FLOOD_BPS, 3 * (self._assignment.bitrate_bps or 0)):
-            session.fail(GapReason.FLOOD, f"the camera sends {self._bitrate_bps // 1_000_000} Mbit/s")
-        elif (packets - packets_before) * 1_000_000 > FLOOD_PACKETS * elapsed_us:
-            session.fail(GapReason.FLOOD, f"the camera sends {packets - packets_before} packets in 2 s")
-
     # --- units and gaps
 
     def _on_unit(self, unit: AccessUnit) -> None:
+        try:
+            self._take(unit)
+        except Exception as error:  # noqa: BLE001 - raised further it would pass for a malformed packet: see _refuse
+            self._refuse(error)
+
+    def _take(self, unit: AccessUnit) -> None:
         now_us = self._clock.wall_us()
-        self._picture_us = self._clock.boot_us()
+        if self._watch is not None:
+            self._watch.picture_us = self._clock.boot_us()
         self._counts["frames"] += 1
         self._counts["lost_packets"] += unit.lost_packets
         if self._blocked:
@@ -237,6 +226,18 @@ class Recorder:
             self._stop_recording(GapReason.DISK_ERROR, "the spool disk does not keep up")
             self._enter("failed", GapReason.DISK_ERROR, "the spool disk does not keep up")
 
+    def _refuse(self, error: Exception) -> None:
+        """A unit that could not be taken is not skipped in silence: the footage ends before it, and the session."""
+        if isinstance(error, CodecError):
+            reason, detail = GapReason.UNSUPPORTED, f"no file can describe what the camera sends: {error}"
+        else:
+            reason, detail = GapReason.PROTOCOL, f"internal error: {type(error).__name__}"
+            log.error("recorder_defect", camera=self._assignment.name, exc_info=error)
+        if self._watch is not None:
+            self._watch.camera.session.fail(reason, detail)
+        else:
+            self._stop_recording(reason, detail)
+
     def _await_sync(self, now_us: int) -> None:
         """Units come that nothing can begin with.
 
@@ -245,16 +246,18 @@ class Recorder:
         """
         if self._disk_failed:
             return  # what keeps the footage away is the disk, until something is written
-        if self._gap is not None:
-            self._missing(now_us, GapReason.NO_SYNC)
+        awaited = self._segmenter.awaited
+        if self._gaps.reason is not None:
+            self._gaps.missing(now_us, GapReason.NO_SYNC, awaited)
             return
-        self._missing(self._segmenter.end_us, GapReason.NO_SYNC)
-        if self._camera is not None:
-            self._camera.session.fail(GapReason.NO_SYNC, "no sync sample for as long as a segment may be")
+        self._gaps.missing(self._segmenter.end_us, GapReason.NO_SYNC, awaited)
+        if self._watch is not None:
+            self._watch.camera.session.fail(GapReason.NO_SYNC, "no sync sample for as long as a segment may be")
 
     def _stop_recording(self, reason: GapReason, detail: str) -> None:
         self._end_span()
-        self._missing(self._segmenter.end_us if self._gap is None else self._clock.wall_us(), reason, detail)
+        recorded = self._gaps.reason is None
+        self._gaps.missing(self._segmenter.end_us if recorded else self._clock.wall_us(), reason, detail)
 
     def _end_span(self) -> None:
         try:
@@ -263,21 +266,6 @@ class Recorder:
         except Exception:
             # What could not be written is missing from the end of the footage on, where the gap begins.
             log.exception("fragment_refused", camera=self._assignment.name)
-
-    def _missing(self, at_us: int, reason: GapReason, detail: str = "") -> None:
-        if self._gap is reason:
-            return
-        if self._gap is None or at_us - self._gap_since_us > REFINE_US:
-            self._gap_since_us = at_us
-        self._gap, self._gap_detail = reason, detail
-        self._open_gap(self._gap_since_us, reason, detail)
-
-    def _open_gap(self, at_us: int, reason: GapReason, detail: str) -> None:
-        self._gaps_opened += 1
-        self._spool.note(journal.gap_open(stream=self._stream, at_us=at_us, reason=reason, detail=detail))
-
-    def _close_gap(self, at_us: int) -> None:
-        self._spool.note(journal.gap_close(stream=self._stream, at_us=at_us))
 
     def _enter(self, state: str, reason: GapReason | None = None, detail: str = "", since_us: int = 0) -> None:
         reason_text = "" if reason is None else reason.value
@@ -303,7 +291,7 @@ class Recorder:
             self._begin_footage(commit)
         size_bytes = sum(map(len, buffers))
         self._pending_bytes += size_bytes
-        file, gap = self._file, self._gaps_opened
+        file, gap = self._file, self._gaps.opened
 
         def appended(error: Exception | None) -> None:
             self._pending_bytes -= size_bytes
@@ -314,7 +302,7 @@ class Recorder:
             self._backoff.succeeded()
             if self._disk_failed:
                 self._disk_failed = False
-                if gap == self._gaps_opened:  # else the present gap began after this fragment
+                if gap == self._gaps.opened:  # else the present gap began after this fragment
                     self._begin_footage(commit)
 
         file.append(buffers, appended)
@@ -323,9 +311,7 @@ class Recorder:
         if commit.span != self._span:
             self._span = commit.span
             self._note_span(commit)
-        if self._gap is not None:
-            self._close_gap(commit.wall_us)
-            self._gap = None
+        self._gaps.footage(commit.wall_us)
         self._enter("recording", since_us=commit.wall_us)
 
     def _note_span(self, commit: Commit) -> None:
@@ -369,18 +355,15 @@ class Recorder:
             self._segmenter.abandon()
             self._disk_failed = True
             self._enter("failed", reason, str(error))
-        if self._gap is reason:
-            return  # the gap that the first lost fragment of this file opened
-        self._open_gap(commit.wall_us, reason, str(error))
-        if self._gap is None and self._file is None:
-            self._gap, self._gap_since_us, self._gap_detail = reason, commit.wall_us, str(error)
-            return
-        self._close_gap(commit.end_wall_us)
-        if self._gap is not None:
-            # Only one gap is open at a time: the loss in the past has ended the present one, too.
-            self._open_gap(self._gap_since_us, self._gap, self._gap_detail)
+        goes_on = self._file is None
+        self._gaps.lost(commit.wall_us, commit.end_wall_us, reason, str(error), goes_on=goes_on)
 
     def _new_segmenter(self, chain: bytes) -> Segmenter:
         assignment, run = self._assignment, self._spool.run
         identity = StreamIdentity(camera=assignment.camera, stream=assignment.stream, epoch=assignment.epoch, run=run)
         return Segmenter(identity, self, segment_us=assignment.segment_us, chain=chain)
+
+
+def _way(assignment: Assignment) -> tuple[object, ...]:
+    """What a session depends on: a change of it needs another one."""
+    return assignment.url, assignment.networks, assignment.epoch

@@ -7,6 +7,7 @@ recv for a whole picture), everything is parsed in place, and the arrival time i
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING, cast
 
 from media.errors import GapReason, MediaError, SourceError
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from storage.clock import Clock
 
 REQUEST_TIMEOUT_S = 5.0
+
+MOST_MESSAGES = 200
+"""RTSP messages between two looks of `ingest.watch`, 2 s. A camera sends an answer now and then; each costs as much as
+ten packets, and a flood of them would keep a core busy at a tenth of the rate that counts as one."""
 
 
 class RtspSession(asyncio.BufferedProtocol):
@@ -34,8 +39,13 @@ class RtspSession(asyncio.BufferedProtocol):
         self._receiver: RtpReceiver | None = None
         self.failure: asyncio.Future[SourceError] = asyncio.get_running_loop().create_future()
         self.arrival_us = 0
+        """When the last bytes came, on the boot clock, which never steps."""
         self.last_media_us = 0
+        """When the last packet of the track came, likewise."""
         self.stray_packets = 0
+        self.received_bytes = 0
+        self.messages = 0
+        """Since somebody set it to 0."""
 
     # --- the hot path
 
@@ -45,11 +55,14 @@ class RtspSession(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Parse what was read."""
-        self.arrival_us = self._clock.wall_us()
+        self.arrival_us = self._clock.boot_us()
+        self.received_bytes += nbytes
         try:
             self._reader.received(nbytes)
         except MediaError as error:
-            self.fail(GapReason.PROTOCOL, str(error))
+            self.fail(GapReason.PROTOCOL, f"{error}{self._after}")
+        except SourceError as error:
+            self.fail(error.reason, str(error))
 
     def _on_packet(self, channel: int, buffer: bytearray, start: int, end: int) -> None:
         if channel == self._media_channel:
@@ -64,7 +77,7 @@ class RtspSession(asyncio.BufferedProtocol):
     def play_into(self, receiver: RtpReceiver, channel: int) -> None:
         """From now on packets of `channel` go to `receiver`; before that they are discarded (quirk I2)."""
         self._receiver, self._media_channel = receiver, channel
-        self.last_media_us = self._clock.wall_us()
+        self.last_media_us = self._clock.boot_us()
 
     async def request(self, method: str, url: str, headers: dict[str, str]) -> Response:
         """Send a request and wait for its answer. SourceError when none comes."""
@@ -93,6 +106,9 @@ class RtspSession(asyncio.BufferedProtocol):
         return answer
 
     def _on_message(self, message: Request | Response) -> None:
+        self.messages += 1
+        if self.messages > MOST_MESSAGES:
+            raise SourceError(GapReason.FLOOD, f"the camera sent {self.messages} RTSP messages in 2 s")
         if isinstance(message, Request):
             return  # a camera may announce things while playing (quirk S25); none of them concerns us
         answer = self._answers.pop(message.cseq, None) if message.cseq is not None else None
@@ -113,8 +129,12 @@ class RtspSession(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """TCP is gone."""
-        self.fail(GapReason.UNREACHABLE, f"the connection was lost ({exc or 'closed by the camera'})")
+        """TCP is gone: cut in the midst of a packet, or not."""
+        cause = "closed by the camera" if exc is None else error_name(exc)
+        if exc is None and self._reader.unfinished:
+            self.fail(GapReason.PROTOCOL, f"{cause} in the midst of {self._reader.unfinished}{self._after}")
+        else:
+            self.fail(GapReason.UNREACHABLE, f"the connection was lost ({cause}){self._after}")
 
     def fail(self, reason: GapReason, message: str) -> None:
         """End the session for this reason. Only the first one counts."""
@@ -124,8 +144,23 @@ class RtspSession(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    @property
+    def _after(self) -> str:
+        """The last packet before the end, as evidence for the gap."""
+        receiver = self._receiver
+        if receiver is None or not receiver.packets:
+            return ""
+        return f", after packet {receiver.last_sequence}, {receiver.packets} in all"
+
     def close(self) -> None:
         """End the session from our side, once what was sent is out."""
         self._media_channel = -1
         if self._transport is not None:
             self._transport.close()
+
+
+def error_name(error: BaseException) -> str:
+    """An error of the network as its errno's name and what it says."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{errno.errorcode.get(error.errno, error.errno)}: {error.strerror}"
+    return str(error) or type(error).__name__

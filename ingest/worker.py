@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 TICK_S = 0.25
 OBSERVE_CLOCK_TICKS = 4
 
+HELD_US = 1_000_000
+"""A look at the recorders that comes so late: the process was stopped, or the host. What arrived meanwhile waits in the
+sockets and is read after this look, so no camera has been silent because of it."""
+
 log = structlog.get_logger()
 
 
@@ -53,6 +57,7 @@ class Worker:
         self._seen: tuple[int, int] | None = None
         self._complaint = ""
         self._ticks = 0
+        self._looked_us = self._clock.boot_us()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop` is set, then seal everything."""
@@ -130,5 +135,11 @@ class Worker:
         if spool.failed is not None:
             raise spool.failed  # what is observed could no longer be written down: end, and begin a new run
         now_us, boot_us = self._clock.wall_us(), self._clock.boot_us()
+        late_us = boot_us - self._looked_us - round(TICK_S * 1_000_000)
+        self._looked_us = boot_us
+        if late_us > HELD_US:
+            log.warning("process_stood_still", milliseconds=late_us // 1000)
         for recorder in self._recorders.values():
+            if late_us > HELD_US:
+                recorder.held(late_us)
             recorder.tick(now_us, boot_us)

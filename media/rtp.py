@@ -92,6 +92,11 @@ class RtpReceiver:
         self.malformed_packets = 0
         self.last_error: RtpError | CodecError | None = None
 
+    @property
+    def last_sequence(self) -> int:
+        """The number of the last packet that counted, once there was one."""
+        return (self._expected - 1) & 0xFFFF
+
     def receive(self, buffer: Buffer, start: int, end: int) -> None:
         """Take one packet, `buffer[start:end]`, in place.
 

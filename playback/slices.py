@@ -182,12 +182,17 @@ class FrameTimes:
 def _wall_us(
     presentation_ticks: NDArray[np.int64], fragments: Sequence[FragmentEntry], counts: NDArray[np.int64], timescale: int
 ) -> NDArray[np.int64]:
-    """The wall time of each sample, in decode order."""
-    start_ticks = np.repeat([entry.media_ticks for entry in fragments], counts)
-    start_us = np.repeat([entry.wall_us for entry in fragments], counts)
-    last_us = np.repeat([entry.end_wall_us - 1 for entry in fragments], counts)
-    wall_us: NDArray[np.int64] = start_us + (presentation_ticks - start_ticks) * 1_000_000 // timescale
-    return np.clip(wall_us, start_us, np.maximum(start_us, last_us))
+    """The wall time of each sample, in decode order: each fragment has a rate of its own (decision 0066)."""
+    start_us = np.array([entry.wall_us for entry in fragments])
+    length_us = np.maximum(1, [entry.end_wall_us - entry.wall_us for entry in fragments])
+    length_ticks = np.maximum(1, [entry.duration_ticks for entry in fragments])
+    corrected_us = length_us - length_ticks * 1_000_000 // timescale
+    corrected_us[np.abs(corrected_us) <= 1] = 0  # no more than a rounded microsecond
+    ticks = presentation_ticks - np.repeat([entry.media_ticks for entry in fragments], counts)
+    stretch_us = ticks * np.repeat(corrected_us, counts) // np.repeat(length_ticks, counts)
+    start_us, last_us = np.repeat(start_us, counts), np.repeat(start_us + length_us - 1, counts)
+    wall_us: NDArray[np.int64] = start_us + ticks * 1_000_000 // timescale + stretch_us
+    return np.clip(wall_us, start_us, last_us)
 
 
 def _ends(

@@ -65,6 +65,8 @@ class GapLedger:
         current = self.open_gap
         if current is not None:
             if current.reason is reason and current.start_us <= at_us:
+                if not current.detail:
+                    self.gaps[-1] = replace(current, detail=detail)  # what was found out since
                 return
             self.close(at_us)
         begin_us = self._after_known(at_us)

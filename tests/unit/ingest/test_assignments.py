@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -35,7 +36,9 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "assignments.json"
     write_assignments(path, [ASSIGNMENT], box)
     assert read_assignments(path, box) == [ASSIGNMENT]
-    assert read_assignments(path, box)[0].url.password == "k@nin!"
+    url = read_assignments(path, box)[0].url
+    assert url is not None
+    assert url.password == "k@nin!"
 
 
 def test_the_file_holds_no_credentials_and_belongs_to_its_owner(tmp_path: Path) -> None:
@@ -49,13 +52,29 @@ def test_the_file_holds_no_credentials_and_belongs_to_its_owner(tmp_path: Path) 
 
 
 def test_a_sealed_url_cannot_be_moved_to_another_stream(tmp_path: Path) -> None:
-    """Swapping two cameras' secrets in the file is noticed."""
+    """Swapping two cameras' secrets in the file is noticed, and is no reason to stop recording the others."""
+    box = SecretBox.at(tmp_path / "key")
+    path = tmp_path / "assignments.json"
+    write_assignments(path, [ASSIGNMENT, replace(ASSIGNMENT, stream=UUID(int=3), name="other")], box)
+    path.write_text(path.read_text().replace(str(UUID(int=2)), str(UUID(int=5))))
+    moved, other = read_assignments(path, box)
+    assert (moved.name, moved.url) == (ASSIGNMENT.name, None)
+    assert "cannot be opened" in moved.problem
+    assert other.url == ASSIGNMENT.url
+
+
+@pytest.mark.parametrize("sealed", ["", "zz", "00" * 60])
+def test_a_url_that_cannot_be_opened_is_the_trouble_of_its_camera(tmp_path: Path, sealed: str) -> None:
+    """Damaged, or sealed with another key: it is named, and nothing of it is repeated."""
     box = SecretBox.at(tmp_path / "key")
     path = tmp_path / "assignments.json"
     write_assignments(path, [ASSIGNMENT], box)
-    path.write_text(path.read_text().replace(str(UUID(int=2)), str(UUID(int=5))))
-    with pytest.raises(ConfigError, match="stream"):
-        read_assignments(path, box)
+    document = json.loads(path.read_text())
+    document["streams"][0]["url"] = sealed
+    path.write_text(json.dumps(document))
+    (only,) = read_assignments(path, box)
+    assert only.url is None
+    assert only.problem.startswith("the camera's URL cannot be opened")
 
 
 @pytest.mark.parametrize(

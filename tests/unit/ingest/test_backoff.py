@@ -40,13 +40,21 @@ def test_a_flood_is_not_asked_for_again_at_once() -> None:
         assert backoff.failed(GapReason.FLOOD) >= 10
 
 
+def test_what_took_its_time_to_find_is_tried_again_at_once() -> None:
+    """A camera that stays silent is asked once in 8 s by that alone; when it comes back nobody is still waiting."""
+    backoff = Backoff(random.Random(1))
+    for reason in (GapReason.NO_MEDIA, GapReason.STALLED, GapReason.NO_SYNC) * 5:
+        assert backoff.failed(reason) <= 0.5
+    assert max(backoff.failed(GapReason.REFUSED) for _ in range(20)) > 4
+
+
 def test_success_starts_over() -> None:
     """After footage has arrived the next failure counts as the first."""
     backoff = Backoff(random.Random(3))
     for _ in range(10):
-        backoff.failed(GapReason.STALLED)
+        backoff.failed(GapReason.UNREACHABLE)
     backoff.succeeded()
-    assert backoff.failed(GapReason.STALLED) <= 0.5
+    assert backoff.failed(GapReason.UNREACHABLE) <= 0.5
 
 
 async def test_connects_of_a_herd_are_spaced() -> None:

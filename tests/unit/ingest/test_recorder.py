@@ -2,130 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
-import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
-from uuid import UUID
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ingest import recorder as recorder_module
-from ingest.assignments import Assignment
-from ingest.backoff import Herd
-from ingest.client import CameraSession
-from ingest.recorder import Recorder
-from ingest.session import RtspSession
-from media.access_unit import AccessUnit
-from media.commit import Commit
 from media.errors import GapReason, Mp4Error, SourceError, SpoolError
-from media.h264_parameters import ParameterSets
-from media.identity import SegmentIdentity
 from media.rtp import RtpReceiver
 from media.url import CameraUrl
-from storage.clock import FakeClock
 from storage.coverage import Interval
-from storage.gap_ledger import GapLedger
+from tests.builders_recorder import Rig
+from tests.waiting import eventually
 
-STREAM = UUID(int=3)
-FRAME_US = 40_000
-Done = Callable[[Exception | None], None]
-
-
-@dataclass
-class _File:
-    """A file of the spool whose writes the test lets succeed or fail."""
-
-    waiting: list[Done] = field(default_factory=list)
-    abandoned: bool = False
-
-    def append(self, buffers: Sequence[Any], done: Done) -> None:
-        self.waiting.append(done)
-
-    def seal(self, buffers: Sequence[Any], done: Done) -> None:
-        self.waiting.append(done)
-
-    def abandon(self) -> None:
-        self.abandoned = True
-
-
-@dataclass
-class _Spool:
-    """A spool that keeps what it is told."""
-
-    run: int = 7
-    notes: list[dict[str, Any]] = field(default_factory=list)
-    files: list[_File] = field(default_factory=list)
-
-    def note(self, record: Mapping[str, Any]) -> None:
-        self.notes.append(dict(record))
-
-    def open_segment(self, identity: SegmentIdentity, init: bytes) -> _File:
-        self.files.append(_File())
-        return self.files[-1]
-
-
-class _Rig:
-    """A recorder without camera and disk."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.spool = _Spool()
-        self.kept: list[Commit] = []
-        assignment = Assignment(
-            stream=STREAM, camera=UUID(int=2), name="cam", epoch=1, url=CameraUrl.parse("rtsp://10.0.0.1/")
-        )
-        self.recorder = Recorder(
-            assignment,
-            spool=self.spool,  # type: ignore[arg-type]
-            clock=self.clock,
-            herd=Herd(self.clock),
-            rng=random.Random(1),
-        )
-        self.sets = ParameterSets.from_sprop("Z0LAHtoCgL/lhAAAAwAEAAADAMo8WLqA,aM4PyA==")
-        self.frame = 0
-        self.gop = 25
-
-    def feed(self, frames: int) -> None:
-        """Frames at 25 a second, a sync sample each second if not said otherwise."""
-        for _ in range(frames):
-            sync = self.frame % self.gop == 0
-            unit = AccessUnit(
-                nals=bytearray(b"\x00\x00\x00\x02\x65\x88"),
-                rtp_timestamp=self.frame * 3600,
-                sync=sync,
-                lost_packets=0,
-                parameters=None if self.recorder._segmenter.described else self.sets,
-            )
-            self.recorder._on_unit(unit)
-            self.frame += 1
-            self.clock.advance(FRAME_US)
-
-    def lose_session(self, reason: GapReason) -> None:
-        """The camera is gone, and a later session starts over."""
-        self.recorder._failed(SourceError(reason, "gone"))
-        self.recorder._segmenter.start_session(segment_us=60_000_000)
-
-    def ledger(self, footage: Sequence[Interval]) -> GapLedger:
-        """The notes, applied in order, over the footage that is durable."""
-        ledger = GapLedger(STREAM, (), ())
-        for note in self.spool.notes:
-            if note["kind"] == "stream_start":
-                ledger.start(note["at_us"], since_us=None, reason=GapReason.SHUTDOWN)
-            elif note["kind"] == "gap_open":
-                ledger.open(note["at_us"], GapReason(note["reason"]), note["detail"])
-            elif note["kind"] == "gap_close":
-                ledger.close(note["at_us"])
-        for interval in footage:
-            ledger.cover(interval)
-        return ledger
+if TYPE_CHECKING:
+    from ingest.client import CameraSession
+    from storage.gap_ledger import GapLedger
 
 
 @pytest.fixture(name="rig")
-def _rig() -> _Rig:
-    return _Rig()
+def _rig() -> Rig:
+    return Rig()
 
 
 def _full() -> SpoolError:
@@ -142,7 +42,7 @@ def _undeclared(ledger: GapLedger, until_us: int) -> int:
     return sum((gap.end_us or until_us) - gap.start_us for gap in ledger.gaps) - before
 
 
-def test_a_fragment_that_could_not_be_written_is_a_gap_until_footage_begins_again(rig: _Rig) -> None:
+def test_a_fragment_that_could_not_be_written_is_a_gap_until_footage_begins_again(rig: Rig) -> None:
     """From the first lost fragment on; the file is given up, and the next sync sample starts another one."""
     start_us = rig.clock.wall_us()
     rig.feed(60)
@@ -161,7 +61,7 @@ def test_a_fragment_that_could_not_be_written_is_a_gap_until_footage_begins_agai
     ]
 
 
-def test_a_disk_that_stays_full_is_one_gap_and_few_words(rig: _Rig) -> None:
+def test_a_disk_that_stays_full_is_one_gap_and_few_words(rig: Rig) -> None:
     """It refuses a file after each sync sample for hours, and the room reserved for the journal is small."""
     start_us = rig.clock.wall_us()
     rig.feed(40)
@@ -189,7 +89,7 @@ def test_a_disk_that_stays_full_is_one_gap_and_few_words(rig: _Rig) -> None:
     assert rig.recorder.state()["state"] == "recording"
 
 
-def test_a_camera_that_leaves_while_the_disk_recovers_keeps_its_gap(rig: _Rig) -> None:
+def test_a_camera_that_leaves_while_the_disk_recovers_keeps_its_gap(rig: Rig) -> None:
     """The first fragment that is durable again lies before it and does not end it."""
     start_us = rig.clock.wall_us()
     rig.feed(40)
@@ -207,7 +107,7 @@ def test_a_camera_that_leaves_while_the_disk_recovers_keeps_its_gap(rig: _Rig) -
     assert ledger.open_gap is not None
 
 
-def test_a_loss_that_is_learnt_late_does_not_hide_the_present_gap(rig: _Rig) -> None:
+def test_a_loss_that_is_learnt_late_does_not_hide_the_present_gap(rig: Rig) -> None:
     """The camera went away while its last fragments waited for a disk that then refuses them: two reasons, no hole."""
     start_us = rig.clock.wall_us()
     rig.feed(60)
@@ -230,7 +130,7 @@ def test_a_loss_that_is_learnt_late_does_not_hide_the_present_gap(rig: _Rig) -> 
     assert _undeclared(ledger, start_us + 7_000_000) == 0
 
 
-def test_a_reason_learnt_at_once_replaces_the_one_assumed(rig: _Rig) -> None:
+def test_a_reason_learnt_at_once_replaces_the_one_assumed(rig: Rig) -> None:
     """A camera that refuses right after the start has one gap, with that reason."""
     rig.clock.advance(300_000)
     rig.lose_session(GapReason.REFUSED)
@@ -238,9 +138,7 @@ def test_a_reason_learnt_at_once_replaces_the_one_assumed(rig: _Rig) -> None:
     assert gap.reason is GapReason.REFUSED
 
 
-def test_a_disk_that_does_not_keep_up_costs_declared_time_not_memory(
-    rig: _Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_does_not_keep_up_costs_declared_time_not_memory(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the bound nothing more is queued until the disk has caught up, and the time is a gap."""
     monkeypatch.setattr(recorder_module, "PENDING_LIMIT_BYTES", 2_000)
     start_us = rig.clock.wall_us()
@@ -257,7 +155,7 @@ def test_a_disk_that_does_not_keep_up_costs_declared_time_not_memory(
     assert [gap.reason for gap in ledger.gaps if gap.start_us > start_us][-1] is GapReason.DISK_ERROR
 
 
-def test_a_defect_met_while_a_span_ends_stays_with_its_camera(rig: _Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_met_while_a_span_ends_stays_with_its_camera(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """It once ended the recording of all cameras. What was not written is a gap from its first instant on."""
     start_us = rig.clock.wall_us()
     rig.feed(30)
@@ -277,7 +175,7 @@ def test_a_defect_met_while_a_span_ends_stays_with_its_camera(rig: _Rig, monkeyp
     ]
 
 
-def test_a_file_that_came_to_hold_nothing_is_given_up(rig: _Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_came_to_hold_nothing_is_given_up(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sealed file without a fragment would be a fault of the spool for ever."""
     rig.feed(2)
     monkeypatch.setattr(rig.recorder._segmenter._writer, "fragment", None)
@@ -287,7 +185,7 @@ def test_a_file_that_came_to_hold_nothing_is_given_up(rig: _Rig, monkeypatch: py
     assert not only.waiting
 
 
-def test_a_change_of_epoch_leaves_no_gap_since_1970(rig: _Rig) -> None:
+def test_a_change_of_epoch_leaves_no_gap_since_1970(rig: Rig) -> None:
     """The new segmenter knows no footage; the gap begins where that of the old one ended."""
     start_us = rig.clock.wall_us()
     rig.feed(30)
@@ -301,15 +199,9 @@ def test_a_change_of_epoch_leaves_no_gap_since_1970(rig: _Rig) -> None:
 
 
 @pytest.fixture(name="playing")
-async def _playing(rig: _Rig) -> CameraSession:
+async def _playing(rig: Rig) -> CameraSession:
     """A session of the recorder, in the state in which it plays."""
-    camera = CameraSession(rig.recorder._assignment.url, RtspSession(rig.clock), rig.clock)
-    camera.receiver = RtpReceiver(96, _Nothing())
-    camera.session.play_into(camera.receiver, 0)
-    camera._keepalive_us = rig.clock.boot_us()
-    rig.recorder._camera = camera
-    rig.recorder._picture_us = rig.clock.boot_us()
-    return camera
+    return rig.watch(RtpReceiver(96, _Nothing()))
 
 
 class _Nothing:
@@ -319,57 +211,53 @@ class _Nothing:
         pass
 
 
-def _tick(rig: _Rig) -> None:
-    rig.recorder.tick(rig.clock.wall_us(), rig.clock.boot_us())
-
-
 @pytest.mark.parametrize("step_us", [-3_600_000_000, 3_600_000_000])
-async def test_a_step_of_the_clock_is_no_silence_of_the_camera(rig: _Rig, playing: CameraSession, step_us: int) -> None:
+async def test_a_step_of_the_clock_is_no_silence_of_the_camera(rig: Rig, playing: CameraSession, step_us: int) -> None:
     """Neither does it end every session of the host, nor does it hide that a camera has fallen silent."""
     rig.clock.step(step_us)
     rig.recorder.clock_stepped(step_us)
-    _tick(rig)
+    rig.tick()
     assert not playing.session.failure.done()
     rig.clock.advance(8_500_000)
-    _tick(rig)
+    rig.tick()
     assert playing.session.failure.result().reason is GapReason.NO_MEDIA
 
 
-async def test_a_session_that_has_just_failed_is_not_kept_alive(rig: _Rig, playing: CameraSession) -> None:
+async def test_a_session_that_has_just_failed_is_not_kept_alive(rig: Rig, playing: CameraSession) -> None:
     """Its recorder has not come to it yet; the request that cannot be sent any more once ended all recorders."""
     rig.clock.advance(31_000_000)
-    playing.session.last_media_us = rig.clock.wall_us()
+    playing.session.last_media_us = rig.clock.boot_us()
     playing.session.fail(GapReason.UNREACHABLE, "gone")
-    playing.check(rig.clock.wall_us(), rig.clock.boot_us())
-    _tick(rig)
+    playing.check(rig.clock.boot_us())
+    rig.tick()
     assert playing.session.failure.result().reason is GapReason.UNREACHABLE
 
 
 async def test_a_defect_met_by_the_clock_ends_that_session_only(
-    rig: _Rig, playing: CameraSession, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, playing: CameraSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All recorders are looked at by one task."""
-    monkeypatch.setattr(rig.recorder, "_measure", None)
-    _tick(rig)
+    monkeypatch.setattr(rig.recorder._watch, "check", None)
+    rig.tick()
     assert playing.session.failure.result().reason is GapReason.PROTOCOL
 
 
-async def test_packets_without_a_picture_are_no_recording(rig: _Rig, playing: CameraSession) -> None:
+async def test_packets_without_a_picture_are_no_recording(rig: Rig, playing: CameraSession) -> None:
     """Of another payload type, say, or nothing but parameter sets: the session ends, and the gap can begin."""
     rig.feed(30)
     for _ in range(60):
-        playing.session.last_media_us = rig.clock.wall_us()
-        _tick(rig)
+        playing.session.last_media_us = rig.clock.boot_us()
+        rig.tick()
         rig.clock.advance(250_000)
     assert not playing.session.failure.done()
     for _ in range(60):
-        playing.session.last_media_us = rig.clock.wall_us()
-        _tick(rig)
+        playing.session.last_media_us = rig.clock.boot_us()
+        rig.tick()
         rig.clock.advance(250_000)
     assert playing.session.failure.result().reason is GapReason.NO_MEDIA
 
 
-async def test_a_camera_without_sync_samples_is_asked_for_one(rig: _Rig, playing: CameraSession) -> None:
+async def test_a_camera_without_sync_samples_is_asked_for_one(rig: Rig, playing: CameraSession) -> None:
     """When a segment must end and no other can begin, a new session begins with a sync sample."""
     rig.gop = 25 * 3600
     rig.feed(25 * 560)
@@ -379,10 +267,63 @@ async def test_a_camera_without_sync_samples_is_asked_for_one(rig: _Rig, playing
     assert rig.spool.notes[-1]["at_us"] == rig.recorder._segmenter.end_us
 
 
-async def test_a_flood_of_packets_that_nobody_asked_for_is_a_flood(rig: _Rig, playing: CameraSession) -> None:
+async def test_a_flood_of_packets_that_nobody_asked_for_is_a_flood(rig: Rig, playing: CameraSession) -> None:
     """Each takes its time from the other cameras, whatever is in it."""
     rig.clock.advance(2_100_000)
-    playing.session.last_media_us = rig.clock.wall_us()
+    playing.session.last_media_us = rig.clock.boot_us()
     playing.session.stray_packets = 100_000
-    _tick(rig)
+    rig.tick()
     assert playing.session.failure.result().reason is GapReason.FLOOD
+
+
+# --- assignments
+
+
+async def test_a_new_name_or_bitrate_costs_no_frame(rig: Rig, playing: CameraSession) -> None:
+    """Neither is anything the camera notices; another address is."""
+    rig.feed(30)
+    rig.recorder._changed.clear()
+    rig.recorder.assign(replace(rig.assignment, name="renamed", bitrate_bps=8_000_000, segment_us=10_000_000))
+    assert not rig.recorder._changed.is_set()
+    rig.feed(25 * 25)
+    assert rig.recorder.state()["name"] == "renamed"
+    assert len(rig.spool.files) >= 3
+    assert [note["kind"] for note in rig.spool.notes] == ["stream_start", "span_start", "gap_close"]
+    rig.recorder.assign(replace(rig.assignment, networks=("10.0.0.0/8",)))
+    assert rig.recorder._changed.is_set()
+
+
+async def test_a_url_that_became_unreadable_does_not_stop_a_recording(rig: Rig, playing: CameraSession) -> None:
+    """What is known to work is better than nothing; the next readable one counts."""
+    rig.feed(30)
+    rig.recorder._changed.clear()
+    rig.recorder.assign(replace(rig.assignment, url=None, problem="damaged"))
+    assert not rig.recorder._changed.is_set()
+    assert rig.recorder._assignment.url == rig.assignment.url
+
+
+async def test_a_camera_without_a_readable_url_fails_with_its_name_and_reason() -> None:
+    """And is recorded as soon as there is one."""
+    rig = Rig(url=None, problem="the camera's URL cannot be opened: damaged")
+    with pytest.raises(SourceError, match="cannot be opened") as caught:
+        await rig.recorder._run_once()
+    rig.recorder._failed(caught.value)
+    state = rig.recorder.state()
+    assert [state[name] for name in ("name", "state", "reason")] == ["cam", "failed", "unsupported"]
+    rig.recorder.assign(replace(rig.assignment, url=CameraUrl.parse("rtsp://10.0.0.1/"), problem=""))
+    assert rig.recorder._changed.is_set()
+
+
+async def test_a_camera_that_is_enabled_again_is_not_shown_as_disabled(rig: Rig) -> None:
+    """Nor as recording, before it is."""
+    rig.recorder.assign(None)
+    task = asyncio.ensure_future(rig.recorder.run())
+    await eventually("it is disabled", lambda: rig.recorder.state()["state"] == "disabled")
+    rig.recorder.assign(replace(rig.assignment, url=None, problem="none"))
+    states = []
+    enter = rig.recorder._enter
+    rig.recorder._enter = lambda *state: (states.append(state[0]), enter(*state))  # type: ignore[method-assign,assignment]
+    await eventually("it was tried", lambda: rig.recorder.state()["state"] == "failed")
+    assert states[0] == "connecting"
+    task.cancel()
+    await asyncio.wait([task])

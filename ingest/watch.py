@@ -1,0 +1,103 @@
+"""What is due while a session plays, without a packet arriving.
+
+Each look ends the session where it finds a reason to: silence, no picture, nothing that a recording could begin with,
+frames that come ever later, more than a camera may send.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from media.errors import GapReason
+
+if TYPE_CHECKING:
+    from ingest.client import CameraSession
+    from ingest.segmenter import Segmenter
+
+NO_PICTURE_US = 20_000_000
+"""A camera may send packets and no picture for this long: a large one takes its time on a narrow line."""
+
+NO_PARAMETERS_US = 20_000_000
+"""Pictures that nothing describes. A new session asks for a new description."""
+
+NO_SYNC_US = 90_000_000
+"""Pictures without a sync sample. GOPs of 60 s exist; after this a new session is more likely to begin with one."""
+
+MEASURE_US = 2_000_000
+
+FLOOD_BPS = 60_000_000
+"""Or three times what the camera is configured to send, where that is more. Every byte on the connection counts."""
+
+FLOOD_PACKETS = 40_000
+"""A second: 60 Mbit/s in packets of 200 bytes. Empty ones and those that nobody asked for take time as well."""
+
+
+class SessionWatch:
+    """One session's. `check` is called a few times a second, with an instant of the boot clock."""
+
+    def __init__(self, camera: CameraSession, boot_us: int) -> None:
+        self.camera = camera
+        self.picture_us = self.described_us = self.recording_us = boot_us
+        """When there last was a picture, a description, footage; the beginning of the session before that."""
+        self.bitrate_bps = 0
+        self.received_bytes = 0
+        """Of payloads, as far as measured."""
+        self._measured_us = boot_us
+        self._octets = self._bytes = self._packets = 0
+
+    def check(self, boot_us: int, segmenter: Segmenter, nominal_bps: int) -> None:
+        """Look, and end the session where there is a reason to."""
+        self.camera.check(boot_us)
+        if boot_us - self._measured_us >= MEASURE_US:
+            self._measure(boot_us, max(FLOOD_BPS, 3 * nominal_bps))
+        if segmenter.described:
+            self.described_us = boot_us
+        if segmenter.recording:
+            self.recording_us = boot_us
+        fail = self.camera.session.fail
+        if boot_us - self.picture_us > NO_PICTURE_US:
+            fail(GapReason.NO_MEDIA, f"no picture for {NO_PICTURE_US // 1_000_000} s; {self._what_came()}")
+        elif boot_us - self.described_us > NO_PARAMETERS_US:
+            fail(GapReason.NO_SYNC, f"pictures for {NO_PARAMETERS_US // 1_000_000} s, but {segmenter.awaited}")
+        elif boot_us - self.recording_us > NO_SYNC_US:
+            fail(GapReason.NO_SYNC, f"pictures for {NO_SYNC_US // 1_000_000} s, but {segmenter.awaited}")
+        elif segmenter.lagging:
+            fail(GapReason.STALLED, "pictures come over 10 s after their time: the line does not carry them")
+
+    def held(self, held_us: int) -> None:
+        """The process stood still for so long: what did not come meanwhile is not the camera's fault."""
+        self.camera.held(held_us)
+        self.picture_us += held_us
+        self.described_us += held_us
+        self.recording_us += held_us
+
+    def _what_came(self) -> str:
+        receiver = self.camera.receiver
+        words = [f"{receiver.packets} packets"]
+        for count, kind in (
+            (receiver.foreign_packets, "of other types or sources"),
+            (receiver.malformed_packets, "malformed"),
+            (receiver.lost_packets, "lost"),
+        ):
+            if count:
+                words.append(f"{count} {kind}")
+        if receiver.last_error is not None:
+            words.append(str(receiver.last_error))
+        return ", ".join(words)
+
+    def _measure(self, boot_us: int, limit_bps: int) -> None:
+        receiver, session = self.camera.receiver, self.camera.session
+        elapsed_us = boot_us - self._measured_us
+        octets, received = receiver.octets - self._octets, session.received_bytes - self._bytes
+        total = receiver.packets + receiver.foreign_packets + receiver.late_packets + session.stray_packets
+        packets = total - self._packets
+        self._measured_us, self._packets = boot_us, total
+        self._octets, self._bytes = receiver.octets, session.received_bytes
+        session.messages = 0
+        self.bitrate_bps = octets * 8_000_000 // elapsed_us
+        self.received_bytes += octets
+        if received * 8_000_000 > limit_bps * elapsed_us:
+            rate = received * 8 / elapsed_us
+            session.fail(GapReason.FLOOD, f"the camera sends {rate:.0f} Mbit/s; {limit_bps / 1e6:.0f} are the limit")
+        elif packets * 1_000_000 > FLOOD_PACKETS * elapsed_us:
+            session.fail(GapReason.FLOOD, f"the camera sends {packets * 1_000_000 // elapsed_us} packets a second")

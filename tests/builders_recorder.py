@@ -1,0 +1,279 @@
+"""A recorder without camera and disk, and a camera's side of a session, down to the bytes on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from ingest.assignments import Assignment
+from ingest.backoff import Herd
+from ingest.client import CameraSession
+from ingest.recorder import Recorder
+from ingest.session import RtspSession
+from ingest.watch import SessionWatch
+from media.access_unit import AccessUnit
+from media.errors import GapReason, SourceError
+from media.fmp4_read import fragment_samples, scan
+from media.h264 import H264Depacketizer, packetize, split_length_prefixed
+from media.h264_parameters import ParameterSets
+from media.identity import SegmentIdentity
+from media.rtp import RtpReceiver, write_header
+from media.url import CameraUrl
+from storage.clock import FakeClock
+from storage.coverage import Interval
+from storage.gap_ledger import GapLedger
+from tests.builders_h264 import PPS, SPS, frame
+
+STREAM = UUID(int=3)
+FRAME_US = 40_000
+FRAME_TICKS = 3600
+Done = Callable[[Exception | None], None]
+
+
+@dataclass
+class File:
+    """A file of the spool whose writes the test lets succeed or fail."""
+
+    content: bytearray
+    waiting: list[Done] = field(default_factory=list)
+    abandoned: bool = False
+
+    def append(self, buffers: Sequence[Any], done: Done) -> None:
+        """A fragment."""
+        self.content += b"".join(buffers)
+        self.waiting.append(done)
+
+    def seal(self, buffers: Sequence[Any], done: Done) -> None:
+        """The end."""
+        self.content += b"".join(buffers)
+        self.waiting.append(done)
+
+    def abandon(self) -> None:
+        """No end."""
+        self.abandoned = True
+
+
+@dataclass
+class Spool:
+    """A spool that keeps what it is told."""
+
+    run: int = 7
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
+
+    def note(self, record: Mapping[str, Any]) -> None:
+        """A record of the journal."""
+        self.notes.append(dict(record))
+
+    def open_segment(self, identity: SegmentIdentity, init: bytes) -> File:
+        """A new file."""
+        self.files.append(File(bytearray(init)))
+        return self.files[-1]
+
+
+class Line(asyncio.Transport):
+    """The connection as the session sees it: what it wrote."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        """A request."""
+        self.written.append(bytes(data))
+
+    def close(self) -> None:
+        """In order."""
+        self.closed = True
+
+    def abort(self) -> None:
+        """At once."""
+        self.closed = True
+
+
+class Rig:
+    """A recorder, a clock that moves with the frames it is fed, and the spool of both."""
+
+    def __init__(self, **assigned: Any) -> None:
+        self.clock = FakeClock()
+        self.spool = Spool()
+        url = CameraUrl.parse("rtsp://10.0.0.1/")
+        assignment = replace(Assignment(stream=STREAM, camera=UUID(int=2), name="cam", epoch=1, url=url), **assigned)
+        self.assignment = assignment
+        self.recorder = Recorder(
+            assignment,
+            spool=self.spool,  # type: ignore[arg-type]
+            clock=self.clock,
+            herd=Herd(self.clock),
+            rng=random.Random(1),
+        )
+        self.sets = ParameterSets.from_sprop("Z0LAHtoCgL/lhAAAAwAEAAADAMo8WLqA,aM4PyA==")
+        self.frame = 0
+        self.gop = 25
+
+    def feed(self, frames: int) -> None:
+        """Frames at 25 a second, a sync sample each second if not said otherwise."""
+        for _ in range(frames):
+            unit = AccessUnit(
+                nals=bytearray(b"\x00\x00\x00\x02\x65\x88"),
+                rtp_timestamp=self.frame * FRAME_TICKS,
+                sync=self.frame % self.gop == 0,
+                lost_packets=0,
+                parameters=None if self.recorder._segmenter.described else self.sets,
+            )
+            self.recorder._on_unit(unit)
+            self.frame += 1
+            self.clock.advance(FRAME_US)
+
+    def lose_session(self, reason: GapReason) -> None:
+        """The camera is gone, and a later session starts over."""
+        self.recorder._failed(SourceError(reason, "gone"))
+        self.recorder._segmenter.start_session(segment_us=60_000_000)
+
+    def tick(self) -> None:
+        """As the worker does four times a second."""
+        self.recorder.tick(self.clock.wall_us(), self.clock.boot_us())
+
+    def watch(self, receiver: RtpReceiver, url: CameraUrl | None = None) -> CameraSession:
+        """A session of the recorder, in the state in which it plays."""
+        assert self.assignment.url is not None
+        camera = CameraSession(url or self.assignment.url, RtspSession(self.clock), self.clock)
+        camera.session.connection_made(Line())
+        camera.receiver = receiver
+        camera.session.play_into(receiver, 0)
+        camera._keepalive_us = self.clock.boot_us()
+        self.recorder._watch = SessionWatch(camera, self.clock.boot_us())
+        return camera
+
+    def ledger(self, footage: Sequence[Interval]) -> GapLedger:
+        """The notes, applied in order, over the footage that is durable."""
+        ledger = GapLedger(STREAM, (), ())
+        for note in self.spool.notes:
+            if note["kind"] == "stream_start":
+                ledger.start(note["at_us"], since_us=None, reason=GapReason.SHUTDOWN)
+            elif note["kind"] == "gap_open":
+                ledger.open(note["at_us"], GapReason(note["reason"]), note["detail"])
+            elif note["kind"] == "gap_close":
+                ledger.close(note["at_us"])
+        for interval in footage:
+            ledger.cover(interval)
+        return ledger
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One access unit out of the spool."""
+
+    number: int
+    shown_us: int
+    duration_ticks: int
+    span: int
+
+
+class Wire:
+    """A camera's side of a playing session: frames that know their number, and every lie a test wants to tell.
+
+    `record` ends the session and gives back what is in the spool.
+    """
+
+    def __init__(self, rig: Rig | None = None, *, packet_bytes: int = 400, described: bool = False) -> None:
+        self.rig = rig or Rig()
+        sets = ParameterSets.from_nals([SPS, PPS]) if described else None
+        self.receiver = RtpReceiver(96, H264Depacketizer(self.rig.recorder._on_unit, sets))
+        self.camera = self.rig.watch(self.receiver)
+        self.ssrc, self.sequence, self.ticks = 7, 65_000, 0xFFFF_0000
+        self.sets: tuple[bytes, ...] = (SPS, PPS)
+        self.number = 0
+        self.gop = 25
+        self.packet_bytes, self.picture_bytes = packet_bytes, 1000
+
+    @property
+    def failed(self) -> SourceError | None:
+        """Why the session ended, if it did."""
+        failure = self.camera.session.failure
+        return failure.result() if failure.done() else None
+
+    def hear(self, received: bytes) -> None:
+        """Bytes from the camera."""
+        for start in range(0, len(received), 60_000):
+            read = received[start : start + 60_000]
+            self.camera.session.get_buffer(len(read))[: len(read)] = read
+            self.camera.session.buffer_updated(len(read))
+
+    def packets(self) -> list[bytes]:
+        """The packets of the next frame, as interleaved frames; the clocks move on to the one after it."""
+        sync = self.number % self.gop == 0
+        body = b"\x88" + self.number.to_bytes(4, "big") + b"\x5a" * (self.picture_bytes * (5 if sync else 1))
+        nals = [*self.sets, b"\x65" + body] if sync else [b"\x41" + body]
+        payloads = packetize(nals, self.packet_bytes)
+        sent = []
+        for payload in payloads:
+            header = write_header(self.sequence, self.ticks, self.ssrc, 96, marker=payload is payloads[-1])
+            sent.append(frame(0, header + payload))
+            self.sequence += 1
+        self.number += 1
+        self.ticks += FRAME_TICKS
+        return sent
+
+    def play(self, frames: int, alter: Callable[[list[bytes]], list[bytes]] = list) -> None:
+        """Frames at 25 a second, the packets of each altered; four times a second the worker looks."""
+        for _ in range(frames):
+            self.hear(b"".join(alter(self.packets())))
+            self.pass_time(FRAME_US)
+
+    def pass_time(self, microseconds: int) -> None:
+        """Nothing comes for so long."""
+        for _ in range(0, microseconds, FRAME_US):
+            self.rig.clock.advance(FRAME_US)
+            if self.rig.clock.boot_us() // FRAME_US % 6 == 0:
+                self.rig.tick()
+
+    def record(self) -> list[Stored]:
+        """End the session; every unit in the spool, in the order of the files. All that is written is durable."""
+        self.rig.recorder.stop()
+        for file in self.rig.spool.files:
+            for done in file.waiting:
+                done(None)
+        return list(self._stored())
+
+    def footage(self) -> list[Interval]:
+        """Where there is footage."""
+        fragments = [fragment for found in self._scans() for fragment in found.fragments]
+        return [Interval(fragment.commit.wall_us, fragment.commit.end_wall_us) for fragment in fragments]
+
+    def damage(self) -> int:
+        """Lost packets, as the commits declare them."""
+        return sum(fragment.commit.lost_packets for found in self._scans() for fragment in found.fragments)
+
+    def clock_quality(self) -> list[int]:
+        """Of each fragment."""
+        return [fragment.commit.clock_quality for found in self._scans() for fragment in found.fragments]
+
+    def _scans(self) -> list[Any]:
+        contents = [bytes(file.content) for file in self.rig.spool.files if not file.abandoned]
+        return [scan(lambda at, n, c=content: c[at : at + n], len(content), verify=True) for content in contents]  # type: ignore[misc]
+
+    def _stored(self) -> Iterator[Stored]:
+        for file, found in zip(self.rig.spool.files, self._scans(), strict=True):
+            assert not found.torn
+            assert not found.faults
+            for fragment in found.fragments:
+                commit, at = fragment.commit, fragment.data_offset
+                ticks, samples = fragment_samples(bytes(file.content[commit.offset : fragment.data_offset - 8]))
+                for sample in samples:
+                    nals = split_length_prefixed(bytes(file.content[at : at + sample.size_bytes]))
+                    shown = ticks + sample.composition_offset_ticks - commit.media_ticks
+                    yield Stored(
+                        number=int.from_bytes(nals[-1][2:6], "big"),
+                        shown_us=commit.wall_us
+                        + shown * (commit.end_wall_us - commit.wall_us) // commit.duration_ticks,
+                        duration_ticks=sample.duration_ticks,
+                        span=commit.span,
+                    )
+                    at += sample.size_bytes
+                    ticks += sample.duration_ticks
