@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from server.cli_frame import (
     out,
 )
 from server.fleet import Fleet
+from storage.audit import Finding, FindingKind
 from storage.check import Check
 from storage.clock import HostClock
 from storage.directory_store import DirectoryStore
@@ -56,7 +57,18 @@ async def _check(layout: Layout, *, deep: bool) -> CheckReport:
     await fleet.refresh()
     spool = SpoolReader(layout.spool, fleet.durable_mark)
     async with open_catalog(layout, clock) as catalog:
-        return await Check(catalog, DirectoryStore(layout.objects), spool, clock).run(deep=deep)
+        report = await Check(catalog, DirectoryStore(layout.objects), spool, clock).run(deep=deep)
+    report.findings += _not_taken_in(
+        await fleet.others["ship"].look(), known={each.subject for each in report.findings}
+    )
+    return report
+
+
+def _not_taken_in(ship: dict[str, Any] | None, *, known: set[str]) -> list[Finding]:
+    """What `ship` says that it cannot bring into the catalog. If it does not run, that is no finding: it is not hurt."""
+    faults = ship["faults"].items() if ship else ()
+    found = [Finding(kind=FindingKind.NOT_TAKEN_IN, subject=f"file {path}", what=why) for path, why in faults]
+    return [each for each in found if each.subject not in known]
 
 
 def register(app: typer.Typer) -> None:

@@ -30,6 +30,7 @@ class FindingKind(StrEnum):
     FOOTAGE_MISSING = "footage_missing"  # a row that says so itself
     COPY_MISSING = "copy_missing"  # a row that waits for its upload, and neither spool copy nor object (I3)
     SPOOL_UNREADABLE = "spool_unreadable"  # a sealed file of the spool that is damaged, cut or another segment's
+    NOT_TAKEN_IN = "not_taken_in"  # a run or a file of the spool that `ship` cannot bring into the catalog
     SPOOL_FOREIGN = "spool_foreign"  # a name in a stream's directory of the spool that is no segment's
     TWO_STATES = "two_states"  # a row and a tombstone (I2)
     UNDECLARED_HOLE = "undeclared_hole"  # neither footage nor gap (I4)

@@ -19,6 +19,7 @@ from media.errors import CatalogError, HultaError, SpoolError
 from media.fmp4_read import read_sealed
 from storage import files, layout, spool_runs
 from storage.catalog import MAX_BATCH
+from storage.model import SECOND_US
 from storage.quarantine import Quarantine
 from storage.recovery import recover_run, salvage
 from storage.run_directory import RunDirectory
@@ -40,6 +41,7 @@ T = TypeVar("T")
 
 RECOVER_AGAIN_US = 30_000_000  # after a recovery that a failing disk kept from finishing
 RETRY_FAULTS_US = 60_000_000
+MOST_REST_S = 300  # of a run that cannot be taken in for a reason that nobody foresaw
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +68,8 @@ class _Life:
     recovered: bool = False  # it is dead, and nothing in it is open any more
     recover_at_us: int = 0
     retry_at_us: int = 0
+    failures: int = 0
+    rests_until_us: int = 0
     settled: bool = False
     imported_bytes: int | None = None
 
@@ -84,21 +88,27 @@ class Intake:
         self._lives: dict[Path, _Life] = {}
 
     async def run_once(self) -> None:
-        """Take in what all runs have, the oldest run first. CatalogError; any other trouble concerns one run only."""
+        """Take in what all runs have, the oldest run first.
+
+        CatalogError if it is the catalog that fails; any other trouble concerns one run, and the others go on.
+        """
         directories = await self._in_thread(lambda: spool_runs.runs(self._data.spool))
         for gone in set(self._lives) - set(directories):
             self._end(gone)
         for directory in directories:
             life = self._life(directory)
+            if self._clock.boot_us() < life.rests_until_us:
+                continue
             self._retry_faults(life)
             try:
                 await self._take_in(life)
+                life.failures = 0
                 self.faults.pop(directory, None)
             except BaseException as error:
                 life.directory.look_again()  # what was listed and not registered must be listed again
-                if not isinstance(error, SpoolError | OSError):
+                if not isinstance(error, Exception):
                     raise
-                self._fault(directory, error)
+                await self._failed(life, error)
 
     def drop(self, segment_id: UUID) -> None:
         """A copy is gone from the spool."""
@@ -116,6 +126,18 @@ class Intake:
             {"run": layout.run_name(life.directory.run), "dead": life.recovered, "settled": life.settled}
             for life in self._lives.values()
         ]
+
+    async def _failed(self, life: _Life, error: Exception) -> None:
+        """A run could not be taken in. What a disk refused is tried again at once, anything else ever more rarely."""
+        if isinstance(error, CatalogError):
+            await self._catalog.footage.register([])  # raises if it is the catalog, and not what this run told it
+        if not isinstance(error, SpoolError | OSError):
+            life.failures += 1
+            life.rests_until_us = self._clock.boot_us() + min(MOST_REST_S, 2**life.failures) * SECOND_US
+        if not isinstance(error, HultaError | OSError):
+            log.error("run_not_taken_in", run=life.directory.path.name, exc_info=error)
+            error = SpoolError(f"not taken in: {type(error).__name__}: {error}")
+        self._fault(life.directory.path, error)
 
     def _end(self, path: Path) -> None:
         """A run's directory is gone, and all that was wrong in it."""

@@ -7,13 +7,14 @@ import errno
 import os
 import shutil
 from hashlib import sha256
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 
 from media.errors import CatalogError, GapReason, ObjectStoreError
-from storage import layout
+from storage import journal, layout
 from storage.clock import FakeClock
 from storage.directory_store import DirectoryStore
 from storage.intake import RECOVER_AGAIN_US
@@ -356,6 +357,47 @@ async def test_a_run_that_cannot_be_read_does_not_stop_the_others(house: House) 
     assert str(broken.path) in house.shipper.state()["faults"]
     await house.ship()
     assert house.shipper.state()["faults"] == {}
+
+
+async def test_a_run_that_nobody_foresaw_does_not_stop_the_others(house: House) -> None:
+    """Its journal holds a time that no catalog can: the later run is taken in, and the fault is told and tried again."""
+    broken = house.run()
+    broken.stream_start(0)
+    broken.note(journal.gap_close(stream=STREAM, at_us=1 << 70))
+    broken.segment(0, 5, 0)
+    broken.die()
+    good = house.run(LATER_RUN, start=10)
+    good.stream_start(10)
+    good.segment(10, 15, 0)
+    for _ in range(3):
+        await house.ship()
+        assert [(row.state, row.start_us) for row in await house.segments()] == [(SegmentState.STORED, at(10))]
+        assert "OverflowError" in house.shipper.state()["faults"][str(broken.path)]
+        house.clock.advance(600 * SECOND)
+    records = (broken.path / layout.JOURNAL).read_bytes().splitlines(keepends=True)
+    (broken.path / layout.JOURNAL).write_bytes(b"".join(records[:-1]))
+    await house.ship()
+    assert [row.start_us for row in await house.segments()] == [at(0), at(10)]
+    assert house.shipper.state()["faults"] == {}
+
+
+async def test_a_run_that_fails_rests_longer_each_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seconds, four, eight, up to five minutes: its journal is not parsed twice a second for months."""
+    broken = house.run()
+    attempts: list[int] = []
+
+    async def refuse(_run: int) -> int:
+        attempts.append(house.clock.boot_us() // SECOND)
+        raise ValueError("unforeseen")
+
+    monkeypatch.setattr(house.catalog.gaps, "journal_offset", refuse)
+    for _ in range(2000):
+        await house.shipper.run_once()
+        house.clock.advance(SECOND)
+    pauses = [later - before for before, later in pairwise(attempts)]
+    assert pauses[:8] == [2, 4, 8, 16, 32, 64, 128, 256]
+    assert set(pauses[8:]) == {300}
+    assert "unforeseen" in house.shipper.state()["faults"][str(broken.path)]
 
 
 async def test_footage_of_an_unknown_camera_is_taken_in(house: House) -> None:
