@@ -18,6 +18,7 @@ from media.track import Track
 from media.url import CameraUrl
 from storage import files, journal, layout
 from storage.model import DesiredCamera, DesiredSite, Policy, Segment, SegmentState, main_stream
+from tests.builders_rows import segment_row
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,26 +56,17 @@ def segment(
     start: float, end: float, sequence: int = 0, *, run: int = RUN, stream: UUID = STREAM, span: int = 0, **fields: Any
 ) -> Segment:
     """A row of the footage from `start` to `end`, in seconds after T0."""
-    row = Segment(
-        identity=identity(sequence, run=run, stream=stream),
+    row = segment_row(
+        at(start),
+        at(end),
+        sequence,
+        camera=CAMERA,
+        stream=stream,
+        run=run,
         span=span,
         state=SegmentState.SPOOLED,
-        start_us=at(start),
-        end_us=at(end),
         media_ticks=round(start * 90_000),
-        duration_ticks=round((end - start) * 90_000),
-        timescale=90_000,
-        samples=25,
-        sync_samples=1,
-        lost_packets=0,
-        codec="avc1.64001f",
-        width=1920,
-        height=1080,
-        init_bytes=700,
-        size_bytes=30_000,
-        sha256=None,
         fragments=b"\x01\x00",
-        chain=bytes(32),
     )
     return replace(row, **fields)
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from media.identity import SegmentIdentity
 from storage.model import Expiring, Policy, Segment, SegmentState
+from tests.builders_rows import STREAM, segment_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 NOW = 1_800_000_000 * SECOND
-CAMERA, STREAM = UUID(int=1), UUID(int=2)
 
 days: Callable[[float], int] = lambda count: round(count * DAY)  # noqa: E731 - reads as a unit
 
@@ -30,26 +29,8 @@ def segment(
     end_us: int, *, state: SegmentState = SegmentState.STORED, sequence: int = 0, stream: UUID = STREAM
 ) -> Segment:
     """A minute of footage that ended at `end_us`."""
-    return Segment(
-        identity=SegmentIdentity(camera=CAMERA, stream=stream, epoch=1, run=7, sequence=sequence),
-        span=0,
-        state=state,
-        start_us=end_us - MINUTE,
-        end_us=end_us,
-        media_ticks=0,
-        duration_ticks=60 * 90_000,
-        timescale=90_000,
-        samples=1500,
-        sync_samples=60,
-        lost_packets=0,
-        codec="avc1.64001f",
-        width=1920,
-        height=1080,
-        init_bytes=700,
-        size_bytes=30_000_000,
-        sha256=bytes(32),
-        fragments=b"",
-        chain=bytes(32),
+    return segment_row(
+        end_us - MINUTE, end_us, sequence, stream=stream, state=state, size_bytes=30_000_000, sha256=bytes(32)
     )
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
-from uuid import UUID
 
 import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from media.fragment_index import FragmentEntry
-from media.identity import SegmentIdentity
 from media.moof import Sample
 from media.sample_table import SampleTable, SampleTableBuilder
 from playback.slices import Slice, cut, cut_frame, cut_table
-from storage.model import Segment, SegmentState
+from storage.model import Segment
+from tests.builders_rows import segment_row
 
 START_US = 1_000_000_000
 
@@ -64,26 +63,14 @@ def recordings(draw: st.DrawFn) -> tuple[Segment, SampleTable, list[FragmentEntr
         media_ticks = max(media_ticks + 1, decode[-1] - back_ticks)
         wall_us = fragments[-1].end_wall_us - back_ticks * 100 // 9
     samples = table.table()
-    segment = Segment(
-        identity=SegmentIdentity(camera=UUID(int=1), stream=UUID(int=2), epoch=1, run=1, sequence=0),
-        span=0,
-        state=SegmentState.STORED,
-        start_us=START_US,
-        end_us=fragments[-1].end_wall_us,
+    last = fragments[-1]
+    segment = segment_row(
+        START_US,
+        last.end_wall_us,
         media_ticks=first_ticks,
-        duration_ticks=fragments[-1].media_ticks + fragments[-1].duration_ticks - first_ticks,
-        timescale=90_000,
+        duration_ticks=last.media_ticks + last.duration_ticks - first_ticks,
         samples=len(samples.sizes),
         sync_samples=len(samples.sync),
-        lost_packets=0,
-        codec="avc1.64001f",
-        width=1,
-        height=1,
-        init_bytes=1,
-        size_bytes=1,
-        sha256=None,
-        fragments=b"",
-        chain=bytes(32),
     )
     return segment, samples, fragments
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,36 +11,15 @@ from media.errors import GapReason
 from media.identity import SegmentIdentity
 from playback.timeline import SETTLING_US, Evidence, Timeline, partition
 from storage.model import Gap, Segment, SegmentState, Tombstone
+from tests.builders_rows import CAMERA, STREAM, segment_row
 
-CAMERA = UUID(int=1)
-STREAM = UUID(int=2)
 INSTANTS = st.integers(0, 200).map(lambda number: number * SETTLING_US // 10)
 
 
 def segment(start_us: int, length_us: int, state: SegmentState, place: tuple[int, int, int]) -> Segment:
     """A row of which only identity, time and state matter."""
     run, sequence, span = place
-    return Segment(
-        identity=SegmentIdentity(camera=CAMERA, stream=STREAM, epoch=1, run=run, sequence=sequence),
-        span=span,
-        state=state,
-        start_us=start_us,
-        end_us=start_us + length_us,
-        media_ticks=0,
-        duration_ticks=1,
-        timescale=90_000,
-        samples=1,
-        sync_samples=1,
-        lost_packets=0,
-        codec="avc1.64001f",
-        width=1,
-        height=1,
-        init_bytes=1,
-        size_bytes=1,
-        sha256=None,
-        fragments=b"",
-        chain=bytes(32),
-    )
+    return segment_row(start_us, start_us + length_us, sequence, run=run, span=span, state=state)
 
 
 def tombstone(start_us: int, length_us: int, sequence: int) -> Tombstone:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from uuid import UUID
 
 from media.flat_mp4 import Edit
-from media.identity import SegmentIdentity
 from playback.file_time import arrange
 from playback.slices import Slice
-from storage.model import Segment, SegmentState
+from storage.model import Segment
+from tests.builders_rows import segment_row
 
 SECOND = 90_000
 SECOND_US = 1_000_000
@@ -17,26 +16,14 @@ SECOND_US = 1_000_000
 
 def segment(sequence: int, *, start_s: float, span: int = 0, seconds: int = 10) -> Segment:
     """Ten seconds at one frame a second."""
-    return Segment(
-        identity=SegmentIdentity(camera=UUID(int=1), stream=UUID(int=2), epoch=1, run=1, sequence=sequence),
+    start_us = int(start_s * SECOND_US)
+    return segment_row(
+        start_us,
+        start_us + seconds * SECOND_US,
+        sequence,
         span=span,
-        state=SegmentState.STORED,
-        start_us=int(start_s * SECOND_US),
-        end_us=int((start_s + seconds) * SECOND_US),
         media_ticks=0 if span else sequence * 10 * SECOND,
-        duration_ticks=seconds * SECOND,
-        timescale=SECOND,
         samples=seconds,
-        sync_samples=1,
-        lost_packets=0,
-        codec="avc1.64001f",
-        width=1,
-        height=1,
-        init_bytes=1,
-        size_bytes=1,
-        sha256=None,
-        fragments=b"",
-        chain=bytes(32),
     )
 
 
