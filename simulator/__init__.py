@@ -19,7 +19,9 @@
 
     faults       what can be wrong: the catalogue           fault_parameters  what may be written for it
     script       scripts and flags as people write them     steps             faults on a time line, pure
-    fault_log    what was wrong and when
+    director     carries out a script on the cameras        fault_log         what was wrong and when
+    conditions   what is wrong with one camera now          detour            the way of its frames meanwhile
+    footage      cameras whose footage changes
     packet_faults, frame_faults, trickle, crystal   what a fault does to packets, access units, an uplink, a clock: pure
 
 A frame's way: the pacer fires the camera, its source delivers an access unit as RTP payloads, the camera adds the mark

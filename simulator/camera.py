@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from simulator.oracle import camera_uuid
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from simulator.clock import CameraClock
+    from simulator.conditions import Conditions
     from simulator.pacer import Pacer
     from simulator.source import CodedFrame, Source
 
@@ -41,6 +43,12 @@ class Watcher(Protocol):
         """Write the frame to the network."""
         ...
 
+    def send_hard(
+        self, departure: Departure, conditions: Conditions, *, sync: bool, note: Callable[[bool], None]
+    ) -> None:
+        """The same while something is wrong; `note` is called if and when it begins to leave, spoiled or not."""
+        ...
+
 
 class Camera:
     """Sends each frame of its source to everyone who watches, and reports what it sends."""
@@ -51,6 +59,8 @@ class Camera:
         self.name = name
         self.uuid = camera_uuid(name)
         self.source = source
+        self.conditions: Conditions | None = None
+        """What is wrong with it, from its first fault on."""
         self._clock = clock
         self._pacer = pacer
         self._report = report
@@ -90,6 +100,11 @@ class Camera:
         return timetable.due_us(self._next)
 
     def _send(self, number: int, frame: CodedFrame) -> None:
+        conditions = self.conditions
+        if conditions is not None:
+            if conditions.muted:
+                return
+            frame = conditions.frame(frame)
         watchers = [watcher for watcher in self._watchers if watcher.wants(number, sync=frame.sync)]
         if not watchers:
             return
@@ -102,8 +117,19 @@ class Camera:
             rtp_ticks=timetable.presented_rtp(number),
             payloads=frame.payloads(self.uuid, number, sent_us),
         )
+        if conditions is not None:
+            for watcher in watchers:
+                note = partial(self._note, watcher.number, number, frame)
+                watcher.send_hard(departure, conditions, sync=frame.sync, note=note)
+            return
         for watcher in watchers:
             # First the log: a frame that was sent and is not in it would look like one the product made up.
             if self._report is not None:
                 self._report(SentFrame(self.name, watcher.number, number, sent_us, frame.crc32, frame.sync))
             watcher.send(departure)
+
+    def _note(self, session: int, number: int, frame: CodedFrame, spoiled: bool) -> None:
+        """A frame begins to leave."""
+        if self._report is not None:
+            sent_us = self._clock.wall_us()
+            self._report(SentFrame(self.name, session, number, sent_us, frame.crc32, frame.sync, spoiled))

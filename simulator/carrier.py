@@ -39,6 +39,14 @@ class Carrier(Protocol):
         """Send one RTCP packet."""
         ...
 
+    def send_cut(self, whole: Sequence[bytes], broken: bytes, kept: int) -> None:
+        """Send whole packets, and of another one the first `kept` bytes. Nothing can follow."""
+        ...
+
+    def garble(self, noise: bytes) -> bool:
+        """Send bytes that are no packet; returns whether the reader may mistake what follows, too."""
+        ...
+
     def close(self) -> None:
         """Give back what it holds; nothing is sent afterwards."""
         ...
@@ -70,6 +78,16 @@ class InterleavedCarrier:
     def control(self, packet: bytes) -> None:
         """On the channel after that of the packets."""
         self.write(_FRAME.pack(FRAME_MARK, self._channel + 1, len(packet)) + packet)
+
+    def send_cut(self, whole: Sequence[bytes], broken: bytes, kept: int) -> None:
+        """The length of all of it, and the beginning."""
+        self.send(whole)
+        self.write(_FRAME.pack(FRAME_MARK, self._channel, len(broken)) + broken[:kept])
+
+    def garble(self, noise: bytes) -> bool:
+        """Between two frames. What looks like a length in it may swallow any number of packets."""
+        self.write(noise)
+        return True
 
     def close(self) -> None:
         """The connection belongs to someone else."""

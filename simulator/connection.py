@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
+import struct
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +20,6 @@ from simulator.session import Session
 from simulator.udp_carrier import LEAST_PORT, UdpCarrier
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from simulator.camera import Camera
@@ -32,6 +34,7 @@ _REASONS = {
     400: "Bad Request",
     401: "Unauthorized",
     404: "Not Found",
+    453: "Not Enough Bandwidth",
     454: "Session Not Found",
     455: "Method Not Valid in This State",
     461: "Unsupported Transport",
@@ -54,6 +57,7 @@ class RtspConnection(asyncio.BufferedProtocol):
         self._session: Session | None = None
         self._heard_s = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._deaf = False
         self._methods: dict[str, Callable[[Request], Response]] = {
             "OPTIONS": self._options,
             "DESCRIBE": self._describe,
@@ -110,6 +114,35 @@ class RtspConnection(asyncio.BufferedProtocol):
         self._transport.abort()
         self._end_session()
 
+    # What faults do
+
+    @property
+    def session(self) -> Session | None:
+        """The session of this connection, from SETUP on."""
+        return self._session
+
+    def hang_up(self) -> None:
+        """End the session and the connection; what was written still leaves. Not while it is deaf: it is off."""
+        if not self._deaf:
+            self._end_session()
+            self._transport.close()
+
+    def reset(self) -> None:
+        """End as a device does that knows nothing of this connection any more: with a RST."""
+        if not self._transport.is_closing():
+            sock: socket.socket = self._transport.get_extra_info("socket")
+            with socket.socket(fileno=os.dup(sock.fileno())) as same:  # uvloop's socket takes no options
+                same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.abort()
+
+    def deafen(self) -> None:
+        """Hear and say nothing any more, also not that the client has gone; only `abort` and `reset` end that."""
+        self._deaf = True
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
     # Requests
 
     def _hear(self) -> None:
@@ -123,8 +156,8 @@ class RtspConnection(asyncio.BufferedProtocol):
         if isinstance(message, Response):
             return  # a simulated camera asks nothing
         self.camera_name = self._asked_for(message.url) or self.camera_name
-        if self._door.turns_away(self.camera_name):
-            self.abort()
+        if self._session is None and self._door.turns_away(self.camera_name):
+            self.reset()
             return
         response = self._answer(message)
         cseq = message.headers.get("CSeq")
@@ -140,6 +173,9 @@ class RtspConnection(asyncio.BufferedProtocol):
             return _response(400)
         if method is None:
             return _response(501, ("Public", self._public))
+        refusal = self._refusal(request.method)
+        if refusal is not None:
+            return _response(refusal, *(self._guard.challenges() if refusal == 401 else ()))
         # As most cameras, we tell anyone what we can do.
         if method != self._options and not self._guard.admits(request):
             return _response(401, *self._guard.challenges())
@@ -148,6 +184,11 @@ class RtspConnection(asyncio.BufferedProtocol):
         except (RtspError, ValueError) as error:
             log.warning("client %s: %s refused: %s", self._peer, request.method, error)
             return _response(400)
+
+    def _refusal(self, method: str) -> int | None:
+        """The status that a fault of the camera gives to a request."""
+        camera = self._server.cameras.get(self.camera_name)
+        return None if camera is None or camera.conditions is None else camera.conditions.refusal(method)
 
     def _options(self, request: Request) -> Response:
         del request

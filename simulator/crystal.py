@@ -15,7 +15,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulator.timetable import Timetable
+    from collections.abc import Callable
+
+    from media.h264_parameters import ParameterSets
+    from simulator.source import CodedFrame, Source, Times
 
 _MILLION = 1_000_000
 
@@ -46,7 +49,7 @@ class Crystal:
 class DriftingTimetable:
     """A timetable in own time, asked and answering in true time."""
 
-    def __init__(self, timetable: Timetable, crystal: Crystal) -> None:
+    def __init__(self, timetable: Times, crystal: Crystal) -> None:
         self.own = timetable
         self._crystal = crystal
 
@@ -68,25 +71,58 @@ class DriftingTimetable:
         return self.own.presented_rtp(number)
 
 
+class DriftingSource:
+    """A source whose camera's clock is a crystal's."""
+
+    def __init__(self, source: Source, crystal: Crystal) -> None:
+        self._source = source
+        self._crystal = crystal
+
+    @property
+    def timetable(self) -> Times:
+        """That of the source, in true time."""
+        return DriftingTimetable(self._source.timetable, self._crystal)
+
+    @property
+    def parameters(self) -> ParameterSets:
+        """Of the source."""
+        return self._source.parameters
+
+    def next_sync(self, number: int) -> int:
+        """Of the source: frames are numbered in own time."""
+        return self._source.next_sync(number)
+
+    def produce(self, number: int, deliver: Callable[[int, CodedFrame], None]) -> None:
+        """Of the source."""
+        self._source.produce(number, deliver)
+
+
 class RtpClock:
     """What is written for an instant of the RTP clock."""
 
     def __init__(self) -> None:
         self._shift_ticks = 0
+        self._frozen = False
         self._frozen_ticks: int | None = None
 
     def shift(self, ticks: int) -> None:
         """Jump, ahead or back, for good."""
         self._shift_ticks += ticks
 
-    def freeze(self, ticks: int) -> None:
-        """Stand still at what is written for this instant now."""
-        self._frozen_ticks = self.written(ticks)
+    def freeze(self) -> None:
+        """Stand still at what is written next."""
+        self._frozen = True
 
     def thaw(self) -> None:
         """Go on where it would be by now."""
+        self._frozen = False
         self._frozen_ticks = None
 
     def written(self, ticks: int) -> int:
         """What goes into headers and reports for an instant."""
-        return ticks + self._shift_ticks if self._frozen_ticks is None else self._frozen_ticks
+        written = ticks + self._shift_ticks
+        if not self._frozen:
+            return written
+        if self._frozen_ticks is None:
+            self._frozen_ticks = written
+        return self._frozen_ticks

@@ -18,6 +18,7 @@ def describe(camera: Camera) -> bytes:
     """One video track of H.264, with its parameter sets."""
     parameters = camera.source.parameters
     sprop = ",".join(base64.b64encode(nal).decode() for nal in (*parameters.sps, *parameters.pps))
+    described = camera.conditions is None or camera.conditions.describes_parameters
     profile_level_id = parameters.sps[0][1:4].hex().upper()
     lines = (
         "v=0",
@@ -30,7 +31,8 @@ def describe(camera: Camera) -> bytes:
         "a=control:*",
         f"m=video 0 RTP/AVP {PAYLOAD_TYPE}",
         f"a=rtpmap:{PAYLOAD_TYPE} H264/{RTP_CLOCK_RATE}",
-        f"a=fmtp:{PAYLOAD_TYPE} packetization-mode=1;profile-level-id={profile_level_id};sprop-parameter-sets={sprop}",
+        f"a=fmtp:{PAYLOAD_TYPE} packetization-mode=1;profile-level-id={profile_level_id}"
+        + (f";sprop-parameter-sets={sprop}" if described else ""),
         f"a=control:{TRACK}",
     )
     return "".join(f"{line}\r\n" for line in lines).encode()

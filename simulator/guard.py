@@ -34,6 +34,6 @@ class Guard:
 
     def challenges(self) -> list[tuple[str, str]]:
         """The header fields of a 401, one per scheme in order of preference."""
-        schemes = self._credentials.schemes if self._credentials else ()
+        schemes = self._credentials.schemes if self._credentials else ("digest", "basic")
         challenges = (Challenge(scheme=scheme.capitalize(), realm=REALM, nonce=self._nonce) for scheme in schemes)
         return [("WWW-Authenticate", challenge.to_header()) for challenge in challenges]

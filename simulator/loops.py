@@ -14,7 +14,7 @@ from media.errors import CodecError
 from media.h264_parameters import ParameterSets
 from simulator.encoder import Encoder
 from simulator.oracle import MARK_BYTES
-from simulator.picture import HEIGHT, WIDTH, Picture
+from simulator.picture import HEIGHT, SMALL, WIDTH, Picture, corner
 from simulator.reel import Reel
 from simulator.source import CodedFrame
 from simulator.timetable import lap_of
@@ -67,13 +67,17 @@ def _encode(kind: Kind, index: int, seed: int, aim_bps: int) -> list[Coded]:
     length, gop, first = loop_frames(kind), kind.gop_frames, _first(kind, index)
     length_us = length * 1_000_000 // kind.fps
     picture = Picture(f"loop {index + 1} of {LOOPS}", lambda at_us: _loop_text(at_us, length_us), seed)
-    encoder = Encoder(width=WIDTH, height=HEIGHT, fps=kind.fps, bitrate_bps=aim_bps, b_frames=kind.b_frames)
+    width, height = SMALL if kind.small else (WIDTH, HEIGHT)
+    encoder = Encoder(width=width, height=height, fps=kind.fps, bitrate_bps=aim_bps, b_frames=kind.b_frames)
     # The rate control spends its full buffer first: without some GOPs to settle, every lap would be 4 % too large.
-    settling = -(-_SETTLING_SECONDS * kind.fps // gop) * gop
+    # A GOP of a minute settles in a part of one.
+    settling = _SETTLING_SECONDS * kind.fps
+    settling = -(-settling // gop) * gop if gop < settling else settling
     units: list[Coded] = []
     for step in range(-settling, length):
         at_us = (first + step) % length * 1_000_000 // kind.fps
-        units += encoder.submit(picture.render(at_us), sync=step % gop == 0)
+        planes = corner(picture.render(at_us), width, height)
+        units += encoder.submit(planes, sync=step % gop == 0 or step == -settling)
     units += encoder.finish()
     # GOPs are closed, so all that settles comes before all of the lap, in decode order too.
     return units[settling:]

@@ -11,6 +11,8 @@ from media.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from simulator.steps import Script, Step
+
 LIVE_CAMERAS = 4
 """Up to this many cameras are drawn and encoded live: 7 to 9 % of a core each while watched. More share loops."""
 
@@ -51,6 +53,8 @@ class Kind:
     fps: int = 25
     gop_us: int = 1_000_000
     b_frames: bool = False
+    small: bool = False
+    """Another picture size: what a camera sends after somebody has changed it."""
 
     def __post_init__(self) -> None:
         _check("bitrate", self.bitrate_bps, 100_000, 50_000_000)
@@ -83,7 +87,8 @@ class SimulatorOptions:
     `file` loops that file's own frames instead of generated ones; `oracle` then adds the mark (simulator/oracle.py) to
     them, which generated frames always carry. `port` 0 takes any free one. `queue_bytes` is how much may wait for a
     slow reader before it is dropped. With a `fleet`, `cameras` and what describes them is left aside, and so is `host`:
-    each camera has a loopback address of its own. Everything that looks random follows from `seed`.
+    each camera has a loopback address of its own. Everything that looks random follows from `seed`. `faults` are there
+    from the beginning, `script` begins when it is told to; `fault_log` says when what was wrong.
     """
 
     cameras: int = 1
@@ -101,6 +106,9 @@ class SimulatorOptions:
     session_timeout_s: int = 60
     queue_bytes: int = 8 << 20
     seed: int = 0
+    faults: tuple[Step, ...] = ()
+    script: Script | None = None
+    fault_log: Path | None = None
 
     def __post_init__(self) -> None:
         _check("cameras", len(self.fleet) or self.cameras, 1, MAX_CAMERAS)

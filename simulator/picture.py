@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 640, 360
+SMALL = (480, 272)
+"""The other size of a picture, for cameras that change it."""
+
 STRIP_HEIGHT = 44
 """The dark strip on top, with the camera's name and its clock."""
 
@@ -38,6 +41,14 @@ def utc_text(wall_us: int) -> str:
     """The clock as it is burnt in: date, time and milliseconds, UTC."""
     instant = _EPOCH + timedelta(microseconds=wall_us)
     return f"{instant:%Y-%m-%d %H:%M:%S}.{instant.microsecond // 1000:03d} UTC"
+
+
+def corner(planes: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The upper left part of a picture, as I420 planes again."""
+    if (width, height) == (WIDTH, HEIGHT):
+        return planes
+    chroma = planes[HEIGHT:].reshape(2, HEIGHT // 2, WIDTH // 2)[:, : height // 2, : width // 2]
+    return np.concatenate([planes[:height, :width], chroma.reshape(height // 2, width)])
 
 
 class Picture:

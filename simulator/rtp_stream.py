@@ -84,6 +84,13 @@ class RtpStream:
         self._octets += sum(map(len, payloads))
         return packets
 
+    def change_ssrc(self, random: Random) -> None:
+        """Go on as another source; it has sent nothing yet (RFC 3550 8.2)."""
+        before = self.ssrc
+        while self.ssrc == before:
+            self.ssrc = random.getrandbits(32)
+        self._packets = self._octets = 0
+
     def report(self, wall_us: int, rtp_ticks: int) -> bytes:
         """A sender report that ties the wall clock to the RTP clock: an RTCP packet."""
         seconds, rest_us = divmod(wall_us, 1_000_000)

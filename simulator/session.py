@@ -5,11 +5,15 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from simulator.detour import Detour
 from simulator.rtp_stream import rtp_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simulator.camera import Camera, Departure
     from simulator.carrier import Carrier
+    from simulator.conditions import Conditions
     from simulator.rtp_stream import RtpStream
 
 REPORT_INTERVAL_US = 5_000_000
@@ -29,6 +33,7 @@ class Session:
         self.stream = stream
         self.carrier = carrier
         self.playing = False
+        self._detour: Detour | None = None
         self._first = 0
         self._started = False
         self._next_report_us = 0
@@ -37,12 +42,16 @@ class Session:
         """Begin; returns the RTP timestamp of the first frame. Its sequence number is `stream.sequence`."""
         self.playing = True
         self._first = self.camera.start(self)
-        return self.stream.timestamp(self.camera.source.timetable.presented_rtp(self._first))
+        ticks = self.camera.source.timetable.presented_rtp(self._first)
+        conditions = self.camera.conditions
+        return self.stream.timestamp(ticks if conditions is None else conditions.first_ticks(self.stream, ticks))
 
     def stop(self) -> None:
         """End; the camera sends nothing more."""
         self.playing = False
         self.camera.stop(self)
+        if self._detour is not None:
+            self._detour.close()
         self.carrier.close()
 
     def wants(self, number: int, *, sync: bool) -> bool:
@@ -54,6 +63,31 @@ class Session:
         """One delivery per frame; every few seconds a sender report goes in front."""
         if departure.sent_us >= self._next_report_us:
             self._next_report_us = departure.sent_us + REPORT_INTERVAL_US
-            ahead = rtp_duration(departure.sent_us - departure.presented_us)
-            self.carrier.control(self.stream.report(departure.sent_us, departure.rtp_ticks + ahead))
+            self.carrier.control(self.stream.report(departure.sent_us, departure.rtp_ticks + _ahead(departure)))
         self.carrier.deliver(self.stream, departure.payloads, departure.rtp_ticks)
+
+    def send_hard(
+        self, departure: Departure, conditions: Conditions, *, sync: bool, note: Callable[[bool], None]
+    ) -> None:
+        """The same with faults; `note` is called when the frame begins to leave, with whether it is spoiled."""
+        detour = self.detour_for(conditions)
+        if departure.sent_us >= self._next_report_us:
+            self._next_report_us = departure.sent_us + REPORT_INTERVAL_US
+            ticks = conditions.rtp_clock.written(departure.rtp_ticks + _ahead(departure))
+            self.carrier.control(self.stream.report(conditions.crystal.own_us(departure.sent_us), ticks))
+        detour.send(departure, conditions.rtp_clock.written(departure.rtp_ticks), sync=sync, note=note)
+
+    def detour_for(self, conditions: Conditions) -> Detour:
+        """The way of its frames from now on."""
+        if self._detour is None:
+            self._detour = Detour(conditions, self.stream, self.carrier)
+        return self._detour
+
+    def rest(self) -> None:
+        """Go on at a sync sample."""
+        self._started = False
+
+
+def _ahead(departure: Departure) -> int:
+    """How much further the RTP clock is when a frame leaves than when what it shows was seen."""
+    return rtp_duration(departure.sent_us - departure.presented_us)

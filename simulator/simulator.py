@@ -11,13 +11,15 @@ import uvloop
 
 from simulator.camera import Camera
 from simulator.clock import CameraClock
+from simulator.director import Director
+from simulator.footage import add_looks
 from simulator.pacer import Pacer
 from simulator.rtsp_server import RtspServer
 from simulator.sent_log import SentLog
 from simulator.studio import make_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from simulator.options import SimulatorOptions
@@ -38,6 +40,7 @@ class Simulator:
         self._options = options
         self._sent = sent
         self._clock = CameraClock()
+        self._director = Director(options, self._clock)
         self._resources = AsyncExitStack()
         self.cameras: dict[str, Camera] = {}
         """By name, which is the path of their URL."""
@@ -56,12 +59,14 @@ class Simulator:
             report = self._report(resources)
             pacer = Pacer(self._clock)
             resources.callback(pacer.close)
-            sources = await make_sources(self._options, workers)
+            sources = await add_looks(self._options, await make_sources(self._options, workers), workers)
             for camera, source in zip(self._options.lineup, sources, strict=True):
-                self.cameras[camera.name] = Camera(camera.name, source, self._clock, pacer, report)
+                played = self._director.prepare(camera.name, source)
+                self.cameras[camera.name] = Camera(camera.name, played, self._clock, pacer, report)
             self.server = RtspServer(self._options, self.cameras, self._clock)
             resources.push_async_callback(self.server.close)
             await self.server.start()
+            await self._director.open(self.server, resources)
             self._resources = resources.pop_all()
         return self
 
@@ -69,6 +74,14 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._resources.aclose()
+
+    async def perform(self) -> None:
+        """Carry out the script, from now on; returns when it is over."""
+        await self._director.perform()
+
+    async def perform_flags(self) -> None:
+        """Carry out the faults of the options that have a time; those without are there from the beginning."""
+        await self._director.perform_flags()
 
     def _report(self, resources: AsyncExitStack) -> Callable[[SentFrame], None] | None:
         if self._options.sent_log is None:
@@ -84,14 +97,27 @@ class Simulator:
         return report
 
 
-async def simulate(options: SimulatorOptions, announce: Callable[[str], None]) -> None:
-    """Serve cameras until cancelled; `announce` gets one URL per camera once all can be opened."""
+async def simulate(
+    options: SimulatorOptions, announce: Callable[[str], None], cue: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Serve cameras until cancelled; `announce` gets one URL per camera once all can be opened.
+
+    The script begins when `cue` returns, or at once.
+    """
     async with Simulator(options) as simulator:
         for url in simulator.urls:
             announce(url)
-        await asyncio.Event().wait()
+
+        async def perform() -> None:
+            if cue is not None:
+                await cue()
+            await simulator.perform()
+
+        await asyncio.gather(perform(), simulator.perform_flags(), asyncio.Event().wait())
 
 
-def run(options: SimulatorOptions, announce: Callable[[str], None]) -> None:
+def run(
+    options: SimulatorOptions, announce: Callable[[str], None], cue: Callable[[], Awaitable[None]] | None = None
+) -> None:
     """`simulate` in an event loop of its own, until interrupted."""
-    uvloop.run(simulate(options, announce))
+    uvloop.run(simulate(options, announce, cue))

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from media.h264_parameters import ParameterSets
-    from simulator.timetable import Timetable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +52,38 @@ class CodedFrame:
         return (*self.before_mark, build_sei(camera, number, sent_us, self.crc32), *self.after_mark)
 
 
+class Times(Protocol):
+    """When each frame is due; a Timetable, or one whose clock is wrong."""
+
+    def first_from(self, wall_us: int) -> int:
+        """The first frame due at or after a wall time."""
+        ...
+
+    def due_us(self, number: int) -> int:
+        """When a frame is sent."""
+        ...
+
+    def presented_us(self, number: int) -> int:
+        """The wall time that a frame shows; never after it is due."""
+        ...
+
+    def presented_rtp(self, number: int) -> int:
+        """The same on the RTP clock, unbounded."""
+        ...
+
+
 class Source(Protocol):
     """Where one camera's frames come from."""
 
-    timetable: Timetable
-    parameters: ParameterSets
+    @property
+    def timetable(self) -> Times:
+        """When they are due."""
+        ...
+
+    @property
+    def parameters(self) -> ParameterSets:
+        """What they are decoded with."""
+        ...
 
     def next_sync(self, number: int) -> int:
         """The first sync sample at or after a frame."""

@@ -72,8 +72,8 @@ class Script:
 
     steps: tuple[Step, ...] = ()
 
-    def timeline(self, fleet: Mapping[str, str]) -> Iterator[Event]:
-        """What happens when, for a fleet given as the site of each camera by name.
+    def timeline(self, fleet: Mapping[str, str], numbers: range | None = None) -> Iterator[Event]:
+        """What happens when, for a fleet given as the site of each camera by name; only the steps with `numbers`.
 
         Events of the same instant come in the order of the steps, ends first. Endless if a step is. ConfigError, before
         the first event, for a name that nobody has and for a fault that a camera would have twice at once.
@@ -83,6 +83,7 @@ class Script:
         lines = [
             _events(number, step, cameras)
             for number, (step, cameras) in enumerate(zip(self.steps, chosen, strict=True), 1)
+            if numbers is None or number in numbers
         ]
         return heapq.merge(*lines, key=lambda event: (event.at_us, event.phase != Phase.END, event.step))
 

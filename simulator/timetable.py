@@ -48,14 +48,14 @@ class Timetable:
 
     def __init__(self, lap: Lap, phase_us: int = 0) -> None:
         self._lap = lap
-        self._phase_us = phase_us
+        self.phase_us = phase_us
         self._frames = len(lap.send_ticks)
         self._us_num, self._us_den = lap.time_base.numerator * 1_000_000, lap.time_base.denominator
         self._rtp_num = lap.time_base.numerator * RTP_CLOCK_RATE
 
     def first_from(self, wall_us: int) -> int:
         """The first frame due at or after a wall time."""
-        ticks = -((self._phase_us - wall_us) * self._us_den // self._us_num) - self._lap.lead_ticks
+        ticks = -((self.phase_us - wall_us) * self._us_den // self._us_num) - self._lap.lead_ticks
         laps, rest = divmod(ticks, self._lap.length_ticks)
         return laps * self._frames + bisect_left(self._lap.send_ticks, rest)
 
@@ -63,11 +63,11 @@ class Timetable:
         """When a frame is sent."""
         laps, index = divmod(number, self._frames)
         ticks = laps * self._lap.length_ticks + self._lap.lead_ticks + self._lap.send_ticks[index]
-        return ticks * self._us_num // self._us_den + self._phase_us
+        return ticks * self._us_num // self._us_den + self.phase_us
 
     def presented_us(self, number: int) -> int:
         """The wall time that a frame shows; never after it is due."""
-        return self._presented(number) * self._us_num // self._us_den + self._phase_us
+        return self._presented(number) * self._us_num // self._us_den + self.phase_us
 
     def presented_rtp(self, number: int) -> int:
         """The same on the RTP clock, unbounded: a session adds its offset and takes 32 bits."""

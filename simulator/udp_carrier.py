@@ -90,6 +90,15 @@ class UdpCarrier:
         """From the port of the reports."""
         self._send(self._rtcp, packet)
 
+    def send_cut(self, whole: Sequence[bytes], broken: bytes, kept: int) -> None:
+        """The last datagram is too short."""
+        self.send((*whole, broken[:kept]))
+
+    def garble(self, noise: bytes) -> bool:
+        """A datagram of its own: it does nothing to the others."""
+        self._send(self._rtp, noise)
+        return False
+
     def close(self) -> None:
         """Give both ports back."""
         if self._rtcp.fileno() < 0:

@@ -38,6 +38,8 @@ class RtspReader(asyncio.BufferedProtocol):
         self.reports: list[SenderReport] = []
         self.channels: set[int] = set()
         self.closed = False
+        self.error: Exception | None = None
+        """What the connection was lost by; None if it was closed."""
         self.transport: asyncio.Transport
         self.receiver = RtpReceiver(96, H264Depacketizer(self.units.append))
         self.session = ""
@@ -90,8 +92,7 @@ class RtspReader(asyncio.BufferedProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Hung up, by either side."""
-        del error
-        self.closed = True
+        self.closed, self.error = True, error
         self._changed.set()
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -117,10 +118,10 @@ class RtspReader(asyncio.BufferedProtocol):
 
 
 @asynccontextmanager
-async def connect(url: str) -> AsyncIterator[RtspReader]:
+async def connect(url: str, kind: type[RtspReader] = RtspReader) -> AsyncIterator[RtspReader]:
     """A connection to a camera, hung up in the end."""
     parts = urlsplit(url)
-    _, reader = await asyncio.get_running_loop().create_connection(lambda: RtspReader(url), parts.hostname, parts.port)
+    _, reader = await asyncio.get_running_loop().create_connection(lambda: kind(url), parts.hostname, parts.port)
     try:
         yield reader
     finally:

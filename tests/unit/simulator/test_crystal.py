@@ -78,8 +78,9 @@ def test_a_frozen_clock_goes_on_where_it_would_be() -> None:
     """Jumps during that time are seen afterwards."""
     clock = RtpClock()
     clock.shift(10)
-    clock.freeze(1000)
+    clock.freeze()
+    assert clock.written(1000) == 1010
     clock.shift(5)
-    assert [clock.written(ticks) for ticks in (1000, 4600, 8200)] == [1010, 1010, 1010]
+    assert [clock.written(ticks) for ticks in (4600, 8200)] == [1010, 1010]
     clock.thaw()
     assert clock.written(8200) == 8215
