@@ -42,7 +42,7 @@ FORMAT = 1
 MINUTES = {
     "300k": MINUTES_PER_DAY,
     "2M": 6 * MINUTES_PER_DAY + MINUTES_PER_DAY // 4,
-    "20M": city_rows.KEEP_DAYS * MINUTES_PER_DAY - 20,  # the oldest are not yet due for deletion
+    "20M": city_rows.KEEP_DAYS * MINUTES_PER_DAY - city_rows.ROOM_MINUTES,
 }
 LEFT_FREE_BYTES = 8 << 30
 SAMPLE_MINUTES = 100  # 22 000 rows tell how many bytes a row takes
@@ -140,9 +140,9 @@ async def write_inventory(path: Path, city: City) -> None:
     """Sites, cameras and policy, through the product: enabled when the archive begins, disabled when it ends."""
     clock = FakeClock(wall_us=city.begin_us)
     async with await SqliteCatalog.open(path, clock) as catalog:
-        await catalog.inventory.apply(city_rows.desired(enabled=True), [city_rows.POLICY])
+        await catalog.inventory.apply(city_rows.desired(enabled=True), [city.policy])
         clock.advance(city_rows.NOW_US - city.begin_us)
-        await catalog.inventory.apply(city_rows.desired(enabled=False), [city_rows.POLICY])
+        await catalog.inventory.apply(city_rows.desired(enabled=False), [city.policy])
 
 
 def bulk_connection(path: Path) -> sqlite3.Connection:

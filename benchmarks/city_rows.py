@@ -18,8 +18,10 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import numpy as np
 
 from benchmarks.city_minutes import MINUTE_US, Minute, synthetic
+from media.identity import SegmentIdentity
 from media.url import CameraUrl
-from storage.model import DesiredCamera, DesiredSite, Policy, main_stream
+from retention.policy import Schedule, explain
+from storage.model import DesiredCamera, DesiredSite, Policy, Segment, SegmentState, main_stream
 
 SEED = 2018
 SITES, CAMERAS_PER_SITE = 55, 4
@@ -33,11 +35,7 @@ NOW_US = END_US + MINUTE_US
 """When all has been recorded and nothing is due: the last minute of every camera is over, the oldest not yet due."""
 
 KEEP_DAYS = 62
-POLICY = Policy(name="default", keep_max_us=KEEP_DAYS * DAY_US, purpose="benchmark")
-KEPT_VISIBLE_US = (KEEP_DAYS - 1) * DAY_US
-"""Older rows are marked: under this policy deletion is a day after the mark."""
-
-MARK_REASON = "policy default keeps at most 62d"
+ROOM_MINUTES = 20  # the oldest segment is not yet due for deletion
 MINUTES_OF_A_KIND = 200
 RESTART_EVERY_MINUTES = 7 * MINUTES_PER_DAY
 RESTART_AT_MINUTE = 4 * 60
@@ -81,6 +79,37 @@ class Row(NamedTuple):
     marked_us: int | None
     mark_policy: str | None
     mark_reason: str | None
+
+    @property
+    def segment(self) -> Segment:
+        """The segment as a recorder would have sealed it: neither stored nor marked yet."""
+        return Segment(
+            identity=SegmentIdentity(
+                camera=UUID(bytes=self.camera),
+                stream=UUID(bytes=self.stream),
+                epoch=self.epoch,
+                run=self.run,
+                sequence=self.sequence,
+            ),
+            span=self.span,
+            state=SegmentState.SPOOLED,
+            start_us=self.start_us,
+            end_us=self.end_us,
+            media_ticks=self.media_ticks,
+            duration_ticks=self.duration_ticks,
+            timescale=self.timescale,
+            samples=self.samples,
+            sync_samples=self.sync_samples,
+            lost_packets=self.lost_packets,
+            codec=self.codec,
+            width=self.width,
+            height=self.height,
+            init_bytes=self.init_bytes,
+            size_bytes=self.size_bytes,
+            sha256=None,
+            fragments=self.fragments,
+            chain=self.chain,
+        )
 
 
 class Outage(NamedTuple):
@@ -134,6 +163,12 @@ def camera_id(name: str) -> UUID:
     return uuid5(NAMESPACE_URL, f"benchmark:{name}")
 
 
+def phases() -> list[tuple[str, int]]:
+    """All cameras in order, and how far into each minute their segments begin."""
+    every = [name for _, cameras in names() for name in cameras]
+    return [(name, number * MINUTE_US // CAMERAS) for number, name in enumerate(every)]
+
+
 def desired(*, enabled: bool) -> list[DesiredSite]:
     """The city as a configuration wants it. The cameras end up disabled: a recorder over this catalog leaves them."""
     url = CameraUrl.parse("rtsp://127.0.0.1/none")
@@ -150,19 +185,28 @@ def desired(*, enabled: bool) -> list[DesiredSite]:
 
 
 class City:
-    """All cameras for so many minutes; `film` is what the last day of the filmed ones shows, with its hash."""
+    """All cameras for so many minutes; `film` is what the last day of the filmed ones shows, with its hash.
 
-    def __init__(self, minutes: int, film: tuple[Minute, bytes] | None = None, *, seed: int = SEED) -> None:
+    With another `seed` and `end_us` it is what arrives next: other runs, and so other segments.
+    """
+
+    def __init__(
+        self, minutes: int, film: tuple[Minute, bytes] | None = None, *, seed: int = SEED, end_us: int = END_US
+    ) -> None:
         self.minutes = minutes
-        self.begin_us = END_US - minutes * MINUTE_US
+        self.begin_us = end_us - minutes * MINUTE_US
+        self.policy = _policy(minutes)
+        self._mark_age_us = Schedule.of(self.policy).mark_age_us
         self.film = film
         self.film_from = max(0, minutes - MINUTES_PER_DAY)
         self._random = random.Random(seed)
         self._runs = [self._random.getrandbits(62) for _ in range(2 + minutes // RESTART_EVERY_MINUTES)]
         shapes = np.random.default_rng(seed)
         kinds = [[synthetic(shapes, **kind) for _ in range(MINUTES_OF_A_KIND)] for kind in KINDS]
-        every = [name for _, cameras in names() for name in cameras]
-        self.cameras = [self._camera(number, name, kinds[number % len(kinds)]) for number, name in enumerate(every)]
+        self.cameras = [
+            self._camera(number, name, phase_us, kinds[number % len(kinds)])
+            for number, (name, phase_us) in enumerate(phases())
+        ]
         film_from_us = self.begin_us + self.film_from * MINUTE_US
         self._filmed_from = {
             camera.stream.bytes: film_from_us + camera.phase_us for camera in self.cameras if camera.filmed
@@ -170,6 +214,10 @@ class City:
 
     def rows(self) -> Iterator[Row]:
         """Every segment, in the order of arrival."""
+        return (row for row, _ in self.arrivals())
+
+    def arrivals(self) -> Iterator[tuple[Row, bytes]]:
+        """The same, each with its sample table."""
         for number in range(self.minutes):
             run = self._runs[_restarts_before(number)]
             for camera in self.cameras:
@@ -198,7 +246,7 @@ class City:
         table = self.film[0].table
         return [(row.id, table) for row in rows if row.start_us >= self._filmed_from.get(row.stream, NOW_US)]
 
-    def _row(self, camera: CityCamera, number: int, run: int) -> Row:
+    def _row(self, camera: CityCamera, number: int, run: int) -> tuple[Row, bytes]:
         if run != camera.run:
             camera.run, camera.sequence, camera.span, camera.media_ticks = run, 0, 0, 0
         elif camera.resting:
@@ -208,7 +256,7 @@ class City:
             camera.spans.append((run, camera.span, start_us))
         camera.resting = False
         shape, sha256 = self._shape(camera, number)
-        marked = start_us + MINUTE_US <= NOW_US - KEPT_VISIBLE_US
+        marked = start_us + MINUTE_US <= NOW_US - self._mark_age_us
         row = Row(
             segment_id(camera.stream, run, camera.sequence),
             camera.stream.bytes,
@@ -234,27 +282,27 @@ class City:
             sha256,
             self._random.randbytes(32),
             shape.at(start_us, camera.media_ticks),
-            start_us + MINUTE_US + KEPT_VISIBLE_US if marked else None,
-            POLICY.name if marked else None,
-            MARK_REASON if marked else None,
+            start_us + MINUTE_US + self._mark_age_us if marked else None,
+            self.policy.name if marked else None,
+            explain(self.policy) if marked else None,
         )
         camera.sequence += 1
         camera.media_ticks += shape.duration_ticks
-        return row
+        return row, shape.table
 
     def _shape(self, camera: CityCamera, number: int) -> tuple[Minute, bytes]:
         if self.film is not None and camera.filmed and number >= self.film_from:
             return self.film
         return camera.minutes[(number * 7 + camera.number) % len(camera.minutes)], self._random.randbytes(32)
 
-    def _camera(self, number: int, name: str, minutes: list[Minute]) -> CityCamera:
+    def _camera(self, number: int, name: str, phase_us: int, minutes: list[Minute]) -> CityCamera:
         identity = camera_id(name)
         return CityCamera(
             number=number,
             name=name,
             id=identity,
             stream=main_stream(identity),
-            phase_us=number * MINUTE_US // CAMERAS,
+            phase_us=phase_us,
             minutes=minutes,
             outages=self._outages(filmed=number % FILMED_EVERY == 0),
         )
@@ -270,6 +318,12 @@ class City:
             missed[self.film_from - 1] = "no_sync"
         inside = sorted(minute for minute in missed if minute < self.minutes - 1)
         return _joined([Outage(minute, minute + 1, missed[minute]) for minute in inside])
+
+
+def _policy(minutes: int) -> Policy:
+    """As long as the archive is, so that its oldest rows are marked; a day alone stays visible as a whole."""
+    kept = minutes + ROOM_MINUTES if minutes > 2 * MINUTES_PER_DAY else KEEP_DAYS * MINUTES_PER_DAY
+    return Policy(name="default", keep_max_us=kept * MINUTE_US, purpose="benchmark")
 
 
 def segment_id(stream: UUID, run: int, sequence: int) -> bytes:

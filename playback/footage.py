@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from media.track import Track
     from storage.catalog import FootageReader
-    from storage.model import Segment
+    from storage.model import Segment, Stretch
     from storage.objects import ObjectStore
     from storage.spool_reader import SpoolFile, SpoolReader
 
@@ -53,16 +53,19 @@ class MergedFootage:
 
     async def segments(self, stream: UUID, from_us: int, to_us: int) -> list[Segment]:
         """Segments that overlap the range, in any state, in playing order: run after run, by sequence inside."""
-        # The spool first: what is shipped between the two looks is then seen twice, and not overlooked.
-        spooled = [s for s in await self.spooled(stream) if s.start_us < to_us and s.end_us > from_us]
+        spooled = await self._spooled_in(stream, from_us, to_us)
         known = await self._footage.segments(stream, from_us, to_us, marked=True)
-        identities = {segment.identity for segment in known} if spooled else set()
-        unknown = await self._not_gone([segment for segment in spooled if segment.identity not in identities])
-        return in_playing_order([*known, *unknown])
+        return in_playing_order([*known, *await self._unknown(spooled, known)])
+
+    async def stretches(self, stream: UUID, from_us: int, to_us: int) -> list[Segment | Stretch]:
+        """The same for timelines, without what is inside of the segments that the catalog knows."""
+        spooled = await self._spooled_in(stream, from_us, to_us)
+        known = await self._footage.stretches(stream, from_us, to_us)
+        return [*known, *await self._unknown(spooled, known)]
 
     async def recorded(self, stream: UUID, from_us: int, to_us: int, step_us: int) -> list[int]:
         """Of the steps from `from_us` on, the beginnings of those with footage to show (`FootageReader.recorded`)."""
-        spooled = [s for s in await self.spooled(stream) if s.start_us < to_us and s.end_us > from_us]
+        spooled = await self._spooled_in(stream, from_us, to_us)
         known = set(await self._footage.recorded(stream, from_us, to_us, step_us))
         for segment in await self._not_gone(spooled):
             first = max(0, (segment.start_us - from_us) // step_us)
@@ -119,6 +122,15 @@ class MergedFootage:
             return await asyncio.to_thread(spool.open, segment.identity)
         except FileNotFoundError:
             return None  # shipped: the object store has it
+
+    async def _spooled_in(self, stream: UUID, from_us: int, to_us: int) -> list[Segment]:
+        """What the spool has of a range. Asked before the catalog: what is shipped meanwhile is then seen twice."""
+        return [s for s in await self.spooled(stream) if s.start_us < to_us and s.end_us > from_us]
+
+    async def _unknown(self, spooled: Sequence[Segment], known: Sequence[Segment | Stretch]) -> list[Segment]:
+        """Those of the spool that the catalog does not know yet."""
+        identities = {segment.identity for segment in known} if spooled else set()
+        return await self._not_gone([segment for segment in spooled if segment.identity not in identities])
 
     async def _seen_in_spool(self, segment_id: UUID) -> Segment:
         stream = self._stream_of.get(segment_id)

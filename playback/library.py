@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playback.video import VideoFile
     from storage.catalog import Catalog
     from storage.clock import Clock
-    from storage.model import Camera, Segment
+    from storage.model import Camera, Segment, Stretch
     from storage.objects import ObjectStore
     from storage.spool_reader import SpoolReader
 
@@ -50,7 +50,8 @@ class Library:
 
     async def timeline(self, camera: Camera, from_us: int, to_us: int) -> Timeline:
         """What is there and what is not, without opening anything stored."""
-        return (await self._examine(camera, from_us, to_us))[1]
+        stretches = await self._footage.stretches(camera.stream, from_us, to_us)
+        return (await self._examine(camera, from_us, to_us, stretches))[1]
 
     async def calendar(self, camera: Camera, from_us: int, to_us: int) -> Calendar:
         """Which hours have footage and which have gaps, of the hours that the range touches."""
@@ -66,21 +67,23 @@ class Library:
 
     async def video(self, camera: Camera, from_us: int, to_us: int) -> VideoFile:
         """One mp4 of exactly the frames presented in `[from_us, to_us)`; of what is durable of them by now."""
-        evidence, timeline = await self._examine(camera, from_us, to_us)
+        segments = await self._footage.segments(camera.stream, from_us, to_us)
+        evidence, timeline = await self._examine(camera, from_us, to_us, segments)
         durable_us = _durable_us(timeline, evidence.now_us)
-        layout = await lay_out(self._footage, _shown(evidence.segments), from_us, durable_us)
+        layout = await lay_out(self._footage, _shown(segments), from_us, durable_us)
         if not layout.parts:
             raise _nothing(camera, from_us, to_us)
         return layout.file(from_us=from_us, to_us=durable_us, complete=durable_us == to_us)
 
     async def playlist(self, camera: Camera, from_us: int, to_us: int, url_prefix: str) -> str:
         """An HLS playlist of the range; `url_prefix` goes before `<segment id>.mp4`."""
-        evidence, timeline = await self._examine(camera, from_us, to_us)
+        segments = await self._footage.segments(camera.stream, from_us, to_us)
+        evidence, timeline = await self._examine(camera, from_us, to_us, segments)
         ended = _durable_us(timeline, evidence.now_us) == to_us
         stopped = bool(timeline.spans and timeline.gaps) and timeline.gaps[-1].from_us >= timeline.spans[-1].to_us
         playlist = await asyncio.to_thread(  # tenths of a second for a day
             write_playlist,
-            _shown(evidence.segments),
+            _shown(segments),
             from_us=from_us,
             to_us=to_us,
             url_prefix=url_prefix,
@@ -109,7 +112,9 @@ class Library:
             segment = await self._footage.segment(segment_id)
         return SegmentFile(footage=self._footage, segment=segment)
 
-    async def _examine(self, camera: Camera, from_us: int, to_us: int) -> tuple[Evidence, Timeline]:
+    async def _examine(
+        self, camera: Camera, from_us: int, to_us: int, segments: Sequence[Segment | Stretch]
+    ) -> tuple[Evidence, Timeline]:
         now_us = self._clock.wall_us()
         evidence = Evidence(
             from_us=from_us,
@@ -117,7 +122,7 @@ class Library:
             now_us=now_us,
             expected_since_us=camera.expected_since_us,
             enabled=camera.enabled,
-            segments=await self._footage.segments(camera.stream, from_us, to_us),
+            segments=segments,
             tombstones=await self._catalog.expiry.tombstones(camera.stream, from_us, to_us),
             gaps=await self._catalog.gaps.gaps(camera.stream, from_us, to_us),
             events=await self._catalog.gaps.events(camera.stream, from_us, to_us),
@@ -137,7 +142,7 @@ class Library:
         step_us = _FIRST_LOOK_US
         while after_us < now_us:
             until_us = min(after_us + step_us, now_us)
-            if await self._footage.segments(camera.stream, after_us, until_us):
+            if await self._footage.stretches(camera.stream, after_us, until_us):
                 return True
             # A gap without end that began before was ended by the footage since: the catalog does not know of it yet.
             gaps = await self._catalog.gaps.gaps(camera.stream, after_us, until_us)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from media.fragment_index import FragmentEntry
-    from storage.model import Segment
+    from storage.model import Segment, Stretch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Slice:
         return follows(self.segment, before.segment) and self.first == 0 and before.stop == before.segment.samples
 
 
-def follows(segment: Segment, before: Segment) -> bool:
+def follows(segment: Segment | Stretch, before: Segment | Stretch) -> bool:
     """Whether a segment is the next one of the same span."""
     return (
         segment.identity.run == before.identity.run

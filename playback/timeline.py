@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from uuid import UUID
 
-    from storage.model import Event, Segment, Tombstone
+    from storage.model import Event, Segment, Stretch, Tombstone
 
 SETTLING_US = 30 * SECOND_US
 """What a declaration takes at most: a journal sync, an import, a transaction. An older hole without one is missing."""
@@ -109,7 +109,7 @@ class Evidence:
     now_us: int
     expected_since_us: int | None  # None: it was never to record
     enabled: bool
-    segments: Sequence[Segment]  # in any state
+    segments: Sequence[Segment | Stretch]  # in any state
     tombstones: Sequence[Tombstone] = ()
     gaps: Sequence[Gap] = ()
     events: Sequence[Event] = ()
@@ -175,7 +175,7 @@ class _Free:
         return taken
 
 
-def _spans(segments: Iterable[Segment], free: _Free) -> Iterator[Span]:
+def _spans(segments: Iterable[Segment | Stretch], free: _Free) -> Iterator[Span]:
     visible = sorted((s for s in segments if s.state in SHOWN), key=lambda s: (s.start_us, s.identity.sequence))
     for run in _runs(visible):
         for start, end in free.claim(run[0].start_us, max(segment.end_us for segment in run)):
@@ -189,7 +189,7 @@ def _spans(segments: Iterable[Segment], free: _Free) -> Iterator[Span]:
             )
 
 
-def _runs(segments: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
+def _runs(segments: Sequence[Segment | Stretch]) -> Iterator[Sequence[Segment | Stretch]]:
     """Consecutive segments of one span. One that lost its end to the disk is not joined with what follows the loss."""
     start = 0
     for index, (before, after) in enumerate(pairwise(segments), start=1):
@@ -200,7 +200,7 @@ def _runs(segments: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
         yield segments[start:]
 
 
-def _lost(segments: Iterable[Segment], free: _Free) -> Iterator[Absence]:
+def _lost(segments: Iterable[Segment | Stretch], free: _Free) -> Iterator[Absence]:
     for segment in segments:
         if segment.state is SegmentState.MISSING:
             yield from _claimed(free, segment.start_us, segment.end_us, "the object store does not have it")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Segment,
         SegmentState,
         Site,
+        Stretch,
         Tombstone,
     )
 
@@ -92,6 +93,10 @@ class FootageReader(Protocol):
 
         Visible ones (spooled, uploading, stored, missing); with `marked` also those that are leaving (marked, purging).
         """
+        ...
+
+    async def stretches(self, stream: UUID, from_us: int, to_us: int) -> list[Stretch]:
+        """The segments that `segments` would give with `marked`, without what is inside them: a third of the cost."""
         ...
 
     async def recorded(self, stream: UUID, from_us: int, to_us: int, step_us: int) -> list[int]:

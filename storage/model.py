@@ -174,6 +174,18 @@ class Segment:
         return object_key(self.identity, self.start_us)
 
 
+class Stretch(NamedTuple):
+    """What a timeline needs of a segment: when and whose, and nothing of what is inside."""
+
+    identity: SegmentIdentity
+    span: int
+    state: SegmentState
+    start_us: int
+    end_us: int
+    size_bytes: int
+    lost_packets: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
     """An interval that should have been recorded and was not. `end_us` is None while it lasts."""

@@ -16,7 +16,7 @@ from storage.sqlite_ledger import (
     undeclared_reason,
     write_gaps,
 )
-from storage.sqlite_rows import segment_columns, segment_of
+from storage.sqlite_rows import segment_columns, segment_of, stretch_of
 from storage.statements import statements
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from storage.gap_ledger import GapLedger
+    from storage.model import Stretch
     from storage.sqlite_database import Database
 
 _SQL = statements("footage")
@@ -81,6 +82,13 @@ class SqliteFootage:
         bounds = {"stream": stream.bytes, "from_us": from_us, "to_us": to_us, "marked": marked}
         return await self._database.read(
             lambda connection: [segment_of(row) for row in connection.execute(_SQL["overlapping"], bounds)]
+        )
+
+    async def stretches(self, stream: UUID, from_us: int, to_us: int) -> list[Stretch]:
+        """See `FootageReader.stretches`."""
+        bounds = {"stream": stream.bytes, "from_us": from_us, "to_us": to_us}
+        return await self._database.read(
+            lambda connection: [stretch_of(row) for row in connection.execute(_SQL["stretches"], bounds)]
         )
 
     async def recorded(self, stream: UUID, from_us: int, to_us: int, step_us: int) -> list[int]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from media.errors import GapReason
 from media.identity import SegmentIdentity
-from storage.model import Event, Expiring, Gap, Segment, SegmentState, Tombstone
+from storage.model import Event, Expiring, Gap, Segment, SegmentState, Stretch, Tombstone
 
 if TYPE_CHECKING:
     from sqlite3 import Row
@@ -72,6 +72,13 @@ def segment_of(row: Row) -> Segment:
         fragments=fragments,
         chain=chain,
     )
+
+
+def stretch_of(row: Row) -> Stretch:
+    """A row of `stretches`, by position as above."""
+    camera, stream, epoch, run, sequence, span, state, start_us, end_us, size_bytes, lost_packets = row
+    identity = SegmentIdentity(camera=_uuid(camera), stream=_uuid(stream), epoch=epoch, run=run, sequence=sequence)
+    return Stretch(identity, span, _STATES[state], start_us, end_us, size_bytes, lost_packets)
 
 
 def segment_columns(segment: Segment) -> dict[str, Any]:

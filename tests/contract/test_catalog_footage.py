@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from media.errors import CatalogError, GapReason, NotFound
-from storage.model import MAX_SEGMENT_US, SegmentState
+from storage.model import MAX_SEGMENT_US, SegmentState, Stretch
 from tests.builders_catalog import STREAM, T0, Journal, at, digest, segment
 
 if TYPE_CHECKING:
@@ -169,6 +169,18 @@ async def test_a_day_is_one_question(catalog: Catalog) -> None:
     for first in range(0, len(rows), 100):
         await catalog.footage.register([(row, b"") for row in rows[first : first + 100]])
     assert await catalog.footage.segments(STREAM, T0, at(DAY)) == rows
+
+
+async def test_stretches_are_segments_from_outside(catalog: Catalog) -> None:
+    """The same ones in the same order, marked ones too, with the same facts."""
+    rows = [segment(start, start + 60, number, lost_packets=number) for number, start in enumerate(range(0, 300, 60))]
+    other = segment(0, 60, stream=uuid4())
+    await catalog.footage.register([(row, b"") for row in [*reversed(rows), other]])
+    await catalog.expiry.mark([rows[1].id], now_us=at(400), policy="default", reason="old")
+    for from_us, to_us in ((T0, at(300)), (at(59.9), at(120)), (at(300), at(400)), (at(70), at(70))):
+        whole = await catalog.footage.segments(STREAM, from_us, to_us, marked=True)
+        expected = [tuple(getattr(row, name) for name in Stretch._fields) for row in whole]
+        assert [tuple(stretch) for stretch in await catalog.footage.stretches(STREAM, from_us, to_us)] == expected
 
 
 async def test_the_steps_with_footage(catalog: Catalog) -> None:

@@ -13,49 +13,16 @@ import pytest
 
 from benchmarks import city, city_rows
 from benchmarks.city_minutes import synthetic
-from benchmarks.city_rows import DAY_US, END_US, NOW_US, City, Row
+from benchmarks.city_rows import DAY_US, END_US, NOW_US, City
 from media.fragment_index import decode, encode
-from media.identity import SegmentIdentity
 from playback.library import Library
 from retention.sweeper import Sweeper
 from storage.clock import FakeClock
 from storage.directory_store import DirectoryStore
-from storage.model import Segment, SegmentState
 from storage.sqlite_catalog import SqliteCatalog
 
 MINUTES = 6
 TABLE_FROM = MINUTES - 2
-
-
-def segment_of(row: Row) -> Segment:
-    """The segment as a recorder would have sealed it."""
-    return Segment(
-        identity=SegmentIdentity(
-            camera=UUID(bytes=row.camera),
-            stream=UUID(bytes=row.stream),
-            epoch=row.epoch,
-            run=row.run,
-            sequence=row.sequence,
-        ),
-        span=row.span,
-        state=SegmentState.SPOOLED,
-        start_us=row.start_us,
-        end_us=row.end_us,
-        media_ticks=row.media_ticks,
-        duration_ticks=row.duration_ticks,
-        timescale=row.timescale,
-        samples=row.samples,
-        sync_samples=row.sync_samples,
-        lost_packets=row.lost_packets,
-        codec=row.codec,
-        width=row.width,
-        height=row.height,
-        init_bytes=row.init_bytes,
-        size_bytes=row.size_bytes,
-        sha256=None,
-        fragments=row.fragments,
-        chain=row.chain,
-    )
 
 
 def film_city(minutes: int = MINUTES) -> City:
@@ -90,7 +57,7 @@ async def through_the_product(path: Path, made: City) -> None:
         for first in range(0, len(rows), 100):
             batch = rows[first : first + 100]
             ids = [UUID(bytes=row.id) for row in batch]
-            await catalog.footage.register([(segment_of(row), tables.get(row.id, b"")) for row in batch])
+            await catalog.footage.register([(row.segment, tables.get(row.id, b"")) for row in batch])
             await catalog.footage.begin_upload(ids)
             await catalog.footage.stored({UUID(bytes=row.id): row.sha256 or b"" for row in batch})
 
@@ -118,7 +85,7 @@ async def test_old_rows_are_marked_as_the_sweeper_marks_them(tmp_path: Path) -> 
     async with await SqliteCatalog.open(path, FakeClock(wall_us=NOW_US)) as catalog:
         for row in rows:
             ids = [UUID(bytes=row.id)]
-            await catalog.footage.register([(segment_of(row), b"")])
+            await catalog.footage.register([(row.segment, b"")])
             await catalog.footage.begin_upload(ids)
             await catalog.footage.stored({ids[0]: row.sha256 or b""})
             await catalog.expiry.mark(
