@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CODE   := media ingest storage retention playback server simulator tests benchmarks
 
-.PHONY: run test lint format bench bench-data storm seeded lock clean
+.PHONY: run test lint format bench bench-quick bench-data storm seeded lock clean
 
 run: $(VENV)/.runtime  ## simulated cameras, recording, page on http://127.0.0.1:8080
 	$(BIN)/hulta demo
@@ -24,12 +24,16 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev  ## figures of benchmarks/README.md, about 10 minutes
+bench: $(VENV)/.dev  ## the figures and plots of benchmarks/README.md, about 10 minutes on an idle machine
 	sh tests/prepare.sh
 	$(BIN)/python -m benchmarks
 
 bench-data: $(VENV)/.dev  ## once: the catalogs of 300 000, 2 and 20 million segments that `bench` asks; 30 GB, half an hour
 	$(BIN)/python -m benchmarks.city
+
+bench-quick: $(VENV)/.dev  ## a first look in about a minute; the kept figures stay as they are
+	sh tests/prepare.sh
+	$(BIN)/python -m benchmarks --quick
 
 storm: $(VENV)/.dev  ## 20 cameras, 3 minutes, kill -9 of random processes every 5 s
 	$(BIN)/python -m tests.scenario.storm --cameras 20 --minutes 3 --kill-every 5

@@ -1,21 +1,23 @@
-"""What the kernel's receive path costs: RTSP bytes in, access units out, on one core and without any I/O.
+"""What does the receive path alone cost? RTSP bytes in, access units out, on one core and without any I/O.
 
-    python benchmarks/kernel.py [--seconds 20] [--read 24576]
+    python -m benchmarks.kernel [--quick]
 
-Prints, for a synthetic camera of 4 Mbit/s at 25 frames/s (packets of 1400 bytes, one sync sample a second):
-nanoseconds per packet, packets/s, MB/s, and what share of one core 220 such cameras would take. The best of
-several rounds counts: the machine's other work only ever adds. The bytes reach the buffer as `recv_into` would bring
-them; that copy is timed alone and taken off.
+A synthetic camera of 4 Mbit/s at 25 frames/s, packets of 1400 bytes, one sync sample a second, read in several
+sizes. The bytes reach the buffer as `recv_into` would bring them; that copy is timed alone, in turns with the whole
+path, and taken off.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from benchmarks.plot import Panel, Series
+from benchmarks.question import Run, main
+from benchmarks.report import Column, Report
+from benchmarks.spread import Spread, number
 from media.h264 import H264Depacketizer, packetize
 from media.interleaved import InterleavedReader
 from media.rtp import RtpReceiver, write_header
@@ -29,6 +31,9 @@ PAYLOAD_TYPE = 96
 SSRC = 0x48554C54
 CAMERAS = 220
 ROUNDS = 7
+READ_BYTES = (1448, 8 << 10, 24 << 10, 128 << 10)
+USUAL = 24 << 10
+STREAM_S = 10
 FRAMES_PER_SECOND = 25
 SYNC_BYTES, OTHER_BYTES = 120_000, 15_800  # 120000 + 24 * 15800 bytes = 4 Mbit
 
@@ -73,31 +78,59 @@ def receive_all(reads: Sequence[bytes]) -> None:
     assert len(held) == FRAMES_PER_SECOND
 
 
-def best_ns(work: Callable[[Sequence[bytes]], object], reads: Sequence[bytes]) -> int:
-    """The shortest of several rounds."""
-    times = []
-    for _ in range(ROUNDS):
-        begin = time.perf_counter_ns()
-        work(reads)
-        times.append(time.perf_counter_ns() - begin)
-    return min(times)
+def took_ns(work: Callable[[Sequence[bytes]], object], reads: Sequence[bytes]) -> int:
+    """The CPU time of one pass."""
+    begin = time.thread_time_ns()
+    work(reads)
+    return time.thread_time_ns() - begin
 
 
-def main() -> None:
-    """Measure and print."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--seconds", type=int, default=20, help="length of the stream")
-    arguments.add_argument("--read", type=int, default=24 << 10, help="bytes one read of the socket brings")
-    options = arguments.parse_args()
+def measure(run: Run) -> Report:
+    """All read sizes in turns."""
+    rounds = 3 if run.quick else ROUNDS
+    wire, packets = synthetic_stream(STREAM_S)
+    cuts = {read_bytes: cut(wire, read_bytes) for read_bytes in READ_BYTES}
+    taken: dict[int, list[float]] = {read_bytes: [] for read_bytes in READ_BYTES}
+    for _ in range(rounds):
+        for read_bytes, reads in cuts.items():
+            taken[read_bytes].append(took_ns(receive_all, reads) - took_ns(fill_only, reads))
+    per_packet = {read_bytes: Spread.of(taken[read_bytes]).times(1 / packets) for read_bytes in READ_BYTES}
+    return report(per_packet, packets=packets, wire_bytes=len(wire), rounds=rounds)
 
-    wire, packets = synthetic_stream(options.seconds)
-    reads = cut(wire, options.read)
-    net_ns = best_ns(receive_all, reads) - best_ns(fill_only, reads)
-    print(f"{packets} packets, {len(wire) / 1e6:.1f} MB, reads of {options.read} bytes")
-    rate, throughput = packets * 1e9 / net_ns, len(wire) * 1e3 / net_ns
-    print(f"{net_ns / packets:.0f} ns/packet, {rate:,.0f} packets/s, {throughput:.0f} MB/s")
-    print(f"{CAMERAS} cameras: {100 * CAMERAS * net_ns / 1e9 / options.seconds:.1f} % of one core")
+
+def report(per_packet: dict[int, Spread], *, packets: int, wire_bytes: int, rounds: int) -> Report:
+    """The table and the plot."""
+    found = Report(
+        "kernel",
+        asks="What does the receive path alone cost?",
+        method=[
+            f"One core, no I/O: {packets} packets of 1400 bytes of a 4 Mbit/s camera, {rounds} rounds, sizes in turns.",
+            "CPU time of the thread (CLOCK_THREAD_CPUTIME_ID), less the copy into the buffer timed alone.",
+        ],
+    )
+    table = found.table(
+        "RTSP bytes to access units, by bytes a read",
+        Column("bytes a read"),
+        Column("a packet", "ns", 0),
+        Column("throughput", "MB/s", 0),
+        Column(f"{CAMERAS} cameras", "% of a core"),
+    )
+    for read_bytes, each in per_packet.items():
+        rate = Spread.of(wire_bytes * 1e3 / (sample * packets) for sample in each.samples)
+        table.add(read_bytes, each, rate, each.times(packets / STREAM_S * CAMERAS / 1e9 * 100))
+    share = per_packet[USUAL].times(packets / STREAM_S * CAMERAS / 1e7).median
+    found.plot(
+        f"Parsing {CAMERAS} cameras of 4 Mbit/s takes {number(share, 0)} % of a core; larger reads are cheaper.",
+        Panel(
+            along="bytes a read",
+            at=[number(each, 0) for each in READ_BYTES],
+            quantity="CPU per packet",
+            unit="ns",
+            series=[Series("receive path", list(per_packet.values()))],
+        ),
+    )
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    main(measure)

@@ -1,34 +1,33 @@
 """What the simulated cameras cost themselves, so that a load test is not a test of its own load.
 
-    python -m benchmarks.simulator --cameras 20 100 220 --seconds 15
+    python -m benchmarks.simulator [--quick]
 
-One process serves the cameras at 4 Mbit/s each, this one reads them and looks at nothing. CPU is the time the
-simulator's threads ran, from the scheduler's own accounting (/proc/PID/task/*/schedstat): a process that is woken by a
-timer every few milliseconds may be in step with the ticks that /proc/PID/stat counts. Loopback charges the delivery to
-the sender, so the readers' share of the kernel's work is in the figure.
+One process serves the cameras at 4 Mbit/s each over TCP, this one reads them and looks at nothing. Loopback charges the
+delivery to the sender, so the readers' share of the kernel's work is in the figure.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import subprocess
-import sys
 import time
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 import uvloop
 
+from benchmarks.children import simulated
+from benchmarks.measuring import cpu_seconds, pss_bytes
+from benchmarks.plot import Panel, Series
+from benchmarks.question import Run, main
+from benchmarks.report import Column, Report
+from benchmarks.spread import Spread, number
 from media.rtsp import Headers, Request
 
-SETTLING_S = 3
-SERVE = """
-import sys
-from simulator import SimulatorOptions, run
-run(SimulatorOptions(cameras=int(sys.argv[1]), port=0, session_timeout_s=86_400), lambda url: print(url, flush=True))
-"""
+CAMERAS = (20, 100, 220)
+FRAMES_PER_SECOND = 25
+WINDOWS, WINDOW_S = 3, 3.0
+BUDGET_PERCENT = 25.0
 
 
 class Drain(asyncio.BufferedProtocol):
@@ -42,7 +41,10 @@ class Drain(asyncio.BufferedProtocol):
         self._url = url
         self._transport: asyncio.Transport
         self._head = b""
-        self.playing = asyncio.get_running_loop().create_future()
+        self._playing = False
+        loop = asyncio.get_running_loop()
+        self.played: asyncio.Future[None] = loop.create_future()
+        self.arrived: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the track."""
@@ -58,13 +60,16 @@ class Drain(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Count; play once the session is there."""
         Drain.received_bytes += nbytes
-        if self.playing.done():
+        if self._playing:
+            if not self.arrived.done() and self.played.done() and nbytes > 1000:
+                self.arrived.set_result(None)
             return
         self._head += bytes(self._space[:nbytes])
         if b"\r\n\r\n" in self._head:
             session = self._head.partition(b"Session: ")[2].partition(b";")[0].decode()
             self._ask("PLAY", self._url, {"CSeq": "2", "Session": session})
-            self.playing.set_result(None)
+            self._playing = True
+            self.played.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Noted: a dropped reader would make the figure too good."""
@@ -75,69 +80,95 @@ class Drain(asyncio.BufferedProtocol):
         self._transport.write(Request(method=method, url=url, headers=Headers(fields)).to_bytes())
 
 
-def ran_s(pid: int) -> float:
-    """How long the threads of a process ran so far."""
-    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a number of cameras cost while all were read."""
+
+    cameras: int
+    mbit_per_s: Spread
+    cpu_percent: Spread
+    pss_bytes: int
+    dropped: int
 
 
-def memory_mb(pid: int) -> float:
-    """Its resident memory."""
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(fields["VmRSS"].split()[0]) / 1000
-
-
-async def measure(pid: int, urls: list[str], seconds: float) -> dict[str, float]:
-    """The simulator's load while every camera is read."""
+async def read_all(pid: int, urls: tuple[str, ...], *, windows: int) -> Load:
+    """The simulator's load once a picture of every camera has arrived."""
     loop = asyncio.get_running_loop()
+    readers = []
     for url in urls:
         parts = urlsplit(url)
-        _, reader = await loop.create_connection(lambda url=url: Drain(url), parts.hostname, parts.port)
-        await reader.playing
-    await asyncio.sleep(SETTLING_S)
-    ran, received, started = ran_s(pid), Drain.received_bytes, time.monotonic()
-    await asyncio.sleep(seconds)
-    elapsed = time.monotonic() - started
-    return {
-        "cameras": len(urls),
-        "mbit_per_s": (Drain.received_bytes - received) * 8 / elapsed / 1e6,
-        "cpu_percent": 100 * (ran_s(pid) - ran) / elapsed,
-        "memory_mb": memory_mb(pid),
-        "dropped": Drain.lost,
-    }
+        host, port = parts.hostname or "", parts.port or 0
+        _, reader = await loop.create_connection(partial(Drain, url), host, port)
+        await asyncio.wait_for(reader.played, 10)
+        readers.append(reader)
+    await asyncio.wait_for(asyncio.gather(*(reader.arrived for reader in readers)), 20)
+    cpu, rate = [], []
+    for _ in range(windows):
+        ran, received, began = cpu_seconds([pid]), Drain.received_bytes, time.monotonic()
+        await asyncio.sleep(WINDOW_S)
+        elapsed = time.monotonic() - began
+        rate.append((Drain.received_bytes - received) * 8 / elapsed / 1e6)
+        cpu.append(100 * (cpu_seconds([pid]) - ran) / elapsed)
+    return Load(
+        cameras=len(urls),
+        mbit_per_s=Spread.of(rate),
+        cpu_percent=Spread.of(cpu),
+        pss_bytes=pss_bytes([pid]),
+        dropped=Drain.lost,
+    )
 
 
-def run(cameras: int, seconds: float) -> dict[str, float]:
-    """One simulator with that many cameras."""
-    Drain.received_bytes = Drain.lost = 0
-    child = subprocess.Popen([sys.executable, "-c", SERVE, str(cameras)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert child.stdout is not None
-        urls = [child.stdout.readline().strip() for _ in range(cameras)]
-        return uvloop.run(measure(child.pid, urls, seconds))
-    finally:
-        child.terminate()
-        child.wait(10)
+def measure(run: Run) -> Report:
+    """One simulator after the other, with more and more cameras."""
+    loads = []
+    for cameras in (20, 220) if run.quick else CAMERAS:
+        Drain.received_bytes = Drain.lost = 0
+        with simulated(cameras) as source:
+            loads.append(uvloop.run(read_all(source.pid, source.urls, windows=1 if run.quick else WINDOWS)))
+    return report(loads)
 
 
-def main() -> None:
-    """Parse the command line, run, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cameras", type=int, nargs="+", default=[20, 100, 220])
-    parser.add_argument("--seconds", type=float, default=15)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    print("| cameras | Mbit/s | CPU, % of a core | µs of CPU per frame | memory, MB | readers dropped |")
-    print("|---|---|---|---|---|---|")
-    rows = [run(cameras, options.seconds) for cameras in options.cameras]
-    for row in rows:
-        per_frame = row["cpu_percent"] * 10_000 / (row["cameras"] * 25)
-        print(
-            f"| {row['cameras']:.0f} | {row['mbit_per_s']:.1f} | {row['cpu_percent']:.1f} | {per_frame:.0f} "
-            f"| {row['memory_mb']:.0f} | {row['dropped']:.0f} |"
-        )
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+def report(loads: list[Load]) -> Report:
+    """The table and the plot."""
+    found = Report(
+        "simulator",
+        asks="What do the simulated cameras cost themselves?",
+        method=[
+            f"Cameras of 4 Mbit/s and {FRAMES_PER_SECOND} frames/s over TCP on loopback, all read by one process.",
+            f"Windows of {WINDOW_S:.0f} s once a picture of every camera has come; CPU by schedstat, memory as PSS.",
+        ],
+    )
+    table = found.table(
+        "Simulated cameras, all read",
+        Column("cameras"),
+        Column("delivered", "Mbit/s", 0),
+        Column("CPU", "% of a core"),
+        Column("CPU per frame", "µs", 0),
+        Column("memory", "MB", 0),
+        Column("readers dropped"),
+    )
+    for load in loads:
+        per_frame = load.cpu_percent.times(10_000 / load.cameras / FRAMES_PER_SECOND)
+        memory_mb = load.pss_bytes / 1e6
+        table.add(load.cameras, load.mbit_per_s, load.cpu_percent, per_frame, memory_mb, load.dropped)
+    most = loads[-1]
+    found.budget(
+        f"{most.cameras} simulated cameras", most.cpu_percent, unit="% of a core", at_most=BUDGET_PERCENT, digits=1
+    )
+    found.plot(
+        f"{most.cameras} simulated cameras take {number(most.cpu_percent.median, 0)} % of a core, "
+        "readers' deliveries included.",
+        Panel(
+            along="cameras",
+            at=[load.cameras for load in loads],
+            quantity="CPU",
+            unit="% of a core",
+            series=[Series("hulta simulate", [load.cpu_percent for load in loads])],
+            budget=BUDGET_PERCENT,
+        ),
+    )
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    main(measure)
