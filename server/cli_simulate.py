@@ -10,9 +10,12 @@ import typer
 from media.errors import ConfigError
 from server.city import read_fleet
 from server.cli_frame import command
+from server.cue import line_on_stdin
+from server.fault_script import read_script
 from simulator import Credentials, SimulatorOptions
 from simulator import run as run_simulator
 from simulator.options import parse_bitrate, parse_duration_us
+from simulator.script import parse_flag
 
 
 def simulate(
@@ -34,6 +37,15 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Where everything that looks random comes from.")] = 0,
     sent_log: Annotated[Path | None, typer.Option(help="Write what was sent to this file.", metavar="FILE")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What is wrong, such as loss,percent=2@norrby-*. Repeatable.", metavar="NAME[,KEY=VALUE][@WHO]"
+        ),
+    ] = None,
+    script: Annotated[Path | None, typer.Option(help="Faults on a time line.", metavar="FILE")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Begin the script at a line on standard input.")] = False,
+    fault_log: Annotated[Path | None, typer.Option(help="Write what was wrong when.", metavar="FILE")] = None,
 ) -> None:
     """Serve simulated cameras; print one URL a line."""
     credentials = Credentials(username=username, password=password or "") if username is not None else None
@@ -41,6 +53,8 @@ def simulate(
     given = [name for name, value in alike.items() if value is not None]
     if fleet is not None and given:
         raise ConfigError(f"--fleet says itself what {given[0]} would say; leave one of them out")
+    if wait and script is None:
+        raise ConfigError("--wait is about --script, which is not given")
     options = SimulatorOptions(
         cameras=cameras if cameras is not None else 1,
         fleet=read_fleet(fleet) if fleet is not None else (),
@@ -53,8 +67,12 @@ def simulate(
         oracle=oracle,
         credentials=credentials,
         sent_log=sent_log,
+        faults=tuple(parse_flag(text) for text in fault or ()),
+        script=read_script(script) if script is not None else None,
+        fault_log=fault_log,
     )
-    run_simulator(options, lambda url: print(url, flush=True))  # noqa: T201 - the URLs are the command's answer
+    # The URLs are the command's answer.
+    run_simulator(options, lambda url: print(url, flush=True), line_on_stdin if wait else None)  # noqa: T201
 
 
 def register(app: typer.Typer) -> None:

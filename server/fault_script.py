@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from media.errors import ConfigError
 from server import yaml_loader
+from server.settings import read_text
 from simulator.script import parse_script
 
 if TYPE_CHECKING:
@@ -17,11 +17,5 @@ if TYPE_CHECKING:
 
 def read_script(path: Path) -> Script:
     """The script in a file. ConfigError names file and line, and the nearest of what is known."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}:1: the file is not UTF-8 text") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or 'cannot be read'}") from None
-    document = yaml_loader.load(text, file=str(path), environment=os.environ)
+    document = yaml_loader.load(read_text(path), file=str(path), environment=os.environ)
     return parse_script(document.value, lambda at: f"{path}:{document.line(at)}")

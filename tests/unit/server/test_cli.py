@@ -176,6 +176,11 @@ def test_a_camera_can_be_changed_by_adding_it_again(config: Path, monkeypatch: p
         (["demo", "--cameras", "0"], 2, "greater than or equal to 1"),
         (["simulate", "--bitrate", "fast"], 2, "bitrate 'fast'"),
         (["simulate", "--file", "nowhere.mp4"], 2, "no such file"),
+        (["simulate", "--fault", "los"], 2, "--fault los: no fault is called `los`; did you mean `loss`?"),
+        (["simulate", "--fault", "loss@cam/0002"], 2, "no camera is called `cam/0002`; did you mean `cam/0001`?"),
+        (["simulate", "--fault", "kill,at=1s"], 2, "--fault kill,at=1s: kill is about processes of the recorder"),
+        (["simulate", "--script", "nowhere.yaml"], 2, "nowhere.yaml: No such file"),
+        (["simulate", "--wait"], 2, "--wait is about --script, which is not given"),
     ],
 )
 def test_what_a_person_gets_wrong_is_a_sentence(config: Path, words: list[str], code: int, message: str) -> None:
