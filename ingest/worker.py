@@ -34,8 +34,8 @@ TICK_S = 0.25
 OBSERVE_CLOCK_TICKS = 4
 
 HELD_US = 1_000_000
-"""A look at the recorders that comes so late: the process was stopped, or the host. What arrived meanwhile waits in the
-sockets and is read after this look, so no camera has been silent because of it."""
+"""A look at the recorders that comes so late: the process was stopped, or the host. What arrived meanwhile may still
+wait in the sockets, so no camera has been silent because of it."""
 
 log = structlog.get_logger()
 

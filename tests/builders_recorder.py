@@ -62,6 +62,7 @@ class Spool:
     """A spool that keeps what it is told."""
 
     run: int = 7
+    failed: Exception | None = None
     notes: list[dict[str, Any]] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
 
@@ -73,6 +74,13 @@ class Spool:
         """A new file."""
         self.files.append(File(bytearray(init)))
         return self.files[-1]
+
+
+class Nothing:
+    """Takes payloads and makes no picture of them."""
+
+    def push(self, *_payload: object) -> None:
+        """Nothing."""
 
 
 class Line(asyncio.Transport):

@@ -10,16 +10,9 @@ from media.rtp import RtpReceiver
 from media.rtsp import Headers, Response
 from media.rtsp_auth import verify
 from media.url import CameraUrl
-from tests.builders_recorder import Line, Rig
+from tests.builders_recorder import Line, Nothing, Rig
 
 URL = CameraUrl.parse("rtsp://op:secret@10.0.0.1/cam")
-
-
-class Nothing:
-    """Takes payloads and makes nothing of them."""
-
-    def push(self, *_payload: object) -> None:
-        """Nothing."""
 
 
 class Playing:

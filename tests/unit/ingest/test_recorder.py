@@ -15,7 +15,7 @@ from media.errors import GapReason, Mp4Error, SourceError, SpoolError
 from media.rtp import RtpReceiver
 from media.url import CameraUrl
 from storage.coverage import Interval
-from tests.builders_recorder import Rig
+from tests.builders_recorder import Nothing, Rig
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -201,14 +201,7 @@ def test_a_change_of_epoch_leaves_no_gap_since_1970(rig: Rig) -> None:
 @pytest.fixture(name="playing")
 async def _playing(rig: Rig) -> CameraSession:
     """A session of the recorder, in the state in which it plays."""
-    return rig.watch(RtpReceiver(96, _Nothing()))
-
-
-class _Nothing:
-    """Takes payloads and makes no picture of them."""
-
-    def push(self, *_payload: object) -> None:
-        pass
+    return rig.watch(RtpReceiver(96, Nothing()))
 
 
 @pytest.mark.parametrize("step_us", [-3_600_000_000, 3_600_000_000])

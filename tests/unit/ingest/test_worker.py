@@ -1,0 +1,38 @@
+"""The recording process's looks at its recorders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from ingest.worker import TICK_S, Worker
+from media.rtp import RtpReceiver
+from storage.clock import FakeClock
+from storage.layout import Layout
+from storage.secrets import SecretBox
+from tests.builders_recorder import Line, Nothing, Rig, Spool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_a_look_that_comes_late_is_no_silence_of_the_cameras(tmp_path: Path) -> None:
+    """The process was stopped for 20 s while the look was due already: it comes before what waits in the sockets."""
+    clock = FakeClock()
+    worker = Worker(data=tmp_path, host="test", clock=clock, box=SecretBox.at(Layout(tmp_path).key))
+    rig = Rig()
+    rig.clock = clock
+    playing = rig.watch(RtpReceiver(96, Nothing()))
+    assert isinstance(playing.session._transport, Line)
+    worker._recorders[UUID(int=3)] = rig.recorder
+    spool = Spool()
+    for _ in range(4):
+        clock.advance(round(TICK_S * 1_000_000))
+        worker._tick(spool)  # type: ignore[arg-type]
+    clock.advance(20_000_000)
+    worker._tick(spool)  # type: ignore[arg-type]
+    assert not playing.session.failure.done()
+    for _ in range(33):
+        clock.advance(round(TICK_S * 1_000_000))
+        worker._tick(spool)  # type: ignore[arg-type]
+    assert playing.session.failure.done()
