@@ -25,7 +25,7 @@ The processes
 
 The HTTP API
     http            the application; parts: what its handlers work with
-    api_cameras, api_media, api_health, api_page    the routes; api_schema: their JSON, described
+    api_cameras, api_recording, api_media, api_health, api_page    the routes; api_schema: their JSON, described
     camera_view     a camera as it is shown; fleet: what the roles say; metrics: the same for Prometheus
     byte_ranges     bytes over HTTP; head: HEAD for every GET
     catalog_door    answers while the catalog cannot be opened

@@ -81,6 +81,31 @@ class CalendarJson(IntervalJson):
     gaps: list[IntervalJson] = Field(description="Hours in which something was not recorded, for a known reason.")
 
 
+class DurableJson(BaseModel):
+    """The last fragment of a camera that is on disk and synced. Together the numbers name it for ever."""
+
+    run: str = Field(description="The recorder's run, 16 hex digits.")
+    epoch: int
+    sequence: int = Field(description="Of the segment, within the run.")
+    fragment: int = Field(description="Within the segment.")
+    through: datetime = Field(description="Where it ends.")
+
+
+class CameraRecordingJson(BaseModel):
+    """What the recorder holds of one camera."""
+
+    id: UUID
+    name: str
+    durable: DurableJson | None = Field(description="Null until the first fragment of this run is durable.")
+
+
+class RecordingJson(BaseModel):
+    """What the recorder holds."""
+
+    run: str
+    cameras: list[CameraRecordingJson]
+
+
 class ProblemJson(BaseModel):
     """An error (RFC 9457)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -81,6 +82,42 @@ async def test_cameras_have_the_fields_of_the_contract(http: httpx.AsyncClient, 
         }
         for name in (str(archive.camera.id), "gate"):
             assert (await http.get(f"/api/v1/cameras/{name}")).json() == camera
+
+
+async def test_the_recorder_says_which_fragment_is_durable(http: httpx.AsyncClient, archive: Archive) -> None:
+    """By run, epoch, segment and fragment; null where there is none yet; 503 while the recorder does not answer."""
+    silent = await http.get("/api/v1/recording")
+    assert (silent.status_code, silent.json()["detail"]) == (503, "the recorder does not answer")
+    durable = {"epoch": 3, "sequence": 7, "fragment": 2, "through_us": NOON_US}
+    said = recorder(archive.camera, durable=durable)
+    async with answering(Layout(archive.root).socket("record"), lambda: said):
+        async with asyncio.timeout(5):
+            while (answer := await http.get("/api/v1/recording")).status_code == 503:
+                pass  # the last look may be 0.2 s old
+        assert answer.json() == {
+            "run": "00000000000000aa",
+            "cameras": [
+                {
+                    "id": str(archive.camera.id),
+                    "name": "gate",
+                    "durable": {
+                        "run": "00000000000000aa",
+                        "epoch": 3,
+                        "sequence": 7,
+                        "fragment": 2,
+                        "through": "2026-11-18T12:00:00.000000Z",
+                    },
+                }
+            ],
+        }
+
+
+async def test_a_camera_without_a_durable_fragment_has_none(http: httpx.AsyncClient, archive: Archive) -> None:
+    """A run that began a moment ago has announced nothing."""
+    said = recorder(archive.camera)
+    async with answering(Layout(archive.root).socket("record"), lambda: said):
+        (camera,) = (await http.get("/api/v1/recording")).json()["cameras"]
+        assert camera["durable"] is None
 
 
 async def test_the_timeline_tells_what_is_there_and_what_is_not(
@@ -281,6 +318,7 @@ async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
         "/api/v1/cameras/{camera_id}/playlist.m3u8",
         "/api/v1/cameras/{camera_id}/video.mp4",
         "/api/v1/cameras/{camera_id}/frame.jpg",
+        "/api/v1/recording",
         "/api/v1/segments/{segment_id}.mp4",
     } < set(described["paths"])
     timeline = described["components"]["schemas"]["TimelineJson"]["properties"]
