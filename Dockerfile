@@ -11,6 +11,7 @@ COPY retention/ retention/
 COPY playback/ playback/
 COPY server/ server/
 COPY simulator/ simulator/
+COPY storm/ storm/
 RUN /opt/hulta/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.11-slim-bookworm

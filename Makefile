@@ -3,7 +3,7 @@
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 VENV   := .venv
 BIN    := $(VENV)/bin
-CODE   := media ingest storage retention playback server simulator tests benchmarks
+CODE   := media ingest storage retention playback server simulator storm tests benchmarks
 
 .PHONY: run test lint format bench bench-quick bench-data storm seeded lock clean
 
@@ -35,8 +35,8 @@ bench-quick: $(VENV)/.dev  ## a first look in about a minute; the kept figures s
 	sh tests/prepare.sh
 	$(BIN)/python -m benchmarks --quick
 
-storm: $(VENV)/.dev  ## 20 cameras, 3 minutes, kill -9 of random processes every 5 s
-	$(BIN)/python -m tests.scenario.storm --cameras 20 --minutes 3 --kill-every 5
+storm: $(VENV)/.dev  ## 60 cameras, 10 minutes, every fault there is, kill -9 of every process; a verdict
+	$(BIN)/hulta storm --fleet examples/storm.yaml --script examples/storm-script.yaml --minutes 10
 
 seeded: $(VENV)/.dev  ## known ways to lose footage, each of which must make a short storm fail; about 10 minutes
 	$(BIN)/python -m tests.scenario.seeded_bugs

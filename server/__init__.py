@@ -6,6 +6,7 @@ The command line (`hulta`, `python -P -m server`)
     cli_run         demo, run, record, ship, keep, serve; cli_simulate: cameras to try with
     city            a configuration as simulated cameras; fault_script: what is to go wrong with them
     cue             a line on standard input that says when
+    cli_storm       storm: faults, kills and a verdict; storm_plan: from files to what is to be done
     cli_config      config check, apply; cli_cameras: list, add, remove, test; cli_check: check
     cli_status      status, cli_footage: footage, cli_export: export: questions to the API, by api_client
     demonstration   what `hulta demo` shows; announcer: says where the page is; camera_probe: watches one camera

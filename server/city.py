@@ -50,6 +50,11 @@ class _Variables(Mapping[str, str]):
 
 def read_fleet(path: Path) -> tuple[CameraOptions, ...]:
     """Every camera of the file, in its order. Raises ConfigError with file, line and field."""
+    return read_city(path)[1]
+
+
+def read_city(path: Path) -> tuple[Settings, tuple[CameraOptions, ...]]:
+    """The file's sites and policies, their addresses and secrets left aside, and every camera. ConfigError as above."""
     document = yaml_loader.load(read_text(path), file=str(path), environment=_Variables())
     document = replace(document, value=_without_secrets(document.value))
     try:
@@ -59,7 +64,7 @@ def read_fleet(path: Path) -> tuple[CameraOptions, ...]:
     fleet = tuple(_cameras(settings, document))
     if not fleet:
         raise ConfigError(f"{path}:1: sites: there is no camera to simulate")
-    return fleet
+    return settings, fleet
 
 
 def _cameras(settings: Settings, document: Document) -> Iterator[CameraOptions]:

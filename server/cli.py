@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MODULES = {
     "cli_run": ("demo", "run", "record", "ship", "keep", "serve"),
     "cli_simulate": ("simulate",),
+    "cli_storm": ("storm",),
     "cli_config": ("config", "apply"),
     "cli_cameras": ("cameras",),
     "cli_status": ("status",),

@@ -103,6 +103,12 @@ def _network(value: str) -> str:
         raise ValueError("must be a network such as 10.17.0.0/24, without host bits") from None
 
 
+def _gop_us(value: str) -> int:
+    if re.fullmatch(r"[0-9]{1,6}ms", value):
+        return int(value.removesuffix("ms")) * 1000
+    return parse_duration_us(value)
+
+
 def _camera_url(value: str) -> CameraUrl:
     try:
         url = CameraUrl.parse(value)
@@ -199,7 +205,7 @@ class Simulation(Table):
     """What `hulta simulate --fleet` sends in the camera's place, at its `bitrate`; nothing else looks at it."""
 
     fps: Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=120)] = 25
-    gop: Duration = 1_000_000
+    gop: Annotated[int, _from_text(_gop_us)] = 1_000_000
     b_frames: bool = False
 
 

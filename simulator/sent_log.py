@@ -1,13 +1,15 @@
 """What was sent: the S of the oracle, written outside of the system under test.
 
-One line per frame and session: camera, session, frame number, microseconds UTC, CRC-32, and `sync` or `-`. A `!` after
-the last word says that a fault spoiled the frame: a packet of it was lost, reordered or cut off, or it cannot be
-decoded with what the camera says about itself. Such a frame need not come back.
+One line per frame and session: camera (percent-encoded as in its URL), session, frame number, microseconds UTC, CRC-32,
+and `sync` or `-`. A `!` after the last word says that a fault spoiled the frame: a packet of it was lost, reordered or
+cut off, or it cannot be decoded with what the camera says about itself. Such a frame need not come back.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Self
+from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +39,7 @@ class SentLog:
     def __call__(self, sent: SentFrame) -> None:
         """Note one frame."""
         kind = ("sync" if sent.sync else "-") + ("!" if sent.spoiled else "")
-        line = f"{sent.camera} {sent.session} {sent.frame} {sent.sent_us} {sent.crc32:08x} {kind}\n"
+        line = f"{_encoded(sent.camera)} {sent.session} {sent.frame} {sent.sent_us} {sent.crc32:08x} {kind}\n"
         self._file.write(line.encode())
 
     def __enter__(self) -> Self:
@@ -49,13 +51,18 @@ class SentLog:
         self._file.close()
 
 
+@cache  # as many as there are cameras
+def _encoded(camera: str) -> str:
+    return quote(camera)
+
+
 def read_sent_log(path: Path) -> Iterator[SentFrame]:
     """The frames of a log, in order. A last line torn by a kill is left out: its frame was not sent."""
     for line in path.read_bytes().splitlines(keepends=True):
         if line.endswith(b"\n"):
             camera, session, frame, sent_us, crc32, kind = line.decode().split()
             yield SentFrame(
-                camera,
+                unquote(camera),
                 int(session),
                 int(frame),
                 int(sent_us),

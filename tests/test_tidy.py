@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("media", "ingest", "storage", "retention", "playback", "server", "simulator")
+PACKAGES = ("media", "ingest", "storage", "retention", "playback", "server", "simulator", "storm")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 FILE_LINES_MAX = 400

@@ -13,22 +13,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from tests.scenario.storm import run_storm
-from tests.scenario.storm_result import Result
-from tests.scenario.storm_system import Plan
+from server.storm_plan import make_plan
+from storm.result import Result
+from storm.rig import run_storm
 
 ROOT = Path(__file__).resolve().parents[2]
-PATCHES = sorted((Path(__file__).parent / "seeded").glob("*.patch"))
-PACKAGES = ("media", "ingest", "storage", "retention", "playback", "server", "simulator")
+SEEDED = Path(__file__).parent / "seeded"
+PATCHES = sorted(SEEDED.glob("*.patch"))
+PACKAGES = ("media", "ingest", "storage", "retention", "playback", "server", "simulator", "storm")
 CONTROL = "control"
 
-CAMERAS = 4
 SECONDS = 30
-KILL_EVERY_S = 5.0
-ROLES = ("record", "record", "record", "supervisor", "ship")
-"""Most of the kills hit recording: that is where these bugs are."""
 SEED = 5
 
 
@@ -50,17 +48,9 @@ def copy_product(target: Path, patch: Path | None = None) -> Path:
 
 def storm_over(product: Path, data: Path) -> Result:
     """A short storm."""
-    plan = Plan(
-        data=data,
-        cameras=CAMERAS,
-        seconds=SECONDS,
-        kill_every_s=KILL_EVERY_S,
-        seed=SEED,
-        roles=ROLES,
-        product=product,
-        recovery_us=30_000_000,  # these bugs are not about speed
-    )
-    return run_storm(plan)
+    plan = make_plan(fleet=SEEDED / "fleet.yaml", script=SEEDED / "script.yaml", seconds=SECONDS, seed=SEED, data=data)
+    # These bugs are not about speed.
+    return run_storm(replace(plan, product=product, kill_us=30_000_000))
 
 
 def try_one(name: str, patch: Path | None) -> bool:

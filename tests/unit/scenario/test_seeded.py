@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from storm.verdict import RULES
 from tests.scenario.seeded_bugs import PATCHES, caught_by, copy_product
-from tests.scenario.verdict import RULES
 
 if TYPE_CHECKING:
     from pathlib import Path

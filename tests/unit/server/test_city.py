@@ -27,7 +27,7 @@ sites:
       - {name: gate 2, url: rtsp://10.0.0.1/x, bitrate: 2M, simulate: {fps: 12, gop: 8s, b_frames: true}}
   - name: yard
     cameras:
-      - {name: yard, simulate: {fps: 50}}
+      - {name: yard, simulate: {fps: 50, gop: 500ms}}
 """
 
 
@@ -45,7 +45,7 @@ def test_a_fleet_is_the_cameras_of_a_configuration(tmp_path: Path) -> None:
     assert _fleet(tmp_path, SMALL) == (
         CameraOptions(name="gate 1", site="gate house"),
         CameraOptions(name="gate 2", site="gate house", bitrate_bps=2_000_000, fps=12, gop_us=8_000_000, b_frames=True),
-        CameraOptions(name="yard", site="yard", fps=50),
+        CameraOptions(name="yard", site="yard", fps=50, gop_us=500_000),
     )
 
 

@@ -15,10 +15,11 @@ TWO = ONE._replace(frame=ONE.frame + 1, sync=False)
 
 def test_a_log_is_read_back_as_written(tmp_path: Path) -> None:
     """And a second simulator appends to it."""
-    for sent in (ONE, TWO):
+    written = [ONE, TWO, ONE._replace(camera="Norra gården 1")]
+    for sent in written:
         with SentLog(tmp_path / "sent") as log:
             log(sent)
-    assert list(read_sent_log(tmp_path / "sent")) == [ONE, TWO]
+    assert list(read_sent_log(tmp_path / "sent")) == written
 
 
 def test_a_frame_is_in_the_file_at_once(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""From files to the plan of a storm: the fleet, its policies, and a script that fits both fleet and time."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from media.errors import ConfigError
+from server.city import read_city
+from server.fault_script import read_script
+from server.quantities import format_duration
+from simulator.fault_parameters import show_duration
+from simulator.faults import Place
+from storm.plan import StormPlan, blows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from server.settings import CameraEntry, PolicyRules, Settings
+    from simulator import CameraOptions
+    from simulator.script import Step
+
+ANYWHERE = "rtsp://127.0.0.1/"
+
+
+def make_plan(
+    *, fleet: Path, script: Path, seconds: int, seed: int, data: Path, cameras: int | None = None
+) -> StormPlan:
+    """The plan of a storm over the first `cameras` of a fleet. ConfigError names file and line."""
+    settings, everyone = read_city(fleet)
+    entries = {entry.name: entry for site in settings.sites for entry in site.cameras}
+    lineup = [camera for camera in everyone if entries[camera.name].enabled][:cameras]
+    if not lineup:
+        raise ConfigError(f"{fleet}:1: sites: no camera is enabled")
+    steps = read_script(script)
+    for step in steps.steps:
+        _require_time(step, seconds)
+    found = blows(steps, {camera.name: camera.site for camera in lineup}, seed)
+    of_cameras = [(number, step) for number, step in enumerate(steps.steps, 1) if not _is_ours(step)]
+    return StormPlan(
+        data=data,
+        cameras=lineup,
+        fleet={"sites": _sites(lineup, _simulated)},
+        product_config=_product_config(settings, lineup, entries),
+        camera_script={"steps": [_written(step) for _, step in of_cameras]} if of_cameras else {},
+        step_numbers=[number for number, _ in of_cameras],
+        blows=found,
+        seconds=seconds,
+        seed=seed,
+    )
+
+
+def _is_ours(step: Step) -> bool:
+    """Whether it is about a process of the product, not about a camera."""
+    return step.fault.kind.place is Place.PROCESS
+
+
+def _require_time(step: Step, seconds: int) -> None:
+    over_us = step.at_us if step.end_us is None else step.end_us
+    if over_us > seconds * 1_000_000:
+        raise ConfigError(
+            f"{step.place}: {step.fault.name} ends at {show_duration(over_us)}, the storm at {seconds}s",
+            hint="give the storm more time with --minutes",
+        )
+
+
+def _written(step: Step) -> dict[str, Any]:
+    """A step as it stands in a script."""
+    times = {"at": step.at_us, "for": step.for_us, "every": step.every_us}
+    patterns = {"cameras": [*step.cameras], "sites": [*step.sites]}
+    return {
+        **{key: show_duration(value) for key, value in times.items() if value is not None},
+        "fault": step.fault.name,
+        **step.fault.written(),
+        **{key: value for key, value in patterns.items() if value},
+    }
+
+
+def _sites(lineup: Iterable[CameraOptions], describe: Any) -> list[dict[str, Any]]:
+    return [
+        {"name": site, "cameras": [describe(camera) for camera in cameras]}
+        for site, cameras in groupby(lineup, key=lambda camera: camera.site)
+    ]
+
+
+def _simulated(camera: CameraOptions) -> dict[str, Any]:
+    return {
+        "name": camera.name,
+        "url": ANYWHERE,
+        "bitrate": str(camera.bitrate_bps),
+        "simulate": {"fps": camera.fps, "gop": f"{camera.gop_us // 1000}ms", "b_frames": camera.b_frames},
+    }
+
+
+def _product_config(
+    settings: Settings, lineup: Sequence[CameraOptions], entries: Mapping[str, CameraEntry]
+) -> dict[str, Any]:
+    def recorded(camera: CameraOptions) -> dict[str, Any]:
+        entry = entries[camera.name]
+        rate = {"bitrate": str(entry.bitrate)} if entry.bitrate else {}
+        return {"name": camera.name, **rate, "policy": entry.policy, "class": entry.klass}
+
+    policies = {name: _policy(rules) for name, rules in settings.policies.items()}
+    return {"policies": policies or {"default": {"keep_max": "1d"}}, "sites": _sites(lineup, recorded)}
+
+
+def _policy(rules: PolicyRules) -> dict[str, Any]:
+    least = {} if rules.keep_min is None else {"keep_min": format_duration(rules.keep_min)}
+    return {"keep_max": format_duration(rules.keep_max), **least, "purpose": rules.purpose}

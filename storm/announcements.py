@@ -1,0 +1,66 @@
+"""A, collected while the storm lasts: what the API says is durable, asked several times a second."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Self
+
+from storm.api import Api, ApiFailed, instant_us
+from storm.facts import FragmentId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PERIOD_S = 0.2
+ANSWER_S = 2.0
+
+
+class Announcements:
+    """Polls on a thread of its own while it is entered. `seen` is by the name of the camera."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api.patient(ANSWER_S)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="announcements", daemon=True)
+        self._lock = threading.Lock()
+        self._seen: dict[str, dict[FragmentId, int]] = defaultdict(dict)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def seen(self, camera: str, until_us: int) -> frozenset[FragmentId]:
+        """The fragments announced for a camera that end by then."""
+        with self._lock:
+            return frozenset(mark for mark, through_us in self._seen[camera].items() if through_us <= until_us)
+
+    def through_us(self, camera: str) -> int:
+        """Up to which wall time the camera is durable, as last announced; 0 before."""
+        with self._lock:
+            return max(self._seen[camera].values(), default=0)
+
+    def behind(self, cameras: Iterable[str], instant_us: int) -> list[str]:
+        """The cameras that are not durable past an instant."""
+        return [camera for camera in cameras if self.through_us(camera) <= instant_us]
+
+    def _watch(self) -> None:
+        while not self._stop.wait(PERIOD_S):
+            try:
+                document = self._api.json("recording")
+            except ApiFailed:
+                continue  # to be killed and restarted is what the API is here for
+            with self._lock:
+                self._note(document)
+
+    def _note(self, document: dict[str, Any]) -> None:
+        for camera in document["cameras"]:
+            durable = camera["durable"]
+            if durable is not None:
+                numbers = durable["epoch"], durable["sequence"], durable["fragment"]
+                mark = FragmentId(int(durable["run"], 16), *numbers)
+                self._seen[camera["name"]].setdefault(mark, instant_us(durable["through"]))

@@ -1,0 +1,157 @@
+"""One camera examined from end to end, in a process of its own: evidence, verdict, and what remains of both.
+
+What is fetched is large and is let go with the process; what remains is counts, intervals and violations.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from media.errors import HultaError
+from storm.evidence import collect
+from storm.facts import UNKNOWN, Violation
+from storm.rules_frames import is_altered
+from storm.rules_loss import allowance_us, declared_us
+from storm.verdict import case_of, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from uuid import UUID
+
+    from simulator.options import CameraOptions
+    from storm.api import Api
+    from storm.case import Case
+    from storm.facts import FaultWindow, FragmentId, Interval, Strike
+    from storm.outages import Outage
+
+MOST_WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is to be examined of one camera."""
+
+    api: Api
+    camera: CameraOptions
+    cameras: int
+    from_us: int
+    to_us: int
+    sent_log: Path | None  # none if it sent nothing
+    announced: frozenset[FragmentId]
+    faults: Sequence[FaultWindow]
+    strikes: Sequence[Strike]
+    kill_us: int
+    scratch: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Frames and fragments of one camera, or of all, in the range.
+
+    Every frame sent is retrieved, or lost, or was spoiled on its way and is missing.
+    """
+
+    sent: int = 0
+    spoiled: int = 0
+    retrieved: int = 0
+    altered: int = 0
+    lost_declared: int = 0
+    lost_undeclared: int = 0
+    spoiled_missing: int = 0
+    duplicated: int = 0
+    fragments_announced: int = 0
+    fragments_retrieved: int = 0
+    fragments_damaged: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraReport:
+    """What is left of one camera's examination."""
+
+    camera: CameraOptions
+    violations: Sequence[Violation]
+    counts: Counts = field(default_factory=Counts)
+    spans: Sequence[Interval] = ()
+    gaps: Sequence[Interval] = ()
+    damaged: Sequence[tuple[int, int]] = ()
+    faults: Sequence[FaultWindow] = ()
+    outages: Sequence[Outage] = ()
+    declared_us: int = 0
+    allowance_us: int = 0
+    segments: frozenset[UUID] = frozenset()
+
+
+def examine_all(questions: Sequence[Question]) -> Iterator[CameraReport]:
+    """All cameras, some at a time, in their order."""
+    # Fresh processes: a copy of this one would come with its threads' locks as they happen to be.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers(), mp_context=context) as pool:
+        yield from pool.map(examine, questions)
+
+
+def workers() -> int:
+    """How many cameras are examined at a time."""
+    return min(MOST_WORKERS, os.cpu_count() or 1)
+
+
+def examine(question: Question) -> CameraReport:
+    """One camera. What cannot be read is a violation."""
+    try:
+        evidence, segments = collect(
+            question.api,
+            question.camera,
+            from_us=question.from_us,
+            to_us=question.to_us,
+            sent_log=question.sent_log,
+            announced=question.announced,
+            faults=question.faults,
+            scratch=question.scratch,
+        )
+    except HultaError as error:
+        detail = f"{type(error).__name__}: {error}"
+        violation = Violation(rule="evidence_is_readable", camera=question.camera.name, detail=detail)
+        return CameraReport(camera=question.camera, violations=[violation], faults=question.faults)
+    case = case_of(evidence, question.strikes, cameras=question.cameras, kill_us=question.kill_us)
+    return CameraReport(
+        camera=question.camera,
+        violations=judge(case),
+        counts=count(case),
+        spans=evidence.spans,
+        gaps=evidence.gaps,
+        damaged=[(fragment.start_us, fragment.end_us) for fragment in case.damaged],
+        faults=question.faults,
+        outages=case.outages,
+        declared_us=declared_us(evidence),
+        allowance_us=allowance_us(case),
+        segments=frozenset(segments),
+    )
+
+
+def count(case: Case) -> Counts:
+    """The numbers of one camera."""
+    camera = case.camera
+    sent = {each.frame for each in camera.sent if camera.asked(each.sent_us)}
+    undeclared = [each for each in case.lost if not case.in_gap(each.sent_us)]
+    known = sorted(seen.frame for seen in camera.frames if seen.frame != UNKNOWN)
+    return Counts(
+        sent=len(sent),
+        spoiled=sum(frame in sent for frame in case.spoiled),
+        retrieved=len(sent & case.retrieved.keys()),
+        altered=sum(is_altered(seen, case) for seen in camera.frames),
+        lost_declared=len(case.lost) - len(undeclared),
+        lost_undeclared=len(undeclared),
+        spoiled_missing=sum(frame in sent and frame not in case.retrieved for frame in case.spoiled),
+        duplicated=sum(one == two for one, two in pairwise(known)),
+        fragments_announced=len(camera.announced),
+        fragments_retrieved=len(camera.fragments),
+        fragments_damaged=len(case.damaged),
+    )

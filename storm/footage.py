@@ -1,0 +1,140 @@
+"""Footage read back: segment files down to each frame's mark, and the frames of a `video.mp4`.
+
+Hashes and links are computed here again; the product's own scan is only used to find the commit boxes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING
+
+import av
+
+from media.commit import ZERO_CHAIN, link
+from media.errors import MediaError
+from media.fmp4_read import fragment_samples, scan
+from media.h264 import split_length_prefixed
+from simulator.oracle import camera_uuid, checksum, find_sei
+from storm.facts import UNKNOWN, Fragment, FragmentId, Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from uuid import UUID
+
+    from media.commit import Commit
+    from media.fmp4_read import StoredFragment
+
+MDAT_HEADER_BYTES = 8
+
+
+@dataclass(slots=True, kw_only=True)
+class Footage:
+    """The segments of one camera, read whole."""
+
+    fragments: dict[FragmentId, Fragment] = field(default_factory=dict)
+    commits: list[Commit] = field(default_factory=list)
+    segments: set[UUID] = field(default_factory=set)
+    complaints: list[str] = field(default_factory=list)
+
+    def add(self, content: bytes, camera: str) -> None:
+        """One segment file. A fault in it is a complaint."""
+        try:
+            self._add(content, camera)
+        except MediaError as error:
+            self.complaints.append(f"a segment is not readable: {error}")
+
+    def _add(self, content: bytes, camera: str) -> None:
+        scanned = scan(lambda offset, length: content[offset : offset + length], len(content), verify=True)
+        self.segments.add(scanned.identity.segment_id)
+        self.complaints += [f"segment {scanned.identity}: {fault}" for fault in scanned.faults]
+        if scanned.torn:
+            self.complaints.append(f"segment {scanned.identity} holds torn bytes at {scanned.torn}")
+        for stored in scanned.fragments:
+            commit = stored.commit
+            frames = tuple(fragment_frames(content, stored, camera, scanned.track.timescale))
+            identity = commit.identity
+            key = FragmentId(identity.run, identity.epoch, identity.sequence, commit.fragment)
+            whole = content[commit.offset : commit.offset + commit.length]
+            verified = sha256(whole).digest() == commit.sha256 and len(frames) == commit.samples
+            self.fragments[key] = Fragment(frames, commit.wall_us, commit.end_wall_us, verified, commit.lost_packets)
+            self.commits.append(commit)
+
+    def finish(self) -> None:
+        """When all segments are there: what can only be said of them together."""
+        self.complaints += chain_complaints(self.commits)
+        self.complaints += repetitions(self.fragments)
+        self.commits.clear()
+
+
+def fragment_frames(content: bytes, stored: StoredFragment, camera: str, timescale: int) -> Iterator[Seen]:
+    """The samples of a fragment, each with its mark, its hash and its wall time."""
+    commit = stored.commit
+    decode_ticks, samples = fragment_samples(content[commit.offset : stored.data_offset - MDAT_HEADER_BYTES])
+    position = stored.data_offset
+    for sample in samples:
+        ticks = decode_ticks + sample.composition_offset_ticks - commit.media_ticks
+        wall_us = commit.wall_us + ticks * 1_000_000 // timescale
+        number, crc32, intact = read_mark(content[position : position + sample.size_bytes], camera)
+        yield Seen(number, wall_us, crc32, intact)
+        decode_ticks += sample.duration_ticks
+        position += sample.size_bytes
+
+
+def read_mark(sample: bytes, camera: str) -> tuple[int, int, bool]:
+    """Frame number, CRC-32 of the NAL units as they are, and whether mark, camera and CRC agree."""
+    nals = split_length_prefixed(sample)
+    mark, crc32 = find_sei(nals), checksum(nals)
+    if mark is None:
+        return UNKNOWN, crc32, False
+    return mark.frame, crc32, mark.crc32 == crc32 and mark.camera == camera_uuid(camera)
+
+
+def read_video(path: Path, camera: str, start_us: int) -> Iterator[Seen]:
+    """The frames inside the edit list, as libav's demuxer applies it, in file order; file time 0 is `start_us`."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        time_base = stream.time_base
+        assert time_base is not None
+        for packet in container.demux(stream):
+            if packet.pts is None or packet.is_discard or packet.pts < 0:
+                continue
+            number, crc32, intact = read_mark(bytes(packet), camera)
+            wall_us = start_us + packet.pts * time_base.numerator * 1_000_000 // time_base.denominator
+            yield Seen(number, wall_us, crc32, intact)
+
+
+def repetitions(fragments: dict[FragmentId, Fragment]) -> Iterator[str]:
+    """Frames that are stored twice."""
+    where: dict[int, FragmentId] = {}
+    for key, fragment in sorted(fragments.items()):
+        for seen in fragment.frames:
+            if seen.frame != UNKNOWN and where.setdefault(seen.frame, key) != key:
+                yield f"frame {seen.frame} is in fragment {where[seen.frame]} and in {key}"
+
+
+def chain_complaints(commits: Iterable[Commit]) -> Iterator[str]:
+    """What is wrong with the chains: a run's fragments are numbered without a hole and linked one to the next."""
+    for run, group in groupby(sorted(commits, key=_place), key=lambda commit: commit.identity.run):
+        members = [*group]
+        if _place(members[0])[1:] != (0, 0) or members[0].previous != ZERO_CHAIN:
+            yield f"run {run:016x} does not begin at its beginning but at {_place(members[0])[1:]}"
+        for before, after in pairwise(members):
+            if after.previous != before.chain or not _follows(after, before):
+                yield f"run {run:016x}: {_place(after)[1:]} is not linked to {_place(before)[1:]}"
+        for commit in members:
+            if link(commit) != commit.chain:
+                yield f"run {run:016x}: the link of {_place(commit)[1:]} does not verify"
+
+
+def _place(commit: Commit) -> tuple[int, int, int]:
+    return commit.identity.run, commit.identity.sequence, commit.fragment
+
+
+def _follows(after: Commit, before: Commit) -> bool:
+    """Whether a fragment is the next one by its numbers."""
+    if after.identity.sequence == before.identity.sequence:
+        return after.fragment == before.fragment + 1
+    return after.fragment == 0 and after.identity.sequence == before.identity.sequence + 1

@@ -1,0 +1,84 @@
+"""What a storm is to be: cameras, faults, kills, how long."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from media.errors import HultaError
+from simulator.script import Phase
+from storm.costs import KILL_US
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from simulator.options import CameraOptions
+    from simulator.script import Script
+
+ROLES = ("record", "ship", "keep", "serve")
+SUPERVISOR = "supervisor"
+ANY = "any"
+
+
+class StormFailed(HultaError):  # noqa: N818 - the storm, not the program
+    """The storm could not be carried out, so there is no verdict."""
+
+
+class Blow(NamedTuple):
+    """A kill or a pause that is due, counted from the start of the script."""
+
+    at_us: int
+    kind: str
+    role: str
+    for_us: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormPlan:
+    """What to do.
+
+    `fleet` is what the simulator gets; `product_config` is what the product gets, but for its address and the cameras'
+    URLs; both as plain values. `step_numbers` are those that the steps of `camera_script` have in
+    the script of the user. `product` is a directory whose packages are tested instead of the installed ones.
+    """
+
+    data: Path
+    cameras: Sequence[CameraOptions]
+    fleet: Mapping[str, Any]
+    product_config: Mapping[str, Any]
+    camera_script: Mapping[str, Any] = field(default_factory=dict)
+    step_numbers: Sequence[int] = ()
+    blows: Sequence[Blow] = ()
+    seconds: int = 60
+    seed: int = 0
+    segment_s: int = 10
+    kill_us: int = KILL_US
+    product: Path | None = None
+
+
+def blows(script: Script, fleet: Mapping[str, str], seed: int) -> list[Blow]:
+    """The kills and pauses of a script in the order of time; `any` is drawn: the same seed hits the same roles.
+
+    `fleet` is the site of each camera by name. ConfigError if the script speaks of others.
+    """
+    chance = random.Random(seed)  # noqa: S311 - a storm that can be had again, not a secret
+    open_pauses: dict[int, int] = {}
+    found: list[Blow] = []
+    for event in script.timeline(fleet):
+        kind = event.fault.name
+        if kind not in {"kill", "pause"}:
+            continue
+        if event.phase is Phase.END:
+            begun = open_pauses.pop(event.step)
+            found[begun] = found[begun]._replace(for_us=event.at_us - found[begun].at_us)
+            continue
+        role = str(event.fault.parameters["role"])
+        if role == ANY:
+            role = chance.choice((*ROLES, SUPERVISOR))
+        if event.phase is Phase.BEGIN:
+            open_pauses[event.step] = len(found)
+        found.append(Blow(event.at_us, kind, role, 0, event.step))
+    return found

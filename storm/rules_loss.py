@@ -1,0 +1,125 @@
+"""Rules about what did not come back: it is declared, it has a cause, and no more is declared than was lost."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from storm.costs import UNSAVED_US
+from storm.facts import TOLERANCE_US
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from storm.case import Case
+    from storm.facts import CameraEvidence, Interval, Sent
+
+EDGE_US = 2_000
+"""Rounding where the product speaks about its own times: a frame, a span and a gap are computed from ticks."""
+
+
+def announced_is_retrieved(case: Case) -> Iterator[str]:
+    """A ⊆ R: what was announced durable comes back, verified."""
+    camera = case.camera
+    lost = sorted(camera.announced - camera.fragments.keys())
+    if lost:
+        yield f"{len(lost)} fragments announced durable are not retrievable, the first {lost[0]}"
+    broken = sorted(key for key, fragment in camera.fragments.items() if not fragment.verified)
+    if broken:
+        yield f"{len(broken)} fragments do not fit their SHA-256, the first {broken[0]}"
+
+
+def loss_is_declared(case: Case) -> Iterator[str]:
+    """S \\ R ⊆ G: a frame that left whole and did not come back lies in a declared gap."""  # noqa: D301 - a difference
+    silent = [each for each in case.lost if not case.in_gap(each.sent_us)]
+    if silent:
+        yield f"{len(silent)} sent frames are lost outside every declared gap, the first {describe(silent[0])}"
+
+
+def spans_are_complete(case: Case) -> Iterator[str]:
+    """Between two frames of R from which whole ones are missing lies a gap: no tolerance is needed to say that."""
+    asked = [each.frame for each in case.whole.values() if case.camera.asked(each.sent_us)]
+    place = {frame: index for index, frame in enumerate(asked)}
+    known = [seen for frame, seen in sorted(case.retrieved.items()) if frame in place]
+    holes = [
+        (one, two)
+        for one, two in pairwise(known)
+        if place[two.frame] > place[one.frame] + 1 and case.gap_between(one.wall_us, two.wall_us) is None
+    ]
+    if holes:
+        one, two = holes[0]
+        yield f"{len(holes)} holes inside spans, the first between frames {one.frame} and {two.frame}"
+
+
+def loss_has_a_cause(case: Case) -> Iterator[str]:
+    """Frames are lost only while something kept the camera from being recorded, and at most 2 s before a kill."""
+    unexplained = [each for each in case.lost if not case.in_outage(each.sent_us)]
+    if unexplained:
+        yield f"{len(unexplained)} frames were lost though nothing explains it, the first {describe(unexplained[0])}"
+
+
+def gaps_are_tight(case: Case) -> Iterator[str]:
+    """No frame that was sent and is retrievable lies inside a gap, by the camera's clock or by the product's own."""
+    sent = [each for each in case.camera.sent if each.frame in case.retrieved]
+    for gap in case.camera.gaps:
+        margin_us = max(case.tolerance_us(gap.start_us), case.tolerance_us(gap.end_us))
+        inside = [each for each in sent if gap.start_us + margin_us < each.sent_us < gap.end_us - margin_us]
+        if inside:
+            yield f"the gap {gap} covers {len(inside)} retrievable frames, the first {describe(inside[0])}"
+        own = [seen for seen in case.camera.frames if gap.start_us + EDGE_US < seen.wall_us < gap.end_us - EDGE_US]
+        if own and not inside:
+            yield f"the gap {gap} covers {len(own)} frames of video.mp4, the first {own[0].frame}"
+
+
+def gaps_have_a_cause(case: Case) -> Iterator[str]:
+    """A gap lies where something kept the camera from being recorded, and nowhere else."""
+    for gap in case.camera.gaps:
+        reasons = [
+            outage
+            for outage in case.outages
+            if outage.lost_from_us - TOLERANCE_US <= gap.end_us
+            and gap.start_us <= outage.end_us + case.camera.gop_us + TOLERANCE_US
+        ]
+        if not reasons:
+            yield f"the gap {gap} of {(gap.end_us - gap.start_us) / 1e6:.2f} s has no cause"
+
+
+def gaps_are_short(case: Case) -> Iterator[str]:
+    """In all, no more is declared lost than the faults explain: outage + 2 s + one GOP for each."""
+    total_us, allowed_us = declared_us(case.camera), allowance_us(case)
+    if total_us > allowed_us:
+        count = len(case.outages)
+        yield f"gaps of {total_us / 1e6:.2f} s in all, {allowed_us / 1e6:.2f} s allowed for {count} outages"
+
+
+def recording_resumes(case: Case) -> Iterator[str]:
+    """After a fault the camera is recording again in time; the wait for a sync sample is added."""
+    for outage in case.outages:
+        if not outage.recovered:
+            if outage.due_us + case.gop_us(outage) < case.camera.to_us:
+                yield f"never recorded again after the {outage.kind} that ended at {outage.last.end_us}"
+        elif outage.end_us > outage.due_us + case.gop_us(outage):
+            due_s = (outage.due_us - outage.last.end_us) / 1e6
+            yield (
+                f"recording again only {outage.again_us / 1e6:.2f} s after the {outage.kind} that ended at "
+                f"{outage.last.end_us}; due after {due_s:.2f} s and a sync sample"
+            )
+
+
+def declared_us(camera: CameraEvidence) -> int:
+    """How much of the range is declared as not recorded."""
+    return sum(_clipped_us(gap, camera) for gap in camera.gaps)
+
+
+def allowance_us(case: Case) -> int:
+    """How much may be."""
+    return sum(outage.end_us - outage.start_us + UNSAVED_US + case.camera.gop_us for outage in case.outages)
+
+
+def describe(each: Sent) -> str:
+    """A frame in a sentence of the verdict."""
+    return f"{each.frame} sent at {each.sent_us}"
+
+
+def _clipped_us(gap: Interval, camera: CameraEvidence) -> int:
+    return max(0, min(gap.end_us, camera.to_us) - max(gap.start_us, camera.from_us))
