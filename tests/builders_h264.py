@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 from media.errors import CodecError
 from media.h264 import H264Depacketizer, packetize, split_annex_b, split_length_prefixed
+from media.h264_parameters import ParameterSets
 from media.rtp import write_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from media.access_unit import AccessUnit
-    from media.h264_parameters import ParameterSets
 
 # 640x480, High profile, from x264.
 SPS = bytes.fromhex("6764001eacd940a02ff961000003000100000300320f162d96")
 PPS = bytes.fromhex("68ebe3cb22c0")
 SEI = bytes.fromhex("0605") + b"an SEI message"
 AUD = bytes.fromhex("09f0")
+SETS = ParameterSets(sps=(SPS,), pps=(PPS,))
 # The first byte after the NAL header begins with first_mb_in_slice: 1 is its code for 0.
 IDR = b"\x65\x88" + bytes(range(1, 200))
 IDR_REST = b"\x65\x12" + bytes(range(1, 150))
@@ -33,6 +34,11 @@ def fragments(nal: bytes, count: int) -> list[bytes]:
     payloads = packetize([nal], step + 2)
     assert len(payloads) == count
     return payloads
+
+
+def stap(*nals: bytes) -> bytes:
+    """A STAP-A payload (RFC 6184 5.7.1)."""
+    return b"\x78" + b"".join(len(nal).to_bytes(2, "big") + nal for nal in nals)
 
 
 def with_start_codes(nals: Iterable[bytes]) -> bytes:

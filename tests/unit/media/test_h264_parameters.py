@@ -17,12 +17,10 @@ from media.h264_sps import parse_sps
 from media.nal import PPS as PPS_TYPE
 from media.nal import SPS as SPS_TYPE
 from media.nal import START_CODE, nal_type, split_annex_b
-from tests.builders_h264 import PPS, SPS, Receiver, encode, with_start_codes
+from tests.builders_h264 import PPS, SETS, SPS, Receiver, encode, with_start_codes
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SETS = ParameterSets(sps=(SPS,), pps=(PPS,))
 
 
 def sets_of(nals: list[bytes]) -> ParameterSets:
