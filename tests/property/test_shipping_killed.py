@@ -31,50 +31,12 @@ from storage.shipper import Shipper
 from storage.sqlite_catalog import SqliteCatalog
 from tests.builders_catalog import CAMERA, POLICY, SECOND, STREAM, T0, SpoolOnDisk, at, desired, site
 from tests.builders_spool import FileSeam, Stopped
+from tests.mortal import Calls, Mortal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LATER_RUN = 0x5678
-
-
-class Mortal:
-    """Stands for a part of the catalog or for the store; dies with the process before or after the call `at_call`."""
-
-    def __init__(self, part: Any, calls: Calls) -> None:
-        self._part, self._calls = part, calls
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._part, name)
-
-        async def call(*args: Any, **options: Any) -> Any:
-            number = self._calls.begin(name)
-            result = await method(*args, **options)
-            self._calls.end(number, name)
-            return result
-
-        return call
-
-
-@dataclass
-class Calls:
-    """Counts calls, and ends the process at one of them."""
-
-    at_call: int = 1 << 30
-    after: bool = False
-    count: int = 0
-
-    def begin(self, name: str) -> int:
-        """Before a call."""
-        number, self.count = self.count, self.count + 1
-        if number > self.at_call or (number == self.at_call and not self.after):
-            raise Stopped(f"before {name}")
-        return number
-
-    def end(self, number: int, name: str) -> None:
-        """After a call."""
-        if number >= self.at_call:
-            raise Stopped(f"after {name}")
 
 
 class MortalCatalog:
