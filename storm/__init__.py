@@ -20,6 +20,11 @@ The verdict: pure functions
     rules_loss      what did not come back                 rules_frames   what did
     figures         the numbers, with their units          result         for people and for programs
 
+Faulty links to the object store and the database (docs/fault-proxy.md), for tests so far
+    proxy           FaultProxy: a TCP proxy in a thread    proxy_faults   what a link can suffer
+    proxy_relay     it, inside an event loop               proxy_door     lets in, refuses or ignores who comes
+    proxy_connection  two sockets, and what is between     proxy_wire     latency, bandwidth, and the bound on both
+
 What holds
     1. It knows `simulator` and `media` and nothing else of the product: it judges by the API, `hulta check`, the
        simulator's logs and a listing of the object store. A checker that asks the product agrees with its defects.

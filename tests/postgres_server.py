@@ -1,0 +1,73 @@
+"""A PostgreSQL server of its own on loopback, from Debian's package or whatever is on the path."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.ports import free_port
+
+USER = "hulta"
+START_S = 30
+
+
+def _program(name: str) -> str:
+    """Debian keeps servers off the path, by version; the newest counts."""
+    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    found = str(versions[-1]) if versions else shutil.which(name)
+    assert found is not None, f"no {name} here: run tests/prepare.sh"
+    return found
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """Its address as a URL without a database. The data is unsafe (no fsync) and gone afterwards."""
+    # PostgreSQL refuses to run as root, and another user cannot enter what pytest makes for temporary files.
+    as_user = {}
+    directory = Path(tempfile.mkdtemp(prefix="hulta-postgres-"))
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("nobody")
+        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        os.chown(directory, user.pw_uid, user.pw_gid)
+    try:
+        data, port = directory / "data", free_port()
+        initdb = [_program("initdb"), "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
+        subprocess.run(initdb, cwd=directory, check=True, stdout=subprocess.DEVNULL, **as_user)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": port,
+            "unix_socket_directories": directory,
+            "fsync": "off",
+            "full_page_writes": "off",
+        }
+        command = [_program("postgres"), "-D", data, *(f"--{name}={value}" for name, value in settings.items())]
+        with (directory / "log").open("wb") as log:
+            server = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log, **as_user)
+        try:
+            _wait_until_ready(server, directory, port)
+            yield f"postgresql://{USER}@127.0.0.1:{port}"
+        finally:
+            server.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended, not waited for
+            server.wait(START_S)
+    finally:
+        shutil.rmtree(directory)
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], directory: Path, port: int) -> None:
+    command = [_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+    for _ in range(START_S * 20):
+        if subprocess.run(command, check=False).returncode == 0:
+            return
+        try:
+            server.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        raise AssertionError((directory / "log").read_text())
+    raise AssertionError(f"PostgreSQL does not answer after {START_S} s")
