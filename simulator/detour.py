@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     """Called when a frame begins to leave, with whether it is spoiled: what was sent is in the log first."""
 
 _ON_THE_WAY = {"reorder": reorder, "loss": lose, "duplicate": duplicate}
+_OF_PACKETS = {*_ON_THE_WAY, "garbage"}
 
 
 class Detour:
@@ -60,6 +61,10 @@ class Detour:
         elif sync:
             self._skipping = False
         if self._skipping:
+            return
+        if uplink is None and self._hang_up is None and _OF_PACKETS.isdisjoint(self._conditions.active):
+            note(self._conditions.undecodable or self._garbled)
+            self._carrier.deliver(self._stream, departure.payloads, ticks)
             return
         packets = self._stream.packets(departure.payloads, ticks)
         if self._hang_up is not None:

@@ -7,6 +7,7 @@ connections is done to them here: some faults begin with hanging up, or nobody w
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from simulator.rtsp_server import RtspServer
     from simulator.session import Session
     from simulator.source import Source
-    from simulator.steps import Event
+    from simulator.steps import Event, Step
 
 _SHUT = frozenset({"refuse", "off"})
 _HANG_UP_FIRST = frozenset({"401", "404", "453", "503", "silence", "no-sps", "timestamp-wrap"})
@@ -41,8 +42,8 @@ class Director:
     def __init__(self, options: SimulatorOptions, clock: CameraClock) -> None:
         steps = options.script.steps if options.script else ()
         self._script = Script((*steps, *options.faults))
+        """The flags after the steps: that is how they are numbered in the log."""
         self._steps = range(1, len(steps) + 1)
-        """Those of the script; flags are numbered after them."""
         self._fleet = {camera.name: camera.site for camera in options.lineup}
         self._log_path = options.fault_log
         self._clock = clock
@@ -56,6 +57,9 @@ class Director:
                 raise ConfigError(
                     f"{step.place}: {step.fault.name} is about processes of the recorder: only `hulta storm` does that"
                 )
+        # The script may begin at any time after the flags: what they have in common is refused whenever it is.
+        for flag in options.faults:
+            Script((*steps, _for_ever(flag))).timeline(self._fleet)
         flags = range(len(steps) + 1, len(self._script.steps) + 1)
         self._flags = self._script.timeline(self._fleet, flags)
         self._once: dict[str, Callable[[str, Fault], None]] = {
@@ -191,6 +195,10 @@ class Director:
         for connection in self._server.connections_of(name):
             if connection.session is not None:
                 yield connection.session
+
+
+def _for_ever(flag: Step) -> Step:
+    return replace(flag, at_us=0, for_us=None) if flag.fault.kind.lasting else flag
 
 
 async def _until(at_s: float) -> None:

@@ -49,6 +49,14 @@ class Look(NamedTuple):
             small=self.small,
         )
 
+    def joined(self, other: Look) -> Look:
+        """The look of a camera that two scripts act on, which do not share a fault that lasts."""
+        return Look(
+            gop_us=other.gop_us if self.gop_us is None else self.gop_us,
+            b_frames=self.b_frames or other.b_frames,
+            small=self.small != other.small,
+        )
+
     def changed(self, fault: Fault, phase: Phase) -> Look:
         """After an event of a script; the same if it is about something else."""
         begins = phase is not Phase.END
@@ -100,8 +108,8 @@ class ChangingSource:
 
     @property
     def parameters(self) -> ParameterSets:
-        """Of what is sent now."""
-        return self._now.parameters
+        """Of what a session that begins now will be sent."""
+        return (self._next or self._now).parameters
 
     def change(self, fault: Fault, phase: Phase) -> None:
         """Another look, from its next sync sample on."""
@@ -126,8 +134,13 @@ async def add_looks(options: SimulatorOptions, sources: Sequence[Source], worker
     Cameras drawn live play a loop instead: a picture that is still being encoded would come after the change.
     ConfigError if a file is played, or if all of it would take more than MAX_PREPARED_BYTES.
     """
-    script = Script((*(options.script.steps if options.script else ()), *options.faults))
-    wanted = looks(script, {camera.name: camera.site for camera in options.lineup})
+    fleet = {camera.name: camera.site for camera in options.lineup}
+    # The script may begin at any time after the flags: each of its looks may meet each of theirs.
+    by_flags, by_script = looks(Script(options.faults), fleet), looks(options.script or Script(), fleet)
+    wanted = {
+        name: {one.joined(other) for one in by_flags.get(name, {Look()}) for other in by_script.get(name, {Look()})}
+        for name in {**by_flags, **by_script}
+    }
     if wanted and options.file is not None:
         raise ConfigError("gop, b-frames and parameter-sets need generated footage: --file plays a file as it is")
     changing = [

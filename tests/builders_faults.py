@@ -230,6 +230,6 @@ def step(name: str, at_ms: int = 0, for_ms: int = 0, cameras: tuple[str, ...] = 
 async def troubled(*steps: Step, **changes: object) -> AsyncIterator[tuple[Simulator, list[SentFrame]]]:
     """A simulator with a script that has not begun, and its log."""
     log: list[SentFrame] = []
-    options = replace(QUICK, script=Script(steps), **changes)  # type: ignore[arg-type]
+    options = replace(QUICK, **{"script": Script(steps), **changes})  # type: ignore[arg-type]
     async with Simulator(options, log.append) as simulator:
         yield simulator, log

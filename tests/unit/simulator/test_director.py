@@ -72,6 +72,32 @@ async def test_a_flag_and_a_script_cannot_both_have_a_fault() -> None:
             pytest.fail("it began")
 
 
+async def test_it_does_not_matter_when_the_script_begins() -> None:
+    """With a cue, nobody knows: also flags that have a time must not share a fault with it."""
+    options = replace(
+        QUICK, faults=(step("loss", at_ms=10, for_ms=5),), script=Script((step("loss", at_ms=50, for_ms=1),))
+    )
+    with pytest.raises(ConfigError, match="which has it for ever already"):
+        async with Simulator(options):
+            pytest.fail("it began")
+
+
+async def test_flags_have_times_of_their_own(tmp_path: Path) -> None:
+    """Counted from when the cameras are there."""
+    log = tmp_path / "faults"
+    flags = (
+        step("duplicate", at_ms=50, for_ms=50),
+        Step(at_us=70_000, fault=make_fault("ssrc-change", {}), cameras=("*",)),
+    )
+    twice = step("loss", at_ms=1, for_ms=1), step("loss", at_ms=2, for_ms=1)
+    async with watched("tcp", faults=(*flags, *twice), fault_log=log) as (simulator, wire):
+        assert [*read_fault_log(log)] == []
+        await simulator.perform_flags()
+        await wire.until(lambda: len({packet.ssrc for packet in wire.packets}) == 2)
+    records = [(record.fault.name, record.phase) for record in read_fault_log(log) if record.fault.name != "loss"]
+    assert records == [("duplicate", Phase.BEGIN), ("ssrc-change", Phase.ONCE), ("duplicate", Phase.END)]
+
+
 async def test_a_clock_that_has_drifted_stays_where_it_is() -> None:
     """Sender reports give the camera's own time, frames come at theirs, and the log has the true time."""
     drift = step("drift", for_ms=500, ppm=20_000)

@@ -16,7 +16,7 @@ from simulator import CameraOptions, Simulator
 from simulator.faults import make_fault
 from simulator.footage import MAX_PREPARED_BYTES, Look, looks
 from simulator.script import Script, Step
-from tests.builders_faults import QUICK, Unit, Wire, playing, step, units_of, watched
+from tests.builders_faults import QUICK, Unit, Wire, playing, step, troubled, units_of, watched, wired
 from tests.builders_simulator import make_film
 
 SLOW = {"fps": 10, "gop_us": 300_000}
@@ -125,6 +125,37 @@ def test_a_size_that_changes_for_ever_comes_with_every_look() -> None:
     script = Script((step("b-frames", at_ms=10_000, for_ms=20_000, cameras=("a",)), often))
     both = {Look(), Look(small=True)}
     assert looks(script, FLEET) == {"a": both | {Look(b_frames=True), Look(b_frames=True, small=True)}, "b": both}
+
+
+def test_looks_of_flags_and_of_a_script_are_joined() -> None:
+    """A size that changes twice is the first again."""
+    small, long = Look(small=True), Look(gop_us=60_000_000, small=True)
+    assert small.joined(long) == Look(gop_us=60_000_000)
+    assert long.joined(Look(b_frames=True)) == Look(gop_us=60_000_000, b_frames=True, small=True)
+
+
+async def test_a_description_is_of_what_will_be_sent() -> None:
+    """Also when nobody watches, and the change is waiting for the first frame of the next session."""
+    async with troubled(step("parameter-sets"), **SLOW) as (simulator, _):
+        await simulator.perform()
+        async with wired(simulator.urls[0], "tcp") as wire:
+            (track,) = sdp.parse((await wire.reader.ask("DESCRIBE")).body).media
+            described = ParameterSets.from_sprop(track.fmtp["sprop-parameter-sets"])
+            assert described is not None
+            assert (await wire.reader.ask("PLAY")).status == 200
+            (unit, *_) = await wire.units_after(2)
+            assert described.track().width == _width(unit) == 480
+
+
+async def test_flags_and_a_script_meet_in_one_camera() -> None:
+    """All looks that this can give have been prepared."""
+    script = Script((step("parameter-sets", at_ms=300),))
+    async with watched("tcp", faults=(step("b-frames"),), script=script, **SLOW) as (simulator, wire):
+        await simulator.perform()
+        await wire.until(lambda: any(unit.sync and _width(unit) == 480 for unit in units_of(wire.packets)))
+        units = units_of(wire.packets)
+        _check(units, wire)
+        assert min((b.timestamp - a.timestamp + (1 << 31)) % (1 << 32) - (1 << 31) for a, b in pairwise(units)) < 0
 
 
 async def test_a_file_is_played_as_it_is(tmp_path: Path) -> None:
