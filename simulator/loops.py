@@ -69,10 +69,8 @@ def _encode(kind: Kind, index: int, seed: int, aim_bps: int) -> list[Coded]:
     picture = Picture(f"loop {index + 1} of {LOOPS}", lambda at_us: _loop_text(at_us, length_us), seed)
     width, height = SMALL if kind.small else (WIDTH, HEIGHT)
     encoder = Encoder(width=width, height=height, fps=kind.fps, bitrate_bps=aim_bps, b_frames=kind.b_frames)
-    # The rate control spends its full buffer first: without some GOPs to settle, every lap would be 4 % too large.
-    # A GOP of a minute settles in a part of one.
+    # The rate control spends its full buffer first: without some pictures to settle, every lap would be 4 % too large.
     settling = _SETTLING_SECONDS * kind.fps
-    settling = -(-settling // gop) * gop if gop < settling else settling
     units: list[Coded] = []
     for step in range(-settling, length):
         at_us = (first + step) % length * 1_000_000 // kind.fps

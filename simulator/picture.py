@@ -70,7 +70,9 @@ class Picture:
         luma = planes[:HEIGHT]
         blue, red = planes[HEIGHT:].reshape(2, HEIGHT // 2, WIDTH // 2)
         blue[:], red[:] = self._tint
-        top, left = wall_us * 7 // 1000 % HEIGHT, wall_us * 13 // 1000 % WIDTH
+        # Multiplied by a large prime, so that no frame rate makes the grain drift: an encoder would follow that for free.
+        place = wall_us // 1000 * 2_654_435_761 >> 8
+        top, left = place % HEIGHT, place // HEIGHT % WIDTH
         np.add(self._background, self._grain[top : top + HEIGHT, left : left + WIDTH], out=luma, casting="unsafe")
         self._draw_ball(luma, blue, red, wall_us)
         self._draw_dial(luma, wall_us)
