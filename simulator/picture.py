@@ -70,7 +70,7 @@ class Picture:
         luma = planes[:HEIGHT]
         blue, red = planes[HEIGHT:].reshape(2, HEIGHT // 2, WIDTH // 2)
         blue[:], red[:] = self._tint
-        # Multiplied by a large prime, so that no frame rate makes the grain drift: an encoder would follow that for free.
+        # Times a large prime: at no frame rate may the grain drift, which an encoder would follow for nothing.
         place = wall_us // 1000 * 2_654_435_761 >> 8
         top, left = place % HEIGHT, place // HEIGHT % WIDTH
         np.add(self._background, self._grain[top : top + HEIGHT, left : left + WIDTH], out=luma, casting="unsafe")
