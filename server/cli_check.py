@@ -27,6 +27,8 @@ from storage.directory_store import DirectoryStore
 from storage.spool_reader import SpoolReader
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from storage.check import CheckReport
     from storage.layout import Layout
 
@@ -58,14 +60,13 @@ async def _check(layout: Layout, *, deep: bool) -> CheckReport:
     spool = SpoolReader(layout.spool, fleet.durable_mark)
     async with open_catalog(layout, clock) as catalog:
         report = await Check(catalog, DirectoryStore(layout.objects), spool, clock).run(deep=deep)
-    report.findings += _not_taken_in(
-        await fleet.others["ship"].look(), known={each.subject for each in report.findings}
-    )
+    known = {each.subject for each in report.findings}
+    report.findings += not_taken_in(await fleet.others["ship"].look(), known)
     return report
 
 
-def _not_taken_in(ship: dict[str, Any] | None, *, known: set[str]) -> list[Finding]:
-    """What `ship` says that it cannot bring into the catalog. If it does not run, that is no finding: it is not hurt."""
+def not_taken_in(ship: Mapping[str, Any] | None, known: set[str]) -> list[Finding]:
+    """What `ship` says that it cannot bring into the catalog, but for what is known. That it does not run is no fault."""
     faults = ship["faults"].items() if ship else ()
     found = [Finding(kind=FindingKind.NOT_TAKEN_IN, subject=f"file {path}", what=why) for path, why in faults]
     return [each for each in found if each.subject not in known]

@@ -360,7 +360,7 @@ async def test_a_run_that_cannot_be_read_does_not_stop_the_others(house: House) 
 
 
 async def test_a_run_that_nobody_foresaw_does_not_stop_the_others(house: House) -> None:
-    """Its journal holds a time that no catalog can: the later run is taken in, and the fault is told and tried again."""
+    """Its journal holds a time that no catalog can: the later run is taken in, the fault is told and tried again."""
     broken = house.run()
     broken.stream_start(0)
     broken.note(journal.gap_close(stream=STREAM, at_us=1 << 70))
