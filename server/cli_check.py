@@ -66,7 +66,7 @@ async def _check(layout: Layout, *, deep: bool) -> CheckReport:
 
 
 def not_taken_in(ship: Mapping[str, Any] | None, known: set[str]) -> list[Finding]:
-    """What `ship` says that it cannot bring into the catalog, but for what is known. That it does not run is no fault."""
+    """What `ship` says that it cannot bring into the catalog, but for what is known. One that is down says nothing."""
     faults = ship["faults"].items() if ship else ()
     found = [Finding(kind=FindingKind.NOT_TAKEN_IN, subject=f"file {path}", what=why) for path, why in faults]
     return [each for each in found if each.subject not in known]
