@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from storage.clock import Clock
     from storage.spool import SpoolRun, SpoolSegment
 
-PENDING_LIMIT_BYTES = 16 << 20
-"""What may wait for the disk, per stream. Above it the stream stops until the disk has caught up, and says so."""
-
 NO_SYNC_SHOWN_US = 10_000_000
 """A camera from which nothing can be recorded for so long is shown as failed, though its session goes on."""
 
@@ -130,7 +127,7 @@ class Recorder:
 
     def _tick(self, now_us: int, boot_us: int) -> None:
         self._segmenter.close_overdue(now_us)
-        if self._blocked and self._pending_bytes < PENDING_LIMIT_BYTES // 2:
+        if self._blocked and self._pending_bytes <= self._spool.allowance_bytes // 2:
             self._blocked = False
         watch = self._watch
         if watch is not None:
@@ -221,7 +218,7 @@ class Recorder:
             return
         if not self._segmenter.add(unit, now_us):
             self._await_sync(now_us)
-        elif self._pending_bytes > PENDING_LIMIT_BYTES:
+        elif self._pending_bytes > self._spool.allowance_bytes:
             self._blocked = True
             self._stop_recording(GapReason.DISK_ERROR, "the spool disk does not keep up")
             self._enter("failed", GapReason.DISK_ERROR, "the spool disk does not keep up")

@@ -4,14 +4,15 @@ Called from the event loop and never blocks it; the work is in `group_commit`. A
 commit round, so opening one costs nothing here either. `done(None)` means durable, `done(error)` that the file has
 failed for good: open the next segment. Buffers belong to the spool until their `done`.
 
-`pending_bytes` is what waits for the disk. Whoever appends watches it, and drops and declares before memory runs out:
-the spool never drops anything by itself.
+`pending_bytes` is what waits for the disk. Whoever appends compares what it has waiting with `allowance_bytes`, and
+drops and declares before memory runs out: the spool never drops anything by itself.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 # Room kept on the disk for the journal alone: 220 gaps `spool_full` of 150 bytes are 33 KB.
 JOURNAL_RESERVE_BYTES = 1 << 20
+
+PENDING_STREAM_BYTES = 16 << 20
+PENDING_TOTAL_BYTES = min(512 << 20, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8)
+"""What may wait for the disk: of one stream, and of all of them. 512 MiB are 4.7 s of 220 cameras with 4 Mbit/s."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -95,6 +100,16 @@ class SpoolRun:
         if lost is not None:
             return SpoolError(f"{self.directory}: names in it are not durable: {lost.strerror or lost}")
         return self._journal.error or self._commit.broken
+
+    @property
+    def allowance_bytes(self) -> int:
+        """How much of one stream may wait now: no more than what is left for all.
+
+        As the rest shrinks, the stream with the most stops first, and so on down to where N equal streams have an
+        (N + 1)th of the whole each. The rest is thus never used up, and a stream that waits little goes on longest
+        (dynamic thresholds as in shared switch buffers: Choudhury and Hahne, IEEE/ACM ToN 6(2), 1998).
+        """
+        return max(0, min(PENDING_STREAM_BYTES, PENDING_TOTAL_BYTES - self.pending_bytes))
 
     def open_segment(self, identity: SegmentIdentity, init: bytes) -> SpoolSegment:
         """Begin the file of a segment of this run with its init section; an error shows in the first append."""

@@ -26,6 +26,7 @@ from media.url import CameraUrl
 from storage.clock import FakeClock
 from storage.coverage import Interval
 from storage.gap_ledger import GapLedger
+from storage.spool import SpoolRun
 from tests.builders_h264 import PPS, SPS, frame
 
 STREAM = UUID(int=3)
@@ -38,14 +39,22 @@ Done = Callable[[Exception | None], None]
 class File:
     """A file of the spool whose writes the test lets succeed or fail."""
 
+    spool: Spool
     content: bytearray
     waiting: list[Done] = field(default_factory=list)
     abandoned: bool = False
 
     def append(self, buffers: Sequence[Any], done: Done) -> None:
         """A fragment."""
-        self.content += b"".join(buffers)
-        self.waiting.append(done)
+        fragment = b"".join(buffers)
+        self.content += fragment
+        self.spool.pending_bytes += len(fragment)
+
+        def settled(error: Exception | None) -> None:
+            self.spool.pending_bytes -= len(fragment)
+            done(error)
+
+        self.waiting.append(settled)
 
     def seal(self, buffers: Sequence[Any], done: Done) -> None:
         """The end."""
@@ -65,6 +74,12 @@ class Spool:
     failed: Exception | None = None
     notes: list[dict[str, Any]] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
+    pending_bytes: int = 0
+
+    @property
+    def allowance_bytes(self) -> int:
+        """As the real one."""
+        return SpoolRun.allowance_bytes.fget(self)  # type: ignore[attr-defined,no-any-return]
 
     def note(self, record: Mapping[str, Any]) -> None:
         """A record of the journal."""
@@ -72,7 +87,7 @@ class Spool:
 
     def open_segment(self, identity: SegmentIdentity, init: bytes) -> File:
         """A new file."""
-        self.files.append(File(bytearray(init)))
+        self.files.append(File(self, bytearray(init)))
         return self.files[-1]
 
 
@@ -107,9 +122,9 @@ class Line(asyncio.Transport):
 class Rig:
     """A recorder, a clock that moves with the frames it is fed, and the spool of both."""
 
-    def __init__(self, **assigned: Any) -> None:
+    def __init__(self, *, spool: Spool | None = None, **assigned: Any) -> None:
         self.clock = FakeClock()
-        self.spool = Spool()
+        self.spool = spool or Spool()
         url = CameraUrl.parse("rtsp://10.0.0.1/")
         assignment = replace(Assignment(stream=STREAM, camera=UUID(int=2), name="cam", epoch=1, url=url), **assigned)
         self.assignment = assignment
@@ -124,11 +139,11 @@ class Rig:
         self.frame = 0
         self.gop = 25
 
-    def feed(self, frames: int) -> None:
+    def feed(self, frames: int, size_bytes: int = 2) -> None:
         """Frames at 25 a second, a sync sample each second if not said otherwise."""
         for _ in range(frames):
             unit = AccessUnit(
-                nals=bytearray(b"\x00\x00\x00\x02\x65\x88"),
+                nals=bytearray(size_bytes.to_bytes(4, "big") + b"\x65\x88" + bytes(size_bytes - 2)),
                 rtp_timestamp=self.frame * FRAME_TICKS,
                 sync=self.frame % self.gop == 0,
                 lost_packets=0,

@@ -7,15 +7,16 @@ import errno
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
-from ingest import recorder as recorder_module
 from media.errors import GapReason, Mp4Error, SourceError, SpoolError
 from media.rtp import RtpReceiver
 from media.url import CameraUrl
+from storage import spool as spool_module
 from storage.coverage import Interval
-from tests.builders_recorder import Nothing, Rig
+from tests.builders_recorder import Nothing, Rig, Spool
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def test_a_reason_learnt_at_once_replaces_the_one_assumed(rig: Rig) -> None:
 
 def test_a_disk_that_does_not_keep_up_costs_declared_time_not_memory(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the bound nothing more is queued until the disk has caught up, and the time is a gap."""
-    monkeypatch.setattr(recorder_module, "PENDING_LIMIT_BYTES", 2_000)
+    monkeypatch.setattr(spool_module, "PENDING_STREAM_BYTES", 2_000)
     start_us = rig.clock.wall_us()
     rig.feed(200)
     assert rig.recorder.state()["pending_bytes"] < 8_000
@@ -153,6 +154,37 @@ def test_a_disk_that_does_not_keep_up_costs_declared_time_not_memory(rig: Rig, m
     assert len(rig.spool.files) == 2
     ledger = rig.ledger([])
     assert [gap.reason for gap in ledger.gaps if gap.start_us > start_us][-1] is GapReason.DISK_ERROR
+
+
+def test_all_streams_together_wait_with_a_bounded_amount(monkeypatch: pytest.MonkeyPatch) -> None:
+    """220 streams and a disk that hangs: the busiest stops first, each says so, and all go on when the disk does.
+
+    Without a bound for all they would hold 240 MB here: the bound of each stream is 16 MiB.
+    """
+    monkeypatch.setattr(spool_module, "PENDING_TOTAL_BYTES", 64 << 20)
+    spool = Spool()
+    rigs = [Rig(spool=spool, stream=UUID(int=100 + number), name=f"cam {number}") for number in range(220)]
+    blocked_at: dict[int, int] = {}
+    most_bytes = 0
+    for turn in range(40):  # seconds
+        for number, rig in enumerate(rigs):
+            rig.feed(25, 50_000 if number == 0 else 1000)
+            if rig.recorder.state()["reason"] == "disk_error":
+                blocked_at.setdefault(number, turn)
+        most_bytes = max(most_bytes, sum(len(file.content) for file in spool.files))
+        assert most_bytes < (64 << 20) + 300 * 30_000, "the bound, and a fragment of each stream"
+    assert most_bytes > 56 << 20, "what is allowed is used"
+    assert spool.pending_bytes <= most_bytes
+    assert set(blocked_at) == set(range(220)), "a stream that waits for the disk has a gap that says so"
+    assert blocked_at[0] < min(blocked_at[number] for number in range(1, 220)), "the one with the most stops first"
+    for file in spool.files:
+        for done in file.waiting:
+            done(None)
+    assert spool.pending_bytes == 0
+    for rig in rigs:
+        rig.tick()
+        rig.feed(50, 1000)
+        assert rig.recorder.state()["state"] == "recording"
 
 
 def test_a_defect_met_while_a_span_ends_stays_with_its_camera(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
