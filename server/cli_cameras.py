@@ -27,7 +27,8 @@ from server.cli_frame import (
 )
 from server.desired import apply_settings
 from server.quantities import format_rate, parse_rate_bps
-from server.settings import DEFAULT_POLICY, Settings, checked_name
+from server.settings import DEFAULT_POLICY, Settings
+from server.settings_fields import checked_name
 from storage.clock import HostClock
 from storage.model import DesiredCamera
 

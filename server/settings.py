@@ -10,136 +10,42 @@ server that silently does something else than its configuration says is worse th
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import socket
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from media.errors import ConfigError
-from media.url import CameraUrl
 from server import settings_errors, yaml_loader
-from server.quantities import ListenAddress, parse_duration_us, parse_rate_bps
+from server.quantities import ListenAddress
+from server.settings_fields import (
+    Address,
+    Duration,
+    Listen,
+    Name,
+    Network,
+    Rate,
+    Secret,
+    Table,
+    WholeNumber,
+    from_text,
+    gop_us,
+    only_served,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from media.url import CameraUrl
 
 DEFAULT_POLICY = "default"
 MAX_SEGMENT_S = 600  # a bound of the format: it bounds every range query of the catalog
-
-
-_Table = TypeVar("_Table", bound="Table")
-
-
-class Table(BaseModel):
-    """A mapping of the file: only the keys listed, frozen once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _know_every_key(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise PydanticCustomError("table", "must be a table of keys and values")
-        known = [field.alias or name for name, field in cls.model_fields.items()]
-        for key in value:
-            if key not in known:
-                nearest = get_close_matches(key, known, n=1, cutoff=0.5)
-                hint = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(known)}"
-                raise PydanticCustomError(
-                    settings_errors.UNKNOWN_KEY, "unknown key; {hint}", {"key": key, "hint": hint}
-                )
-        return value
-
-
-def _from_text(parse: Callable[[str], Any]) -> BeforeValidator:
-    """Parse text with one of our own parsers; a value that is parsed already (a default) passes."""
-
-    def convert(value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueError("must be text; put it in quotes")  # noqa: TRY004 - pydantic collects ValueErrors
-        return parse(str(value))  # a number has no unit: the parser says what is missing
-
-    return BeforeValidator(convert)
-
-
-def _rate(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("must be a bit rate such as 4M (bit/s)")  # noqa: TRY004 - pydantic collects ValueErrors
-    return parse_rate_bps(str(value))
-
-
-def checked_name(value: str) -> str:
-    """A name of a site, a camera or a host. ValueError says what it must be."""
-    if not re.fullmatch(r"\w[\w .-]{0,62}\w|\w", value):
-        raise ValueError("must be 1 to 64 letters, digits, `-`, `_`, `.` or spaces, with a letter or digit at each end")
-    try:
-        UUID(value)
-    except ValueError:
-        return value
-    raise ValueError("must not look like an id, which is accepted wherever a name is")
-
-
-def _network(value: str) -> str:
-    try:
-        return str(ipaddress.ip_network(value))
-    except ValueError:
-        raise ValueError("must be a network such as 10.17.0.0/24, without host bits") from None
-
-
-def _gop_us(value: str) -> int:
-    if re.fullmatch(r"[0-9]{1,6}ms", value):
-        return int(value.removesuffix("ms")) * 1000
-    return parse_duration_us(value)
-
-
-def _camera_url(value: str) -> CameraUrl:
-    try:
-        url = CameraUrl.parse(value)
-    except ConfigError as error:
-        raise ValueError(str(error).removeprefix("camera URL: ")) from None
-    if url.scheme != "rtsp":
-        raise ValueError(f"scheme {url.scheme} is not served by this version; use rtsp")
-    return url
-
-
-def _whole_number(value: Any) -> Any:
-    if isinstance(value, bool | float):
-        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic collects ValueErrors
-    return value
-
-
-def _only(table: _Table, url: str, served: str) -> _Table:
-    if url != served:
-        raise PydanticCustomError(
-            "unserved", "this version serves only `{served}` here", {"served": served, "below": ("url",)}
-        )
-    return table
-
-
-Duration = Annotated[int, _from_text(parse_duration_us)]
-Rate = Annotated[int, BeforeValidator(_rate)]
-Name = Annotated[str, AfterValidator(checked_name)]
-Network = Annotated[str, AfterValidator(_network)]
-Address = Annotated[CameraUrl, _from_text(_camera_url)]
-Listen = Annotated[ListenAddress, _from_text(ListenAddress.parse), PlainSerializer(str)]
-Secret = Annotated[SecretStr, PlainSerializer(SecretStr.get_secret_value)]
 
 
 class Host(Table):
@@ -158,7 +64,7 @@ class CatalogAddress(Table):
 
     @model_validator(mode="after")
     def _served(self) -> Self:
-        return _only(self, self.url, "sqlite")
+        return only_served(self, self.url, "sqlite")
 
 
 class StoreAddress(Table):
@@ -172,7 +78,7 @@ class StoreAddress(Table):
 
     @model_validator(mode="after")
     def _served(self) -> Self:
-        return _only(self, self.url, "directory")
+        return only_served(self, self.url, "directory")
 
 
 class SpoolRules(Table):
@@ -184,7 +90,7 @@ class SpoolRules(Table):
 class SegmentRules(Table):
     """How long a segment is."""
 
-    seconds: Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_SEGMENT_S)] = 60
+    seconds: Annotated[int, WholeNumber, Field(ge=1, le=MAX_SEGMENT_S)] = 60
 
 
 class PolicyRules(Table):
@@ -204,8 +110,8 @@ class PolicyRules(Table):
 class Simulation(Table):
     """What `hulta simulate --fleet` sends in the camera's place, at its `bitrate`; nothing else looks at it."""
 
-    fps: Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=120)] = 25
-    gop: Annotated[int, _from_text(_gop_us)] = 1_000_000
+    fps: Annotated[int, WholeNumber, Field(ge=1, le=120)] = 25
+    gop: Annotated[int, from_text(gop_us)] = 1_000_000
     b_frames: bool = False
 
 
@@ -267,7 +173,7 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _names_resolve(self) -> Self:
-        settings_errors.check_names(self)
+        _check_names(self)
         return self
 
     def for_roles(self) -> bytes:
@@ -276,6 +182,29 @@ class Settings(Table):
         Sites are left out: their cameras are in the catalog.
         """
         return self.model_dump_json(exclude={"sites", "policies"}, by_alias=True, exclude_none=True).encode()
+
+
+def _check_names(settings: Settings) -> None:
+    """Names and ids are unique, and what they refer to exists. Raises for the first that is not."""
+    _unique([((index,), site.name) for index, site in enumerate(settings.sites)], "name", "site")
+    cameras = [
+        ((index, "cameras", number), camera)
+        for index, site in enumerate(settings.sites)
+        for number, camera in enumerate(site.cameras)
+    ]
+    _unique([(path, camera.name) for path, camera in cameras], "name", "camera")
+    _unique([(path, str(camera.id)) for path, camera in cameras if camera.id], "id", "camera")
+    for path, camera in cameras:
+        if camera.policy not in settings.policies and camera.policy != DEFAULT_POLICY:
+            raise settings_errors.fault(("sites", *path, "policy"), "names no entry of `policies`")
+
+
+def _unique(named: list[tuple[yaml_loader.Path, str]], key: str, noun: str) -> None:
+    """Case is ignored: names that differ only in case are one name to a person."""
+    counts = Counter(name.casefold() for _, name in named)
+    for path, name in reversed(named):
+        if counts[name.casefold()] > 1:
+            raise settings_errors.fault(("sites", *path, key), f"another {noun} has this {key}")
 
 
 def parse_settings(text: str, *, file: str, environment: Mapping[str, str]) -> Settings:

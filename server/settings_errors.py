@@ -6,7 +6,6 @@ a value.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -16,8 +15,6 @@ from server.yaml_loader import Document, Path, field_name
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
-
-    from server.settings import Settings
 
 UNKNOWN_KEY = "unknown_key"
 
@@ -68,28 +65,6 @@ def _sentence(details: ErrorDetails, path: Path) -> str:
     return _SENTENCES.get(kind) or details["msg"].replace("Input should", "must")
 
 
-def check_names(settings: Settings) -> None:
-    """Names and ids are unique, and what they refer to exists. Raises for the first that is not."""
-    _unique([((index,), site.name) for index, site in enumerate(settings.sites)], "name", "site")
-    cameras = [
-        ((index, "cameras", number), camera)
-        for index, site in enumerate(settings.sites)
-        for number, camera in enumerate(site.cameras)
-    ]
-    _unique([(path, camera.name) for path, camera in cameras], "name", "camera")
-    _unique([(path, str(camera.id)) for path, camera in cameras if camera.id], "id", "camera")
-    for path, camera in cameras:
-        if camera.policy not in settings.policies and camera.policy != "default":
-            raise _fault(("sites", *path, "policy"), "names no entry of `policies`")
-
-
-def _unique(named: list[tuple[Path, str]], key: str, noun: str) -> None:
-    """Case is ignored: names that differ only in case are one name to a person."""
-    counts = Counter(name.casefold() for _, name in named)
-    for path, name in reversed(named):
-        if counts[name.casefold()] > 1:
-            raise _fault(("sites", *path, key), f"another {noun} has this {key}")
-
-
-def _fault(path: Path, sentence: str) -> PydanticCustomError:
+def fault(path: Path, sentence: str) -> PydanticCustomError:
+    """A fault of our own at a place below the table that is looked at."""
     return PydanticCustomError("fault", sentence, {"below": path})
