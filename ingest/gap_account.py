@@ -26,16 +26,21 @@ class GapAccount:
         """Of the gap that is open; None while footage is written."""
         self.opened = 0
         """How many gaps there were: a fragment that becomes durable late must not end a later one."""
-        self._since_us, self._detail = at_us, ""
+        self.since_us, self._detail = at_us, ""
 
     def missing(self, at_us: int, reason: GapReason, detail: str = "") -> None:
         """Nothing is recorded from here on, for this reason."""
         if self.reason is reason and (self._detail or not detail):
             return
-        if self.reason is None or (reason is not self.reason and at_us - self._since_us > REFINE_US):
-            self._since_us = at_us
+        if self.reason is None or (reason is not self.reason and at_us - self.since_us > REFINE_US):
+            self.since_us = at_us
         self.reason, self._detail = reason, detail
-        self._open(self._since_us, reason, detail)
+        self._open(self.since_us, reason, detail)
+
+    def interrupted(self, at_us: int, reason: GapReason, detail: str) -> None:
+        """As `missing`, where footage goes on at once; what keeps all footage away already is left as it is."""
+        if self.reason is None:
+            self.missing(at_us, reason, detail)
 
     def footage(self, at_us: int) -> None:
         """Footage begins."""
@@ -49,12 +54,12 @@ class GapAccount:
             return  # the gap that the first lost fragment of this file opened
         self._open(start_us, reason, detail)
         if self.reason is None and goes_on:
-            self.reason, self._since_us, self._detail = reason, start_us, detail
+            self.reason, self.since_us, self._detail = reason, start_us, detail
             return
         self._close(end_us)
         if self.reason is not None:
             # Only one gap is open at a time: the loss in the past has ended the present one, too.
-            self._open(self._since_us, self.reason, self._detail)
+            self._open(self.since_us, self.reason, self._detail)
 
     def _open(self, at_us: int, reason: GapReason, detail: str) -> None:
         self.opened += 1

@@ -65,7 +65,7 @@ class Recorder:
         self._disk_failed = False  # and no fragment was durable since
         self._durable: Commit | None = None
         self._counts = {"received_bytes": 0, "frames": 0, "lost_packets": 0, "sessions": 0}
-        now_us = clock.wall_us()
+        now_us = self._attempt_us = clock.wall_us()
         self._gaps = GapAccount(assignment.stream, spool, GapReason.NO_SYNC, now_us)
         self._state, self._reason, self._detail, self._since_us = "connecting", "", "", now_us
         self._stream = assignment.stream
@@ -177,6 +177,7 @@ class Recorder:
             raise SourceError(GapReason.UNSUPPORTED, assignment.problem)
         self._segmenter.start_session(segment_us=assignment.segment_us)
         self._counts["sessions"] += 1
+        self._attempt_us = self._clock.wall_us()
         camera = await open_session(
             assignment.url, networks=assignment.networks, herd=self._herd, clock=self._clock, emit=self._on_unit
         )
@@ -194,7 +195,9 @@ class Recorder:
             self._stop_recording(GapReason.NO_SYNC, "the camera's settings changed")
 
     def _failed(self, error: SourceError) -> float:
-        self._stop_recording(error.reason, str(error))
+        # An attempt in which nothing came failed for its reason from its beginning, however long that took to find out.
+        nothing_came = self._gaps.since_us < self._attempt_us
+        self._stop_recording(error.reason, str(error), since_us=self._attempt_us if nothing_came else None)
         if (self._state, self._reason) != ("failed", error.reason.value):
             log.warning("camera_failed", camera=self._assignment.name, reason=error.reason.value, detail=str(error))
         self._enter("failed", error.reason, str(error))
@@ -251,10 +254,11 @@ class Recorder:
         if self._watch is not None:
             self._watch.camera.session.fail(GapReason.NO_SYNC, "no sync sample for as long as a segment may be")
 
-    def _stop_recording(self, reason: GapReason, detail: str) -> None:
+    def _stop_recording(self, reason: GapReason, detail: str, *, since_us: int | None = None) -> None:
+        """From the end of the footage; where there was none, from `since_us`, or now."""
         self._end_span()
-        recorded = self._gaps.reason is None
-        self._gaps.missing(self._segmenter.end_us if recorded else self._clock.wall_us(), reason, detail)
+        at_us = self._clock.wall_us() if since_us is None else since_us
+        self._gaps.missing(self._segmenter.end_us if self._gaps.reason is None else at_us, reason, detail)
 
     def _end_span(self) -> None:
         try:
@@ -340,6 +344,13 @@ class Recorder:
 
         self._file.seal(buffers, sealed)
         self._file = None
+
+    def interrupted(self, end_us: int, silence_us: int) -> None:
+        """What is missing in the midst of a session is a gap as well."""
+        seconds = silence_us / 1_000_000
+        self._gaps.interrupted(
+            end_us, GapReason.STALLED, f"the camera sent no picture for {seconds:.1f} s, then went on"
+        )
 
     def _spool_failed(self, file: SpoolSegment, commit: Commit, error: Exception) -> None:
         """A fragment is lost: its time becomes a gap. If its file is the open one, recording goes on in a new one."""

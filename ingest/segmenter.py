@@ -66,6 +66,10 @@ class SegmentSink(Protocol):
         """The segment is complete."""
         ...
 
+    def interrupted(self, end_us: int, silence_us: int) -> None:
+        """The camera sent nothing for so long from there on; a span that begins later follows."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamIdentity:
@@ -200,6 +204,11 @@ class Segmenter:
     # --- where to cut
 
     def _cut_before(self, unit: AccessUnit, pts_ticks: int) -> None:
+        if unit.sync and (silence_us := self._timeline.silence_us):
+            self.end_span()
+            self._sink.interrupted(self._end_us, silence_us)
+            self._start_span(pts_ticks)
+            return
         if pts_ticks <= self._highest_ticks:
             self._reorders = self._reorders or pts_ticks < self._highest_ticks
             if self._bytes >= 2 * FRAGMENT_BYTES or len(self._units) >= MOST_UNITS:  # a clock that stands still

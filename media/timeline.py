@@ -44,6 +44,10 @@ LAGGING_US = 5_000_000
 """A session whose frames come 10 s late, for 5 s, is on a line that does not carry it. For less, a host that stood
 still may be catching up."""
 
+SILENCE_US = 3_000_000
+SILENT_INTERVALS = 4
+"""A camera that sends nothing for over 3 s, and for over four of its usual intervals, has been interrupted."""
+
 RATE_CORRECTED = 2
 PLACED_BY_ARRIVAL = 4
 """Bits of a fragment's clock quality (docs/formats/segment.md)."""
@@ -150,6 +154,16 @@ class StreamTimeline:
     def lagging(self) -> bool:
         """Whether frames have come so late for so long that the session had better begin anew."""
         return bool(self._late_since_us) and self._arrival_us - self._late_since_us > LAGGING_US
+
+    @property
+    def silence_us(self) -> int:
+        """How long the camera had sent nothing, by its own clock, before the unit placed last; 0 if that is usual."""
+        *earlier, last = self._recent
+        if len(earlier) < SILENT_INTERVALS:
+            return 0
+        newest, usual = max(earlier), (max(earlier) - min(earlier)) // (len(earlier) - 1)
+        silence_us = (last - newest) * 1_000_000 // self._timescale
+        return silence_us if silence_us > SILENCE_US and last - newest > SILENT_INTERVALS * usual else 0
 
     def _start(self, timestamp: int, arrival_us: int) -> int:
         self._previous_timestamp = timestamp

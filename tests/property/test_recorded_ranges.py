@@ -55,6 +55,10 @@ class Files:
         assert self.current is not None
         self.contents[self.current] += b"".join(buffers)
 
+    def interrupted(self, end_us: int, silence_us: int) -> None:
+        """Never here."""
+        raise AssertionError(f"silence of {silence_us} us after {end_us}")
+
 
 def segmented(source: Film, archive: Archive) -> Files:
     """The film through the segmenter, each unit arriving when it can be shown."""

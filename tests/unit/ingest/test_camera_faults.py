@@ -432,15 +432,41 @@ async def test_a_silent_camera_is_told_within_nine_seconds(wire: Wire) -> None:
     assert (gap.start_us, gap.reason) == (wire.footage()[-1].end_us, GapReason.STALLED)
 
 
-async def test_a_camera_that_stalls_for_less_goes_on(wire: Wire) -> None:
-    """Nothing is lost, and no session."""
+async def test_a_camera_that_stalls_for_less_has_a_gap_and_no_new_session(wire: Wire) -> None:
+    """Nothing is lost; the time in which nothing was sent is no footage, though the last picture may still be shown."""
     wire.play(60)
     wire.pass_time(7_000_000)
     wire.ticks += 7 * 90_000
     wire.number = 75
     wire.play(60)
     assert wire.failed is None
+    assert wire.rig.recorder.state()["state"] == "recording"
     assert _numbers(wire.record()) == [*range(60), *range(75, 135)]
+    gap = wire.rig.ledger(wire.footage()).gaps[0]
+    assert (gap.reason, gap.detail) == (GapReason.STALLED, "the camera sent no picture for 7.0 s, then went on")
+    assert gap.end_us is not None
+    assert 6_900_000 < gap.end_us - gap.start_us <= 7_000_000
+
+
+async def test_frames_after_a_stall_that_nothing_can_begin_with_are_kept(wire: Wire) -> None:
+    """It goes on in the midst of a GOP: a span cannot begin there, and frames count more than a tight gap."""
+    wire.play(60)
+    wire.pass_time(7_000_000)
+    wire.ticks += 7 * 90_000
+    wire.play(60)
+    assert _numbers(wire.record()) == list(range(120))
+
+
+@pytest.mark.parametrize("interval_us", [1_000_000, 3_400_000, 5_000_000])
+async def test_a_slow_camera_is_not_interrupted_by_itself(wire: Wire, interval_us: int) -> None:
+    """A frame each second, or each five; what is silence is told by what is usual."""
+    wire.gop = 1
+    for _ in range(20):
+        wire.hear(b"".join(wire.packets()))
+        wire.pass_time(interval_us)
+        wire.ticks += interval_us * 9 // 100 - 3600
+    assert _numbers(wire.record()) == list(range(20))
+    assert _gap_reasons(wire) == [GapReason.SHUTDOWN]
 
 
 async def test_a_trickle_is_a_stall(wire: Wire) -> None:

@@ -227,6 +227,22 @@ def test_a_change_of_epoch_leaves_no_gap_since_1970(rig: Rig) -> None:
     assert gap.start_us == start_us + 1_200_000
 
 
+def test_a_reason_that_took_an_attempt_to_learn_counts_from_its_beginning(rig: Rig) -> None:
+    """The connection was lost, the next session said nothing for 8 s: that is not 8 s of a lost connection."""
+    rig.feed(50)
+    rig.lose_session(GapReason.UNREACHABLE)
+    end_us = rig.recorder._segmenter.end_us
+    rig.clock.advance(3_000_000)
+    rig.recorder._attempt_us = rig.clock.wall_us()
+    rig.clock.advance(8_000_000)
+    rig.lose_session(GapReason.NO_MEDIA)
+    gaps = rig.ledger([Interval(end_us - 2_000_000, end_us)]).gaps
+    assert [(gap.start_us - end_us, gap.reason) for gap in gaps] == [
+        (0, GapReason.UNREACHABLE),
+        (3_000_000, GapReason.NO_MEDIA),
+    ]
+
+
 # --- beside a session
 
 

@@ -62,6 +62,9 @@ class _Files:
         self.files[-1] += b"".join(buffers)
         self.ends.append(end_us)
 
+    def interrupted(self, end_us: int, silence_us: int) -> None:
+        raise AssertionError(f"silence of {silence_us} us after {end_us}")
+
     def scans(self) -> list[SegmentScan]:
         return [scan(lambda at, n, f=bytes(file): f[at : at + n], len(file), verify=True) for file in self.files]  # type: ignore[misc]
 
