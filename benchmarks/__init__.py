@@ -5,7 +5,8 @@ The questions
     kernel      the receive path alone: nanoseconds per packet
     durability  ways to sync a round of fragments, and the spool's commit path
     ship        spool to object store to catalog
-    playback    a day's timeline, the first byte of a 24 h mp4
+    catalog     what the catalog answers and takes in, by how much is in it
+    retrieval   what an operator waits for, alone and in a crowd, and what recording feels of it
     simulator   what the simulated cameras cost themselves
 
 The frame
@@ -14,6 +15,9 @@ The frame
     children    processes, started and ended       measuring   what they use, from /proc
     machine     where it was measured              readme      figures into README.md
 
+What is measured
     city        makes the big catalogs that are asked: city_rows what is in them, city_minutes fragment indexes,
-                city_film a real segment behind the days that can be played
+                city_film a real segment behind the days that can be played, city_guest leaves them as they were
+    viewers     people who watch and export        live_cameras  cameras recorded meanwhile
+    http_reader a client that notes first bytes
 """

@@ -26,6 +26,8 @@ from benchmarks.question import LIMIT_S, RESULTS, results_folder, working_direct
 
 QUESTIONS = {
     "kernel": 0,
+    "catalog": 2_000_000_000,
+    "retrieval": 4_000_000_000,
     "simulator": 0,
 }
 """In this order; the room on the disk that each needs for a moment, in bytes."""

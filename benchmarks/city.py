@@ -56,6 +56,10 @@ CHECKED_US = 20 * 60_000_000
 _INSERT = f"""
 INSERT INTO segments ({", ".join(Row._fields)}) VALUES ({", ".join("?" * len(Row._fields))})
 """
+_PLAYABLE = """
+SELECT camera, stream, epoch, run, sequence, start_us
+FROM segment_samples CROSS JOIN segments ON id = segment  -- in this order: the few first
+"""
 _TABLE = "INSERT INTO segment_samples (segment, samples) VALUES (?, ?)"
 _GAP = "INSERT INTO gaps (stream, start_us, end_us, reason, detail) VALUES (?, ?, ?, ?, '')"
 _RUN = (
@@ -242,9 +246,7 @@ def _link_objects(catalog: Path, objects: Path, film: Path) -> int:
     """Give each segment that has a sample table its object: another name of the film."""
     linked = 0
     with closing(sqlite3.connect(catalog)) as connection:
-        rows = connection.execute(
-            "SELECT camera, stream, epoch, run, sequence, start_us FROM segment_samples JOIN segments ON id = segment"
-        )
+        rows = connection.execute(_PLAYABLE)
         for camera, stream, epoch, run, sequence, start_us in rows:
             identity = SegmentIdentity(
                 camera=UUID(bytes=camera), stream=UUID(bytes=stream), epoch=epoch, run=run, sequence=sequence
