@@ -29,6 +29,7 @@ QUESTIONS = {
     "catalog": 2_000_000_000,
     "retrieval": 4_000_000_000,
     "simulator": 0,
+    "simulated_city": 0,
 }
 """In this order; the room on the disk that each needs for a moment, in bytes."""
 

@@ -1,41 +1,39 @@
 """What a simulated city costs, over TCP and over UDP.
 
-    python -m benchmarks.simulated_city --fleet examples/boras.yaml [--udp] [--seconds 15]
+    python -m benchmarks.simulated_city [--quick]
 
-One process serves every camera of the fleet, this one reads them all and looks at sequence numbers only. CPU is the
-time the simulator's threads ran, from the scheduler's own accounting (/proc/PID/task/*/schedstat). Loopback charges the
-delivery to the sender, so the readers' share of the kernel's work is in the figure.
+One process serves the 220 cameras of examples/boras.yaml, this one reads them all and looks at sequence numbers only.
+Loopback charges the delivery to the sender, so the readers' share of the kernel's work is in the figure.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import socket
 import subprocess
-import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvloop
 
+from benchmarks.children import Simulated, end, hulta, start
+from benchmarks.measuring import cpu_seconds, pss_bytes
+from benchmarks.plot import Panel, Series
+from benchmarks.question import Run, main
+from benchmarks.report import Column, Report
+from benchmarks.spread import Spread, number
 from media.rtsp import Headers, Request
 from server.city import read_fleet
+from simulator import CameraOptions
 
-READY_S = 120
+FLEET = Path(__file__).parents[1] / "examples" / "boras.yaml"
+WINDOWS, WINDOW_S = 4, 4.0
 ARRIVED_S = 30
 BUDGET_PERCENT = 25.0
-SERVE = """
-import sys
-from pathlib import Path
-from server.city import read_fleet
-from simulator import SimulatorOptions, run
-options = SimulatorOptions(fleet=read_fleet(Path(sys.argv[1])), port=0, session_timeout_s=86_400)
-run(options, lambda url: print(url, flush=True))
-"""
 _SPACE = bytearray(1 << 18)
 
 
@@ -51,15 +49,16 @@ class Tally:
 class Ear:
     """The port that one camera's packets come to."""
 
-    def __init__(self, tally: Tally, local: str) -> None:
-        self.arrived = asyncio.get_running_loop().create_future()
+    def __init__(self, tally: Tally) -> None:
+        loop = asyncio.get_running_loop()
+        self.arrived: asyncio.Future[None] = loop.create_future()
         self._tally = tally
         self._next: int | None = None
         self._rtp, self._rtcp = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
         for ear in (self._rtp, self._rtcp):
-            ear.bind((local, 0))
+            ear.bind(("127.0.0.1", 0))
             ear.setblocking(False)
-        asyncio.get_running_loop().add_reader(self._rtp, self._hear)
+        loop.add_reader(self._rtp, self._hear)
 
     @property
     def transport(self) -> str:
@@ -73,12 +72,12 @@ class Ear:
             except BlockingIOError:
                 return
             self._tally.received_bytes += size
-            number = _SPACE[2] << 8 | _SPACE[3]
+            found = _SPACE[2] << 8 | _SPACE[3]
             if self._next is None:
                 self.arrived.set_result(None)
-            elif number != self._next:
-                self._tally.lost_packets += (number - self._next) & 0xFFFF
-            self._next = (number + 1) & 0xFFFF
+            elif found != self._next:
+                self._tally.lost_packets += (found - self._next) & 0xFFFF
+            self._next = (found + 1) & 0xFFFF
 
 
 class Reader(asyncio.BufferedProtocol):
@@ -89,7 +88,7 @@ class Reader(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._head = b""
         loop = asyncio.get_running_loop()
-        self.playing = loop.create_future()
+        self.playing: asyncio.Future[None] = loop.create_future()
         self.arrived = ear.arrived if ear else loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -130,111 +129,122 @@ class Reader(asyncio.BufferedProtocol):
 class Load:
     """The simulator's load while every camera was read."""
 
-    transport: str
-    cameras: int
-    frames_per_s: int
+    over: str
     ready_s: float
-    mbit_per_s: float
-    cpu_percent: float
-    memory_mb: float
+    mbit_per_s: Spread
+    cpu_percent: Spread
+    pss_bytes: int
     lost_packets: int
     hung_up: int
 
 
-def ran_s(pid: int) -> float:
-    """How long the threads of a process ran so far."""
-    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
-
-
-def memory_mb(pid: int) -> float:
-    """Its resident memory."""
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(fields["VmRSS"].split()[0]) / 1000
-
-
-async def measure(pid: int, urls: list[str], seconds: float, *, udp: bool) -> tuple[Tally, float, float]:
-    """What was received, Mbit/s and CPU in percent of a core, once packets of every camera have arrived."""
+async def read_all(city: Simulated, ready_s: float, *, over: str, windows: int) -> Load:
+    """What it costs once packets of every camera have arrived: a session begins at the next key frame."""
     loop, tally = asyncio.get_running_loop(), Tally()
     readers = []
-    for url in urls:
+    for url in city.urls:
         parts = urlsplit(url)
-        ear = Ear(tally, "127.0.0.1") if udp else None
-        made = await loop.create_connection(
-            lambda url=url, ear=ear: Reader(url, tally, ear), parts.hostname, parts.port, local_addr=("127.0.0.1", 0)
+        ear = Ear(tally) if over == "UDP" else None
+        _, reader = await loop.create_connection(
+            lambda url=url, ear=ear: Reader(url, tally, ear),  # type: ignore[misc]
+            parts.hostname,
+            parts.port,
+            local_addr=("127.0.0.1", 0),  # where the ears are
         )
-        await asyncio.wait_for(made[1].playing, 10)
-        readers.append(made[1])
+        await asyncio.wait_for(reader.playing, 10)
+        readers.append(reader)
     await asyncio.wait_for(asyncio.gather(*(reader.arrived for reader in readers)), ARRIVED_S)
     tally.lost_packets = 0
-    ran, received, started = ran_s(pid), tally.received_bytes, time.monotonic()
-    await asyncio.sleep(seconds)
-    elapsed = time.monotonic() - started
-    rate = (tally.received_bytes - received) * 8 / elapsed / 1e6
-    return tally, rate, 100 * (ran_s(pid) - ran) / elapsed
-
-
-def run(fleet: Path, seconds: float, *, udp: bool) -> Load:
-    """One simulator."""
-    cameras = read_fleet(fleet)
-    started = time.monotonic()
-    child = subprocess.Popen([sys.executable, "-c", SERVE, str(fleet)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert child.stdout is not None
-        urls = [child.stdout.readline().strip() for _ in cameras]
-        ready_s = time.monotonic() - started
-        tally, rate, cpu = uvloop.run(measure(child.pid, urls, seconds, udp=udp))
-        return Load(
-            transport="UDP" if udp else "TCP",
-            cameras=len(urls),
-            frames_per_s=sum(camera.fps for camera in cameras),
-            ready_s=ready_s,
-            mbit_per_s=rate,
-            cpu_percent=cpu,
-            memory_mb=memory_mb(child.pid),
-            lost_packets=tally.lost_packets,
-            hung_up=tally.hung_up,
-        )
-    finally:
-        child.terminate()
-        child.wait(10)
-
-
-def main() -> None:
-    """Parse the command line, run, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fleet", type=Path, default=Path(__file__).parents[1] / "examples" / "boras.yaml")
-    parser.add_argument("--udp", action="store_true", help="over UDP alone; otherwise TCP, then UDP")
-    parser.add_argument("--tcp", action="store_true", help="over TCP alone")
-    parser.add_argument("--seconds", type=float, default=16)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    titles = (
-        "over",
-        "cameras",
-        "frames/s",
-        "ready, s",
-        "Mbit/s",
-        "CPU, % of a core",
-        "µs a frame",
-        "MB",
-        "lost",
-        "hung up",
+    cpu, rate = [], []
+    for _ in range(windows):
+        ran, received, began = cpu_seconds([city.pid]), tally.received_bytes, time.monotonic()
+        await asyncio.sleep(WINDOW_S)
+        elapsed = time.monotonic() - began
+        rate.append((tally.received_bytes - received) * 8 / elapsed / 1e6)
+        cpu.append(100 * (cpu_seconds([city.pid]) - ran) / elapsed)
+    return Load(
+        over=over,
+        ready_s=ready_s,
+        mbit_per_s=Spread.of(rate),
+        cpu_percent=Spread.of(cpu),
+        pss_bytes=pss_bytes([city.pid]),
+        lost_packets=tally.lost_packets,
+        hung_up=tally.hung_up,
     )
-    print(f"| {' | '.join(titles)} |")
-    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+
+
+@contextmanager
+def served(cameras: int) -> Iterator[tuple[Simulated, float]]:
+    """The city, once it has announced all its cameras, and how many seconds that took."""
+    began = time.monotonic()
+    child = start(hulta("simulate", "--fleet", FLEET, "--port", "0"), stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    try:
+        urls = tuple(child.stdout.readline().strip() for _ in range(cameras))
+        if not all(urls):
+            raise RuntimeError(f"the simulator ended before it announced {cameras} cameras")
+        yield Simulated(child.pid, urls), time.monotonic() - began
+    finally:
+        end([child])
+        child.stdout.close()
+
+
+def measure(run: Run) -> Report:
+    """TCP first, then UDP, each with a simulator of its own."""
+    cameras = read_fleet(FLEET)
     loads = []
-    for udp in [False] * (not options.udp) + [True] * (not options.tcp):
-        load = run(options.fleet, options.seconds, udp=udp)
-        loads.append(load)
-        print(
-            f"| {load.transport} | {load.cameras} | {load.frames_per_s} | {load.ready_s:.1f} | {load.mbit_per_s:.1f} "
-            f"| {load.cpu_percent:.1f} | {load.cpu_percent * 10_000 / load.frames_per_s:.0f} | {load.memory_mb:.0f} "
-            f"| {load.lost_packets} | {load.hung_up} |",
-            flush=True,
-        )
-    if options.json:
-        options.json.write_text(json.dumps([asdict(load) for load in loads], indent=1) + "\n")
+    for over in ("TCP", "UDP"):
+        with served(len(cameras)) as (city, ready_s):
+            loads.append(uvloop.run(read_all(city, ready_s, over=over, windows=1 if run.quick else WINDOWS)))
+    return report(cameras, loads)
+
+
+def report(cameras: tuple[CameraOptions, ...], loads: list[Load]) -> Report:
+    """The table and the plot."""
+    frames_per_second = sum(camera.fps for camera in cameras)
+    mbit_per_s = sum(camera.bitrate_bps for camera in cameras) / 1e6
+    found = Report(
+        "simulated_city",
+        asks="What does a simulated city cost, over TCP and over UDP?",
+        method=[
+            f"The {len(cameras)} cameras of examples/{FLEET.name}: {frames_per_second} frames/s, {mbit_per_s:.0f} Mbit/s.",
+            "On loopback, all read by one other process, which over UDP must keep up: it counts the packets it missed.",
+            f"Windows of {WINDOW_S:.0f} s, from the moment packets of every camera have arrived.",
+            "CPU by schedstat, memory as PSS.",
+        ],
+    )
+    table = found.table(
+        "The whole city, all read",
+        Column("over"),
+        Column("ready after", "s"),
+        Column("delivered", "Mbit/s", 0),
+        Column("CPU", "% of a core"),
+        Column("CPU per frame", "µs", 0),
+        Column("memory", "MB", 0),
+        Column("lost packets"),
+        Column("readers dropped"),
+    )
+    for load in loads:
+        per_frame = load.cpu_percent.times(10_000 / frames_per_second)
+        memory_mb = load.pss_bytes / 1e6
+        figures = (load.mbit_per_s, load.cpu_percent, per_frame, memory_mb, load.lost_packets, load.hung_up)
+        table.add(load.over, load.ready_s, *figures)
+    tcp, udp = (load.cpu_percent for load in loads)
+    found.budget(f"{len(cameras)} cameras over TCP", tcp, unit="% of a core", at_most=BUDGET_PERCENT, digits=1)
+    found.plot(
+        f"Over UDP the city takes {number(udp.median, 0)} % of a core, over TCP {number(tcp.median, 0)} %, "
+        "readers' deliveries included.",
+        Panel(
+            along="transport",
+            at=[load.over for load in loads],
+            quantity="CPU",
+            unit="% of a core",
+            series=[Series("hulta simulate --fleet", [load.cpu_percent for load in loads])],
+            budget=BUDGET_PERCENT,
+        ),
+    )
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    main(measure)

@@ -62,7 +62,9 @@ class UdpCarrier:
         self._heard = heard
         self._segmenting = True
         self.dropped = 0
-        """Packets that the send buffer or a client that has gone did not take."""
+        """Packets that did not fit into the send buffer."""
+        self.unwanted = 0
+        """Packets that went out while the client's port was closed, as far as the kernel told."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._rtcp, self._hear)
 
@@ -107,13 +109,13 @@ class UdpCarrier:
         self._rtp.close()
         self._rtcp.close()
         if self.dropped:
-            log.warning("session to port %d: %d packets were dropped, unsent", self._client[0], self.dropped)
+            log.warning("session to port %d: %d packets did not fit and were dropped", self._client[0], self.dropped)
 
     def _send(self, through: socket.socket, packet: bytes) -> None:
         try:
             through.send(packet)
-        except OSError:  # no room, or the client has closed its port: over UDP a camera does not mind
-            self.dropped += 1
+        except OSError as error:
+            self._missed(error, 1)
 
     def _send_burst(self, burst: Sequence[bytes]) -> None:
         segment = struct.pack("=H", len(burst[0]))
@@ -124,7 +126,14 @@ class UdpCarrier:
                 self._segmenting = False
                 self.send(burst)
             else:
-                self.dropped += len(burst)
+                self._missed(error, len(burst))
+
+    def _missed(self, error: OSError, packets: int) -> None:
+        """Over UDP a camera does not mind."""
+        if isinstance(error, ConnectionRefusedError):
+            self.unwanted += packets
+        else:
+            self.dropped += packets
 
     def _hear(self) -> None:
         """Receiver reports: all they tell a camera is that its client lives."""
