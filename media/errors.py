@@ -18,6 +18,7 @@ HultaError
 │   ├── ConfigError       names file, line and field
 │   └── RangeError        a time range that is no range
 ├── NotFound              no such camera, site or segment
+├── Conflict              there is one already
 └── NoFootage             nothing was recorded in the range asked for
 
 An error says what and where, carries a hint where there is one, and never a credential.
@@ -132,6 +133,10 @@ class RangeError(UsageError):
 
 class NotFound(HultaError):  # noqa: N818 - HTTP's name for it
     """No such camera, site or segment."""
+
+
+class Conflict(HultaError):  # noqa: N818 - HTTP's name for it
+    """There is one already, and it is not silently replaced."""
 
 
 class NoFootage(HultaError):  # noqa: N818 - an answer more than a failure

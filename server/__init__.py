@@ -14,7 +14,8 @@ The command line (`hulta`, `python -P -m server`)
 The configuration
     yaml_loader     YAML with line numbers and ${VAR}; quantities: 62d, 40M, 127.0.0.1:8080
     settings        what the file may say; settings_fields: each value; settings_errors: what is wrong, in words
-    desired         from the file to what the catalog is asked for; catalog_access: opening the catalog
+    desired         from the file to what the catalog is asked for; due: what that would delete
+    catalog_access  opening the catalog
     spool_disk      whether the data directory's disk keeps what it promised; version: of this installation
 
 The processes

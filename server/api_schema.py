@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
+from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
 from media.errors import GapReason
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 class CameraJson(BaseModel):
@@ -20,6 +24,7 @@ class CameraJson(BaseModel):
     enabled: bool
     state: Literal["disabled", "connecting", "recording", "failed"]
     reason: GapReason | None = Field(description="Why it does not record.")
+    detail: str | None = Field(description="The same in words.")
     since: datetime | None = Field(
         description="Since when it is in this state; for one that does not record, since its newest footage."
     )
@@ -125,3 +130,16 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (503, "A part of the server is not available"),
     )
 }
+
+
+def describe(api: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document. What the framework says about 422 is left out: a wrong parameter is a problem with 400."""
+    if api.openapi_schema is None:
+        document = get_openapi(title=api.title, version=api.version, summary=api.summary, routes=api.routes)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+        for unused in ("HTTPValidationError", "ValidationError"):
+            document.get("components", {}).get("schemas", {}).pop(unused, None)
+        api.openapi_schema = document
+    return api.openapi_schema

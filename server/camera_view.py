@@ -1,7 +1,7 @@
 """A camera as the API shows it: what the catalog wants, what the recorder does, and what is safe.
 
 `since` answers "why is this camera not recording, and since when": for a camera that does not record it is the end of
-its newest footage, however often the recorder was restarted meanwhile.
+its newest footage, or that at which it was enabled, however often the recorder was restarted meanwhile.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class CameraView:
             "enabled": camera.enabled,
             "state": live["state"],
             "reason": live.get("reason"),
-            "since": _instant(_since_us(live, through_us)),
+            "detail": live.get("detail"),
+            "since": _instant(_since_us(live, through_us, camera)),
             "durable_through": _instant(through_us),
             "bitrate_bps": live.get("bitrate_bps"),
             "camera_clock_offset_us": live.get("camera_clock_offset_us"),
@@ -94,11 +95,13 @@ async def _before_gaps(gaps: Gaps, stream: UUID, edge_us: int) -> int:
     return edge_us
 
 
-def _since_us(live: dict[str, Any], through_us: int | None) -> int | None:
+def _since_us(live: dict[str, Any], through_us: int | None, camera: Camera) -> int | None:
+    """Since when; of a camera that does not record since its newest footage, or since it was enabled."""
     since_us: int | None = live.get("since_us")
-    if live["state"] == "recording" or through_us is None:
-        return since_us
-    return through_us if since_us is None else min(since_us, through_us)
+    if live["state"] == "recording" or not camera.enabled:
+        return since_us if camera.enabled else through_us
+    known_us = camera.enabled_since_us if through_us is None else through_us
+    return known_us if since_us is None else min(since_us, known_us)
 
 
 def _instant(wall_us: int | None) -> str | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from media.errors import UsageError
+from media.errors import Conflict, UsageError
 from media.url import CameraUrl
 from server.camera_probe import probe
 from server.catalog_access import open_catalog
@@ -20,7 +20,7 @@ from server.cli_frame import (
     JsonOption,
     command,
     existing_data,
-    load_settings,
+    load_host,
     new_table,
     open_data,
     out,
@@ -50,7 +50,7 @@ UsernameOption = Annotated[
 
 def list_cameras(config: ConfigOption = None, data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
     """All cameras, the disabled ones too. `hulta status` tells how they are."""
-    load_settings(config)
+    load_host(config)
     cameras = asyncio.run(_cameras(existing_data(data)))
     if json:
         out.print_json(data=[_as_json(camera) for camera in cameras])
@@ -69,12 +69,13 @@ def add(
     username: UsernameOption = None,
     policy: Annotated[str, typer.Option(help="How long its footage is kept.")] = DEFAULT_POLICY,
     bitrate: Annotated[str | None, typer.Option(help="Its nominal bit rate, such as 4M.")] = None,
+    change: Annotated[bool, typer.Option("--change", help="Change the camera of this name; it keeps its id.")] = False,
     camera_id: Annotated[UUID | None, typer.Option("--id", help="Its id, to keep one from another catalog.")] = None,
     config: ConfigOption = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Add a camera, or change it. A running server records it within two seconds."""
-    load_settings(config)
+    """Add a camera. A running server records it within two seconds."""
+    load_host(config)
     wanted = DesiredCamera(
         name=_checked("--name", name, checked_name),
         url=_with_login(url, username),
@@ -82,7 +83,7 @@ def add(
         policy=policy,
         bitrate_bps=None if bitrate is None else _checked("--bitrate", bitrate, parse_rate_bps),
     )
-    camera = asyncio.run(_add(open_data(data), wanted, _checked("--site", site, checked_name)))
+    camera = asyncio.run(_add(open_data(data), wanted, _checked("--site", site, checked_name), change=change))
     out.print(f"{camera.name} is {camera.id}", markup=False)
 
 
@@ -92,7 +93,7 @@ def remove(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Stop recording a camera. Its footage stays for as long as its policy says."""
-    load_settings(config)
+    load_host(config)
     removed = asyncio.run(_remove(existing_data(data), camera))
     out.print(f"{removed.name} is disabled; its footage stays.", markup=False)
 
@@ -113,10 +114,14 @@ async def _cameras(layout: Layout) -> list[Camera]:
         return await catalog.inventory.cameras()
 
 
-async def _add(layout: Layout, wanted: DesiredCamera, site: str) -> Camera:
+async def _add(layout: Layout, wanted: DesiredCamera, site: str, *, change: bool) -> Camera:
     async with open_catalog(layout) as catalog:
         await apply_settings(catalog.inventory, Settings())  # the policy `default` of a new catalog
-        return await catalog.inventory.add(wanted, site=site)
+        try:
+            return await catalog.inventory.add(wanted, site=site, change=change)
+        except Conflict as error:
+            hint = "`--change` gives it these settings; what it recorded stays with it"
+            raise Conflict(str(error), hint=hint) from None
 
 
 async def _remove(layout: Layout, camera: str) -> Camera:

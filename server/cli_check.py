@@ -16,7 +16,7 @@ from server.cli_frame import (
     JsonOption,
     command,
     existing_data,
-    load_settings,
+    load_host,
     out,
 )
 from server.fleet import Fleet
@@ -43,7 +43,7 @@ def check(
 
     It changes nothing and may run while the server does. Exit 1 if anything is wrong.
     """
-    load_settings(config)
+    load_host(config)
     report = asyncio.run(_check(existing_data(data), deep=deep))
     if json:
         out.print_json(data=report.to_json(), default=str)

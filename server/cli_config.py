@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +14,14 @@ from ingest.network import allowed
 from server.catalog_access import open_catalog
 from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, command, err, load_settings, open_data, out
 from server.desired import apply_settings
+from server.due import Due, newly_due
 from server.quantities import format_bytes, format_duration, format_rate
 from server.settings import Settings, read_settings
+from storage.clock import HostClock
+from storage.model import Change, FieldChange
 
 if TYPE_CHECKING:
     from storage.layout import Layout
-    from storage.model import Change
 
 PLANNED_BPS = 4_000_000  # of a camera that states no bitrate
 
@@ -29,6 +32,8 @@ def check(
 ) -> None:
     """Say what a file means, or all that is wrong with it."""
     settings = load_settings(file or config)
+    if not settings.model_fields_set:
+        out.print("The file says nothing: no cameras are recorded, and everything else is as by default.")
     cameras = [camera for site in settings.sites for camera in site.cameras]
     rate_bps = sum(camera.bitrate or PLANNED_BPS for camera in cameras if camera.enabled)
     exposure = "open to this host" if settings.host.listen.loopback else "token required"
@@ -61,11 +66,14 @@ def apply(
 ) -> None:
     """Make the catalog agree with a file; print the changes.
 
-    A running server follows within a second or two, and touches only the cameras that changed.
+    A running server follows within a second or two, and touches only the cameras that changed. A dry run also says how
+    much footage a shorter policy would delete.
     """
-    changes = asyncio.run(_apply(read_settings(file), open_data(data), prune=prune, dry_run=dry_run))
+    changes, due = asyncio.run(_apply(read_settings(file), open_data(data), prune=prune, dry_run=dry_run))
     for change in changes:
-        out.print(str(change), markup=False)
+        out.print(_line(change), markup=False)
+    if due.segments:
+        err.print(f"warning: {due}", style="yellow", markup=False)
     done = "would change" if dry_run else "changed"
     out.print(f"{len(changes)} {done}" if changes else "Nothing to change.")
 
@@ -79,9 +87,23 @@ def _may_be_reached(host: str, networks: tuple[str, ...]) -> bool:
     return allowed(host, networks)
 
 
-async def _apply(settings: Settings, layout: Layout, *, prune: bool, dry_run: bool) -> list[Change]:
+def _line(change: Change) -> str:
+    """A change as people read it: durations and rates as the file has them."""
+    return str(replace(change, fields=tuple(map(_readable, change.fields))))
+
+
+def _readable(change: FieldChange) -> FieldChange:
+    for suffix, shown in (("_us", format_duration), ("_bps", format_rate)):
+        if change.field.endswith(suffix):
+            before, after = (shown(int(text)) if text else "" for text in (change.before, change.after))
+            return FieldChange(change.field.removesuffix(suffix), before, after)
+    return change
+
+
+async def _apply(settings: Settings, layout: Layout, *, prune: bool, dry_run: bool) -> tuple[list[Change], Due]:
     async with open_catalog(layout) as catalog:
-        return await apply_settings(catalog.inventory, settings, prune=prune, dry_run=dry_run)
+        due = await newly_due(catalog, settings, HostClock().wall_us()) if dry_run else Due()
+        return await apply_settings(catalog.inventory, settings, prune=prune, dry_run=dry_run), due
 
 
 def register(app: typer.Typer) -> None:

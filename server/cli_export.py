@@ -19,7 +19,7 @@ from media.errors import HultaError, UsageError
 from playback.timerange import parse_range
 from server.api_client import ApiClient
 from server.cli_footage import CameraArgument, FromOption, ToOption
-from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, command, err, existing_data, load_settings, out
+from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, command, err, existing_data, load_host, out
 from server.quantities import format_bytes
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def export(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Write exactly the frames of a range to one mp4."""
-    client = asyncio.run(ApiClient.find(existing_data(data), load_settings(config)))
+    client = asyncio.run(ApiClient.find(existing_data(data), load_host(config)))
     if not file.name or file.is_dir():
         raise UsageError(f"{file} is a directory: name the mp4 to write")
     draft = file.with_name(f"{file.name}.part")

@@ -16,7 +16,7 @@ from server.cli_frame import (
     JsonOption,
     command,
     existing_data,
-    load_settings,
+    load_host,
     new_table,
     out,
 )
@@ -43,7 +43,7 @@ def footage(
     json: JsonOption = False,
 ) -> None:
     """What there is of a camera, what is not, and why."""
-    client = asyncio.run(ApiClient.find(existing_data(data), load_settings(config)))
+    client = asyncio.run(ApiClient.find(existing_data(data), load_host(config)))
     timeline = client.get_json("cameras", camera, "timeline", query={"from": start, "to": end})
     if json:
         out.print_json(data=timeline)

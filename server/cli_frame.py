@@ -14,7 +14,7 @@ from rich.table import Table
 
 from media.errors import HultaError, NoFootage, NotFound, UsageError
 from server.log import scrub
-from server.settings import Settings, read_settings
+from server.settings import Settings, read_host, read_settings
 from storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -92,6 +92,13 @@ def load_settings(config: Path | None) -> Settings:
     if config is not None:
         return read_settings(config)
     return read_settings(DEFAULT_CONFIG) if DEFAULT_CONFIG.exists() else Settings()
+
+
+def load_host(config: Path | None) -> Settings:
+    """As `load_settings`, for commands that only ask: what a password's `${VAR}` stands for is not their business."""
+    if config is not None:
+        return read_host(config)
+    return read_host(DEFAULT_CONFIG) if DEFAULT_CONFIG.exists() else Settings()
 
 
 def open_data(data: Path) -> Layout:

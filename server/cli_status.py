@@ -16,7 +16,7 @@ from server.cli_frame import (
     JsonOption,
     command,
     existing_data,
-    load_settings,
+    load_host,
     new_table,
     out,
 )
@@ -35,7 +35,7 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """How each camera is, why, and since when."""
-    client = asyncio.run(ApiClient.find(existing_data(data), load_settings(config)))
+    client = asyncio.run(ApiClient.find(existing_data(data), load_host(config)))
     cameras = [camera for camera in client.get_json("cameras") if which is None or _is_meant(camera, which)]
     if which is not None and not cameras:
         raise NotFound(f"no camera and no site is called {which}")
@@ -59,7 +59,7 @@ def _row(camera: dict[str, Any]) -> list[str]:
         camera["name"],
         camera["site"],
         f"[{STYLES.get(state, '')}]{state}[/]" if state in STYLES else state,
-        camera["reason"] or "",
+        ": ".join(text for text in (camera["reason"], camera["detail"]) if text),
         _moment(camera["since"]),
         _moment(camera["durable_through"]),
         f"{format_rate(rate_bps)}bit/s" if rate_bps else "",

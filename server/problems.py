@@ -1,6 +1,6 @@
 """Errors as clients see them: RFC 9457 problem details, for our own errors and for the framework's alike.
 
-400 the range or a parameter is wrong      404 unknown camera, segment or page, or nothing in the range
+400 the range or a parameter is wrong      404 unknown camera, segment or page, or nothing in the range      409 exists
 401/403 see auth      405 wrong method      416 the byte range lies outside      503 a part below is down
 """
 
@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from media.errors import HultaError, NoFootage, NotFound, ObjectMissing, StorageError, UsageError
+from media.errors import Conflict, HultaError, NoFootage, NotFound, ObjectMissing, StorageError, UsageError
 from server.log import scrub
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _LOGGED = "hulta.logged"
 
 WRONG_REQUEST = "urn:hulta:problem:wrong-request"
 NOT_FOUND = "urn:hulta:problem:not-found"
+CONFLICT = "urn:hulta:problem:conflict"
 NO_FOOTAGE = "urn:hulta:problem:no-footage"
 MISSING_OBJECT = "urn:hulta:problem:missing-object"
 UNAVAILABLE = "urn:hulta:problem:unavailable"
@@ -39,6 +40,7 @@ UNAVAILABLE = "urn:hulta:problem:unavailable"
 _KINDS: tuple[tuple[type[HultaError], int, str, str], ...] = (
     (UsageError, 400, WRONG_REQUEST, "The request is wrong"),
     (NotFound, 404, NOT_FOUND, "Not found"),
+    (Conflict, 409, CONFLICT, "It exists already"),
     (NoFootage, 404, NO_FOOTAGE, "No footage"),
     (ObjectMissing, 404, MISSING_OBJECT, "The footage is missing from the object store"),
     (StorageError, 503, UNAVAILABLE, "A part of the server is not available"),

@@ -221,6 +221,15 @@ def read_settings(path: Path) -> Settings:
     return parse_settings(read_text(path), file=str(path), environment=os.environ)
 
 
+def read_host(path: Path) -> Settings:
+    """Settings with the table `host` of a file alone, for questions to a server: they need no other `${VAR}`."""
+    document = yaml_loader.load(read_text(path), file=str(path), environment=os.environ, only="host")
+    try:
+        return Settings.model_validate(document.value)
+    except ValidationError as error:
+        raise settings_errors.explain(error, document) from None
+
+
 def read_text(path: Path) -> str:
     """A configuration file as text; ConfigError where there is none."""
     try:

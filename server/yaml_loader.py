@@ -52,8 +52,8 @@ def field_name(path: Path) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def load(text: str, *, file: str, environment: Mapping[str, str]) -> Document:
-    """Parse one YAML document. Raises ConfigError naming file, line and field."""
+def load(text: str, *, file: str, environment: Mapping[str, str], only: str | None = None) -> Document:
+    """Parse one YAML document, or of its tables `only` one. Raises ConfigError naming file, line and field."""
     if len(text) > MAX_FILE_CHARACTERS:
         raise ConfigError(f"{file}:1: the file is larger than {MAX_FILE_CHARACTERS} characters")
     try:
@@ -64,6 +64,8 @@ def load(text: str, *, file: str, environment: Mapping[str, str]) -> Document:
     except (yaml.YAMLError, RecursionError):
         raise ConfigError(f"{file}:1: not valid YAML: a character or a nesting that YAML does not allow") from None
     builder = _Builder(file, environment)
+    if only is not None and isinstance(root, yaml.MappingNode):
+        root.value = [entry for entry in root.value if entry[0].value == only]
     value = {} if root is None else builder.build(root, ())
     return Document(file=file, value=value, lines=builder.lines)
 

@@ -68,8 +68,11 @@ class Inventory(Protocol):
         """One camera by id or unique name. NotFound."""
         ...
 
-    async def add(self, camera: DesiredCamera, *, site: str) -> Camera:
-        """Add or change one camera through the API, and its site if it is new. ConfigError as for `apply`."""
+    async def add(self, camera: DesiredCamera, *, site: str, change: bool = False) -> Camera:
+        """Add one camera through the API, and its site if it is new. ConfigError as for `apply`.
+
+        Conflict if there is one of that name or id; with `change` it becomes as desired, and keeps id and footage.
+        """
         ...
 
     async def remove(self, id_or_name: str) -> Camera:
@@ -209,6 +212,10 @@ class Expiry(Protocol):
 
         Those that ended at or before `ended_by_us`, and after `ended_after_us`, where these are given.
         """
+        ...
+
+    async def unmarked(self, stream: UUID, *, ended_after_us: int, ended_by_us: int) -> tuple[int, int]:
+        """How many visible segments of a stream ended in `(ended_after_us, ended_by_us]`, and their bytes."""
         ...
 
     async def mark(self, segment_ids: Sequence[UUID], *, now_us: int, policy: str, reason: str) -> int:

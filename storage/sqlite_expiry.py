@@ -47,6 +47,12 @@ class SqliteExpiry:
             lambda connection: [expiring_of(row) for row in connection.execute(statement, bounds)]
         )
 
+    async def unmarked(self, stream: UUID, *, ended_after_us: int, ended_by_us: int) -> tuple[int, int]:
+        """See `Expiry.unmarked`."""
+        bounds = {"stream": stream.bytes, "ended_after_us": ended_after_us, "ended_by_us": ended_by_us}
+        row = await self._database.read(lambda connection: connection.execute(_SQL["unmarked"], bounds).fetchone())
+        return row["segments"], row["size_bytes"]
+
     async def mark(self, segment_ids: Sequence[UUID], *, now_us: int, policy: str, reason: str) -> int:
         """See `Expiry.mark`."""
         return await self._change("mark", segment_ids, {"now_us": now_us, "policy": policy, "reason": reason})

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from media.errors import GapReason, NotFound
+from media.errors import Conflict, GapReason, NotFound
 from media.url import CameraUrl
 from storage.inventory_plan import Known, Plan, plan
 from storage.model import Camera, DesiredSite, Policy, Site
@@ -77,8 +77,11 @@ class SqliteInventory:
         """See `Inventory.camera`."""
         return _find(await self.cameras(), id_or_name)
 
-    async def add(self, camera: DesiredCamera, *, site: str) -> Camera:
+    async def add(self, camera: DesiredCamera, *, site: str, change: bool = False) -> Camera:
         """See `Inventory.add`."""
+        taken = [each for each in await self.cameras() if camera.name == each.name or camera.id == each.id]
+        if taken and not change:
+            raise Conflict(f"there is a camera {taken[0].name} already, with the id {taken[0].id}")
         known = {each.name: each for each in await self.sites()}.get(site)
         desired = DesiredSite(
             name=site,

@@ -18,6 +18,13 @@ WHERE stream = :stream
     AND state = 'marked'
 ORDER BY start_us LIMIT :limit;
 
+-- name: unmarked
+SELECT count(*) AS segments, coalesce(sum(size_bytes), 0) AS size_bytes FROM segments
+WHERE stream = :stream
+    AND start_us <= :ended_by_us AND end_us <= :ended_by_us
+    AND start_us > :ended_after_us - 600000000 AND end_us > :ended_after_us
+    AND state IN ('spooled', 'uploading', 'stored', 'missing');
+
 -- name: mark
 UPDATE segments SET state = 'marked', marked_us = :now_us, mark_policy = :policy, mark_reason = :reason
 WHERE id = :id AND state IN ('spooled', 'uploading', 'stored', 'missing');

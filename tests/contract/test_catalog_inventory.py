@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from media.errors import ConfigError, GapReason, NotFound
+from media.errors import ConfigError, Conflict, GapReason, NotFound
 from media.url import CameraUrl
 from storage.model import main_stream
 from tests.builders_catalog import POLICY, SECOND, T0, desired, segment, site
@@ -143,6 +143,18 @@ async def test_the_file_takes_over_a_camera_that_it_lists(catalog: Catalog) -> N
     await catalog.inventory.add(desired("quay"), site="harbour")
     (change,) = await catalog.inventory.apply([site(desired("quay"))], [POLICY])
     assert str(change) == 'camera quay changed: origin "api" -> "file"'
+
+
+async def test_a_camera_that_is_there_is_not_silently_replaced(catalog: Catalog) -> None:
+    """By name or by id, of the file or of the API, disabled or not; only who asks for it changes it."""
+    await catalog.inventory.apply([site(desired("gate"))], [POLICY])
+    gate = await catalog.inventory.remove("gate")
+    for wanted in (desired("gate"), desired("door", id=gate.id)):
+        with pytest.raises(Conflict, match=f"there is a camera gate already, with the id {gate.id}"):
+            await catalog.inventory.add(wanted, site="harbour")
+    assert await catalog.inventory.cameras() == [gate]
+    changed = await catalog.inventory.add(desired("gate"), site="harbour", change=True)
+    assert (changed.id, changed.enabled) == (gate.id, True)
 
 
 async def test_add_keeps_the_site_as_it_is(catalog: Catalog) -> None:

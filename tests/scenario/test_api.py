@@ -75,6 +75,7 @@ async def test_cameras_have_the_fields_of_the_contract(http: httpx.AsyncClient, 
             "enabled": True,
             "state": "recording",
             "reason": None,
+            "detail": None,
             "since": "2026-11-18T12:00:00.000000Z",
             "durable_through": None,
             "bitrate_bps": 4_000_000,
@@ -323,6 +324,8 @@ async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
     } < set(described["paths"])
     timeline = described["components"]["schemas"]["TimelineJson"]["properties"]
     assert list(timeline) == ["camera", "from", "to", "spans", "gaps", "expired", "missing", "pending", "events"]
+    assert "422" not in json.dumps(described["paths"])
+    assert "ValidationError" not in json.dumps(described["components"])
     assert "text/html" in (await http.get("/api/docs")).headers["content-type"]
 
 

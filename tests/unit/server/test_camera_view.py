@@ -79,20 +79,31 @@ async def test_a_camera_that_has_been_gone_for_long_is_found_behind_its_gaps(arc
 
 
 async def test_a_camera_that_never_recorded_has_no_footage(archive: Archive) -> None:
-    """And fails since the recorder says so."""
-    said = recorder(archive.camera, state="failed", reason="dns", since_us=NOON_US)
+    """And fails since it was enabled, for the reason that the recorder gives, in words too."""
+    said = recorder(archive.camera, state="failed", reason="dns", detail="no such host", since_us=NOON_US)
     camera = await shown(archive, said)
-    assert (picked(camera), camera["durable_through"]) == (("failed", "dns", format_instant(NOON_US)), None)
+    since = format_instant(archive.camera.enabled_since_us)
+    assert (picked(camera), camera["durable_through"]) == (("failed", "dns", since), None)
+    assert camera["detail"] == "no such host"
+
+
+async def test_a_restarted_recorder_does_not_make_a_failure_younger(archive: Archive) -> None:
+    """A camera that never recorded has failed since it was enabled."""
+    enabled_us = archive.camera.enabled_since_us
+    for later_us in (HOUR_US, 2 * HOUR_US):
+        said = recorder(archive.camera, state="failed", reason="dns", since_us=enabled_us + later_us)
+        assert picked(await shown(archive, said)) == ("failed", "dns", format_instant(enabled_us))
 
 
 async def test_a_recorder_that_does_not_answer_is_a_failure(archive: Archive) -> None:
     """Its cameras are not shown as recording by anybody's memory."""
-    assert picked(await shown(archive, None)) == ("failed", "crash", None)
+    assert picked(await shown(archive, None)) == ("failed", "crash", format_instant(archive.camera.enabled_since_us))
 
 
 async def test_a_camera_that_was_just_added_is_connecting(archive: Archive) -> None:
     """The recorder has not read its assignment yet."""
-    assert picked(await shown(archive, {"run": "01", "streams": {}})) == ("connecting", None, None)
+    since = format_instant(archive.camera.enabled_since_us)
+    assert picked(await shown(archive, {"run": "01", "streams": {}})) == ("connecting", None, since)
 
 
 async def test_a_disabled_camera_is_disabled_whatever_the_recorder_says(archive: Archive) -> None:

@@ -78,11 +78,53 @@ def test_a_fault_of_the_configuration_is_a_sentence_and_exit_2(config: Path) -> 
         ["config", "check", config],
         ["run", "--config", config],
         ["apply", config],
-        ["check", "--config", config],
     ):
         result = hulta(*words)
         assert (result.exit_code, "my.yaml:1: hots: unknown key; did you mean `host`?" in result.output) == (2, True)
     assert not Path("hulta-data").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["footage", "gate", "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T01:00:00Z"],
+        ["export", "gate", "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T01:00:00Z", "-o", "f.mp4"],
+        ["check"],
+        ["cameras", "list"],
+    ],
+)
+def test_a_question_needs_no_passwords(config: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    """An operator's shell has none of the variables that the service has; the address of the server is in the file."""
+    hulta("apply", config)
+    monkeypatch.delenv("CAM_PASSWORD")
+    config.write_text(f"host: {{listen: '127.0.0.1:9'}}\n{CONFIG}")
+    result = hulta(*words, "--config", config)
+    assert "CAM_PASSWORD" not in result.output
+    asks = words[0] in {"status", "footage", "export"}
+    assert ("no server answers at http://127.0.0.1:9" in result.output, result.exit_code) == (asks, int(asks))
+    config.write_text("host: {listen: '${NOT_SET}'}\n")
+    result = hulta(*words, "--config", config)
+    assert (result.exit_code, "the environment variable NOT_SET is not set" in result.output) == (2, True)
+
+
+def test_an_empty_file_is_called_so(config: Path) -> None:
+    """It is valid, and it is hardly what somebody meant."""
+    for text in ("", "# nothing yet\n", "{}\n"):
+        config.write_text(text)
+        result = hulta("config", "check", config)
+        assert (result.exit_code, "The file says nothing: no cameras are recorded" in result.output) == (0, True)
+    config.write_text("host: {}\n")
+    assert "says nothing" not in hulta("config", "check", config).output
+
+
+def test_changes_are_printed_as_the_file_has_them(config: Path) -> None:
+    """62d, not 5356800000000; 6M, not 6000000."""
+    hulta("apply", config)
+    config.write_text(CONFIG.replace("62d", "36h").replace("bitrate: 6M", "bitrate: 1.5M"))
+    changed = hulta("apply", config).output
+    assert 'policy default changed: keep_max "62d" -> "36h"' in changed
+    assert 'bitrate "6M" -> "1.5M"' in changed
 
 
 def test_a_missing_file_is_a_sentence(config: Path) -> None:
@@ -143,13 +185,18 @@ def test_cameras_are_added_listed_and_removed(config: Path) -> None:
     assert re.search(r"tower .* no", hulta("cameras", "list").output)
 
 
-def test_a_camera_can_be_changed_by_adding_it_again(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its id stays."""
+def test_a_camera_is_not_silently_replaced(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is taken is refused with what to do about it; asked to change the camera, its id stays."""
     assert config.exists()
     monkeypatch.setenv("HULTA_CAMERA_PASSWORD", SECRET)
     words = ["--name", "tower", "--site", "hill", "--username", "u", "--bitrate", "4M"]
     first = hulta("cameras", "add", "rtsp://10.0.0.3/x", *words)
-    second = hulta("cameras", "add", "rtsp://10.0.0.4/y", *words)
+    refused = hulta("cameras", "add", "rtsp://10.0.0.4/y", *words)
+    assert refused.exit_code == 1
+    assert "there is a camera tower already" in refused.output
+    assert "--change" in refused.output
+    assert "rtsp://10.0.0.3/x" in hulta("cameras", "list", "--json").output
+    second = hulta("cameras", "add", "rtsp://10.0.0.4/y", *words, "--change")
     assert first.output == second.output
     assert "rtsp://10.0.0.4/y" in hulta("cameras", "list", "--json").output
 
