@@ -25,14 +25,14 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev  ## the figures and plots of benchmarks/README.md, about 10 minutes on an idle machine
-	sh tests/prepare.sh
+	sh tests/prepare.sh linux-perf
 	$(BIN)/python -m benchmarks
 
 bench-data: $(VENV)/.dev  ## once: the catalogs of 300 000, 2 and 20 million segments that `bench` asks; 30 GB, half an hour
 	$(BIN)/python -m benchmarks.city
 
 bench-quick: $(VENV)/.dev  ## a first look in about a minute; the kept figures stay as they are
-	sh tests/prepare.sh
+	sh tests/prepare.sh linux-perf
 	$(BIN)/python -m benchmarks --quick
 
 storm: $(VENV)/.dev  ## 60 cameras, 10 minutes, every fault there is, kill -9 of every process; a verdict

@@ -14,6 +14,12 @@ The frame
     spread      samples of one figure              plot        one SVG
     children    processes, started and ended       measuring   what they use, from /proc
     machine     where it was measured              readme      figures into README.md
+    syscalls    counted by perf                    reader      reads cameras and looks at nothing
+
+Parts of questions
+    ingest: ingest_ways the ways, ingest_report what they come to, raw_copy and pyav_threads recorders as programs,
+            orders how those are told what to record
+    durability: spool_load a fleet on the real spool        ship: spool_stock sealed segments to ship
 
 What is measured
     city        makes the big catalogs that are asked: city_rows what is in them, city_minutes fragment indexes,

@@ -65,13 +65,13 @@ def windows(groups: list[list[int]], *, count: int, seconds: float) -> Iterator[
         before, began = after, now
 
 
-def until(condition: Callable[[], bool], *, what: str, within_s: float) -> None:
+def until(condition: Callable[[], bool], *, what: str, within_s: float, poll_s: float = POLL_S) -> None:
     """Wait for a condition; TimeoutError that says what was waited for."""
     deadline = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {within_s:.0f} s: {what}")
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
 
 
 def stored_bytes(folder: Path) -> int:

@@ -1,0 +1,226 @@
+"""What the way from the spool into an object store costs, through the real shipper and its catalog, beside a bare loop.
+
+    python -m benchmarks.ship [--quick] [--work DIRECTORY]
+
+Sealed segments of a minute of 4 Mbit/s lie in a spool, their pages in memory as those of the last minutes are. A way
+takes all of them, the ways take turns:
+
+    hard link   `Shipper` with `DirectoryStore` on the spool's disk: no byte is written twice, all are hashed
+    hash loop   beside it: read and SHA-256, nothing else
+    copy        `Shipper` where the store refuses links (EXDEV, as another disk does): copied, synced, hashed again
+    copy loop   beside it: read, SHA-256, write, fdatasync, one file after the other
+
+Another store is one more `Destination`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from benchmarks.plot import Panel, Series
+from benchmarks.question import Run, main
+from benchmarks.report import Column, Report
+from benchmarks.spool_stock import Stock, make_stock
+from benchmarks.spread import Spread, number
+from storage import files
+from storage.clock import HostClock
+from storage.directory_store import DirectoryStore
+from storage.layout import Layout
+from storage.objects import ObjectStore
+from storage.secrets import SecretBox
+from storage.shipper import Shipper
+from storage.sqlite_catalog import SqliteCatalog
+
+SEGMENTS, QUICK_SEGMENTS = 24, 4
+ROUNDS = 3
+CITY_MB_PER_S = 110.0  # 220 cameras of 4 Mbit/s
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a way took for all segments."""
+
+    seconds: float
+    cpu_s: float
+
+
+Bare = Callable[[list[Path], Path], None]
+"""The least that must be done with these files so that they are below a directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """An object store to ship to, and the loop that its cost is compared with."""
+
+    name: str
+    store: Callable[[Path], AbstractAsyncContextManager[ObjectStore]]
+    bare_name: str
+    bare: Bare
+
+
+@asynccontextmanager
+async def linked(root: Path) -> AsyncIterator[ObjectStore]:
+    """The directory store on the spool's disk."""
+    store = DirectoryStore(root)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@asynccontextmanager
+async def copied(root: Path) -> AsyncIterator[ObjectStore]:
+    """The directory store as if on another disk."""
+    with another_disk(root):
+        async with linked(root) as store:
+            yield store
+
+
+@contextmanager
+def another_disk(root: Path) -> Iterator[None]:
+    """Have links from outside of `root` into it refused, as between two disks."""
+    real = files.link
+
+    def link(source: Path, target: Path) -> None:
+        if target.is_relative_to(root) and not source.is_relative_to(root):
+            raise OSError(errno.EXDEV, "another disk")
+        real(source, target)
+
+    files.link = link
+    try:
+        yield
+    finally:
+        files.link = real
+
+
+def hash_loop(paths: list[Path], _target: Path) -> None:
+    """Read and hash."""
+    for path in paths:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, "sha256")
+
+
+def copy_loop(paths: list[Path], target: Path) -> None:
+    """Read, hash, write, sync."""
+    for number_of, path in enumerate(paths):
+        digest, offset = hashlib.sha256(), 0
+        fd = files.create_exclusive(target / f"{number_of}")
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                offset += files.append(fd, [block], offset)
+        files.datasync(fd)
+        files.close(fd)
+    files.sync_directory(target)
+
+
+DESTINATIONS = (
+    Destination("directory, hard link", linked, "hash loop", hash_loop),
+    Destination("directory, copy", copied, "copy loop", copy_loop),
+)
+
+
+async def ship(destination: Destination, stock: Stock, root: Path) -> Cost:
+    """The real shipper, from a spool full of segments until none is left."""
+    layout = Layout(root)
+    with stock.spooled(layout.spool):
+        async with (
+            await SqliteCatalog.open(layout.catalog, HostClock(), SecretBox.at(layout.key)) as catalog,
+            destination.store(layout.objects) as store,
+        ):
+            shipper = Shipper(catalog, store, layout, HostClock())
+            cpu, began = time.process_time(), time.perf_counter()
+            cycles = 0
+            while await shipper.run_once() and cycles < len(stock.paths):
+                cycles += 1
+            cost = Cost(time.perf_counter() - began, time.process_time() - cpu)
+            state = shipper.state()
+    if (state["stored_segments"], state["backlog_segments"]) != (len(stock.paths), 0):
+        raise RuntimeError(f"{destination.name}: not everything was shipped: {state}")
+    return cost
+
+
+def bare(destination: Destination, stock: Stock, root: Path) -> Cost:
+    """The loop beside it."""
+    cpu, began = time.process_time(), time.perf_counter()
+    destination.bare(stock.paths, root)
+    return Cost(time.perf_counter() - began, time.process_time() - cpu)
+
+
+def measure(run: Run) -> Report:
+    """All ways in turns."""
+    stock = make_stock(run.work / "stock", QUICK_SEGMENTS if run.quick else SEGMENTS)
+    costs: dict[str, list[Cost]] = {name: [] for each in DESTINATIONS for name in (each.bare_name, each.name)}
+    for _ in range(1 if run.quick else ROUNDS):
+        for each in DESTINATIONS:
+            with _emptied(run.work / "bare") as root:
+                costs[each.bare_name].append(bare(each, stock, root))
+            with _emptied(run.work / "data") as root:
+                costs[each.name].append(uvloop.run(ship(each, stock, root)))
+    return report(stock, costs)
+
+
+@contextmanager
+def _emptied(root: Path) -> Iterator[Path]:
+    root.mkdir()
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root)
+
+
+def report(stock: Stock, costs: dict[str, list[Cost]]) -> Report:
+    """The table and the plot."""
+    size_mb = stock.size_bytes / 1e6
+    found = Report(
+        "ship",
+        asks="What does it cost to bring segments into the object store and the catalog?",
+        method=[
+            f"{len(stock.paths)} sealed segments of a minute, {size_mb:.0f} MB in all, pages in memory; ways in turns.",
+            "`Shipper.run_once` until nothing is left: intake, rows, hash, put, verify, `stored`, read back, unlink.",
+            "Copy: links are refused as between two disks (EXDEV), but both are the same disk.",
+            "CPU: user and kernel mode of the whole process, all threads.",
+        ],
+    )
+    table = found.table(
+        "Spool to object store and catalog",
+        Column("way"),
+        Column("throughput", "MB/s", 0),
+        Column("CPU", "ms/MB", 2),
+        Column("CPU for 220 cameras of 4 Mbit/s", "% of a core"),
+        Column("CPU of its loop", "x", 2),
+    )
+    cpu = {way: Spread.of(each.cpu_s * 1e3 / size_mb for each in taken) for way, taken in costs.items()}
+    rates = {way: Spread.of(size_mb / each.seconds for each in taken) for way, taken in costs.items()}
+    for each in DESTINATIONS:
+        for way in (each.bare_name, each.name):
+            share = cpu[way].times(CITY_MB_PER_S / 1000 * 100)
+            table.add(way, rates[way], cpu[way], share, cpu[way].ratio_to(cpu[each.bare_name]))
+    first = DESTINATIONS[0]
+    ratio = cpu[first.name].ratio_to(cpu[first.bare_name]).median
+    found.plot(
+        f"Shipping by hard link takes {number(cpu[first.name].median, 2)} ms of CPU a MB, "
+        f"{number(ratio, 2)} x of reading and hashing alone.",
+        _panel("CPU", "ms/MB", cpu),
+        _panel("throughput", "MB/s", rates),
+    )
+    return found
+
+
+def _panel(quantity: str, unit: str, figures: dict[str, Spread]) -> Panel:
+    series = [Series(quantity, list(figures.values()))]
+    return Panel(along="way", at=list(figures), quantity=quantity, unit=unit, series=series)
+
+
+if __name__ == "__main__":
+    main(measure)
