@@ -171,8 +171,9 @@ class Segmenter:
                 return False
             self._start_span(pts_ticks)
         else:
-            # Nothing after a sync sample is shown before it: a time that says so lies, and no file has negative times.
-            pts_ticks = max(pts_ticks, self._span_ticks)
+            if pts_ticks < self._span_ticks:
+                # Nothing after a sync sample is shown before it: a time that says so lies, and no file has such.
+                pts_ticks = max(self._highest_ticks, self._span_ticks) + 1
             self._cut_before(unit, pts_ticks)
             if self._writer is None:
                 return False

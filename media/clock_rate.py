@@ -20,7 +20,7 @@ MOST_PPM = 100_000
 
 
 class ClockRate:
-    """`observe` for each frame; `ppm` is how much longer than it claims the camera's second is, 0 unless notable."""
+    """`observe` about once a second; `ppm` is how much longer than claimed a camera's second is, 0 unless notable."""
 
     def __init__(self) -> None:
         self._window_us = 0
@@ -30,7 +30,7 @@ class ClockRate:
         self.ppm = 0
 
     def observe(self, delay_us: int, arrival_us: int) -> None:
-        """A frame that arrived so much later than the camera's clock says, counted from any fixed instant."""
+        """The least-delayed of the latest frames came so much later than its camera's clock says (any fixed origin)."""
         if not self._window_us:
             self._window_us, self._least_us = arrival_us, delay_us
         elif arrival_us - self._window_us < WINDOW_US:

@@ -74,6 +74,7 @@ class StreamTimeline:
         self._settled = False
         self._window_start_us = 0
         self._least_delay_us = self._earlier_least_delay_us = 0
+        self._fresh_delay_us: int | None = 0  # the least since the mapping was last settled
         self._rate = ClockRate()
         self._ppm = 0
         self._late_since_us = 0
@@ -95,27 +96,32 @@ class StreamTimeline:
         if not step:
             return self._take(self._by_arrival(arrival_us), arrival_us)
         pts_ticks = self._camera_ticks + (step - (1 << 32) if step >> 31 else step)
+        jumped = False
+        if pts_ticks <= self._highest_ticks:
+            jumped = self._went_back(pts_ticks)
+            while pts_ticks in self._recent:  # two pictures at one instant: the later one was sent to be shown, too
+                pts_ticks += 1
         delay_us = arrival_us - self.wall_us(pts_ticks)
-        if delay_us < (-STEP_US if self._settled else -EARLY_AT_FIRST_US) or (
-            pts_ticks <= self._highest_ticks and self._went_back(pts_ticks)
-        ):
+        if jumped or delay_us < (-STEP_US if self._settled else -EARLY_AT_FIRST_US):
             pts_ticks = self._by_arrival(arrival_us)
             delay_us = arrival_us - self.wall_us(pts_ticks)
             self.jumps += 1
         self._previous_timestamp = timestamp
         self._camera_ticks = pts_ticks
-        self._least_delay_us = min(self._least_delay_us, delay_us)
-        if delay_us <= LATE_US:
+        if self._fresh_delay_us is None or delay_us < self._fresh_delay_us:
+            self._fresh_delay_us = delay_us
+        if delay_us > LATE_US:
+            self._late_since_us = self._late_since_us or arrival_us
+        elif self._late_since_us:
             self._late_since_us = 0
-        elif not self._late_since_us:
-            self._late_since_us = arrival_us
-        self._rate.observe(arrival_us - self._start_us - pts_ticks * 1_000_000 // self._timescale, arrival_us)
         return self._take(pts_ticks, arrival_us)
 
     def wall_us(self, pts_ticks: int) -> int:
         """UTC of a presentation time, by the mapping in force."""
         elapsed_us = (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale
-        return self._anchor_us + elapsed_us + elapsed_us * self._ppm // 1_000_000
+        if self._ppm:
+            elapsed_us += elapsed_us * self._ppm // 1_000_000
+        return self._anchor_us + elapsed_us
 
     def settle(self, pts_ticks: int) -> int:
         """Move the anchor to `pts_ticks`, correcting it by what was learnt since; returns its wall time.
@@ -124,6 +130,7 @@ class StreamTimeline:
         """
         elapsed_us = max(0, (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale)
         due_us = self.wall_us(pts_ticks)
+        self._learn_delays(due_us - self._start_us - pts_ticks * 1_000_000 // self._timescale)
         correction_us = self._correction_us(elapsed_us) if self._settled else self._least_delay_us
         anchor_us = max(due_us + correction_us, self._not_before_us)
         moved_us = anchor_us - due_us
@@ -168,7 +175,6 @@ class StreamTimeline:
     def _start(self, timestamp: int, arrival_us: int) -> int:
         self._previous_timestamp = timestamp
         self._start_us = self._anchor_us = self._window_start_us = arrival_us
-        self._rate.observe(0, arrival_us)
         return self._take(0, arrival_us)
 
     def _take(self, pts_ticks: int, arrival_us: int) -> int:
@@ -183,12 +189,22 @@ class StreamTimeline:
         return self._highest_ticks + max(1, (arrival_us - self._arrival_us) * self._timescale // 1_000_000)
 
     def _went_back(self, pts_ticks: int) -> bool:
-        """Whether this is more than the order of B-frames. After a clock stood still, any step back is."""
-        if self._camera_ticks != self._pts_ticks:
+        """Whether this is more than the order of B-frames. After a clock stood still, any step back is.
+
+        And any to before the first frame of the session: a camera does not begin with one that others precede.
+        """
+        if self._camera_ticks != self._pts_ticks or pts_ticks < 0:
             return True
         overtaken_by = sum(earlier > pts_ticks for earlier in self._recent)
         back_us = (self._highest_ticks - pts_ticks) * 1_000_000 // self._timescale
         return overtaken_by > MOST_REORDERED or (back_us > STEP_US and overtaken_by > USUALLY_REORDERED)
+
+    def _learn_delays(self, corrected_us: int) -> None:
+        """Of the units since the last call; `corrected_us` is how far the mapping is from the camera's own claim."""
+        fresh_us, self._fresh_delay_us = self._fresh_delay_us, None
+        if fresh_us is not None:
+            self._least_delay_us = min(self._least_delay_us, fresh_us)
+            self._rate.observe(fresh_us + corrected_us, self._arrival_us)
 
     def _correction_us(self, elapsed_us: int) -> int:
         error_us = min(self._least_delay_us, self._earlier_least_delay_us)
