@@ -207,7 +207,7 @@ def report(cameras: tuple[CameraOptions, ...], loads: list[Load]) -> Report:
         "simulated_city",
         asks="What does a simulated city cost, over TCP and over UDP?",
         method=[
-            f"The {len(cameras)} cameras of examples/{FLEET.name}: {frames_per_second} frames/s, {mbit_per_s:.0f} Mbit/s.",
+            f"{len(cameras)} cameras of examples/{FLEET.name}: {frames_per_second} frames/s, {mbit_per_s:.0f} Mbit/s.",
             "On loopback, all read by one other process, which over UDP must keep up: it counts the packets it missed.",
             f"Windows of {WINDOW_S:.0f} s, from the moment packets of every camera have arrived.",
             "CPU by schedstat, memory as PSS.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from simulator.options import SimulatorOptions
     from simulator.sent_log import SentFrame
+
+_FILES, _FILES_A_CAMERA = 256, 8
+"""What a simulator may have open: a camera's address, and two readers over UDP with three sockets each."""
 
 _WORKERS = 2
 """Threads that draw and encode; libx264 runs without the GIL."""
@@ -120,4 +124,14 @@ def run(
     options: SimulatorOptions, announce: Callable[[str], None], cue: Callable[[], Awaitable[None]] | None = None
 ) -> None:
     """`simulate` in an event loop of its own, until interrupted."""
+    _allow_open_files(len(options.lineup))
     uvloop.run(simulate(options, announce, cue))
+
+
+def _allow_open_files(cameras: int) -> None:
+    """Many systems allow 1024 at first and more to those who ask; a camera read over UDP takes four."""
+    wanted = _FILES + _FILES_A_CAMERA * cameras
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

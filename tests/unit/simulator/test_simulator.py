@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from media.errors import ConfigError
 from simulator import Simulator, SimulatorOptions, simulate
 from simulator.oracle import checksum, find_sei
 from simulator.sent_log import SentFrame, read_sent_log
+from simulator.simulator import _allow_open_files
 from tests.builders_simulator import connect, film_units, make_film, nals
 
 QUICK = SimulatorOptions(port=0, fps=25, gop_us=200_000, bitrate_bps=500_000)
@@ -99,3 +101,23 @@ async def test_a_port_in_use_is_named() -> None:
         with pytest.raises(ConfigError, match=f"127.0.0.1:{port}"):
             async with Simulator(SimulatorOptions(port=port, bitrate_bps=500_000)):
                 pytest.fail("two simulators listen on one port")
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "cameras", "allowed"),
+    [
+        (1024, 20_000, 220, 2016),
+        (1024, 1500, 220, 1500),
+        (4096, 20_000, 220, 4096),
+        (1024, resource.RLIM_INFINITY, 9999, 80_248),
+    ],
+)
+def test_as_many_files_as_the_cameras_need_may_be_open(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, cameras: int, allowed: int
+) -> None:
+    """A soft limit is raised as far as the system lets, and never lowered."""
+    limits = [(soft, hard)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limit: limits.append(limit))
+    _allow_open_files(cameras)
+    assert limits[-1] == (allowed, hard)
