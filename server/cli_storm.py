@@ -13,6 +13,7 @@ import typer
 from media.errors import HultaError
 from server.cli_frame import FAILED, USAGE, command, err, out
 from server.storm_plan import make_plan
+from storm.page import to_html
 from storm.rig import run_storm
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def storm(
         Path | None, typer.Option(help="A new directory to work in, kept; otherwise a temporary one.", metavar="DIR")
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Write the verdict there, too.", metavar="FILE")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="And as a page with plots.", metavar="FILE")] = None,
 ) -> None:
     """Prove on this host that no frame is lost silently, whatever goes wrong.
 
@@ -55,7 +57,7 @@ def storm(
                 cameras=cameras,
             )
             result = run_storm(plan, say=lambda line: out.print(line, markup=False))
-            _report(result, json)
+            _report(result, json, html)
     except HultaError as error:
         err.print(f"no verdict: {error}", style="red", markup=False)
         if error.hint:
@@ -67,9 +69,11 @@ def storm(
     raise typer.Exit(0 if result.passed else FAILED)
 
 
-def _report(result: Result, json: Path | None) -> None:
+def _report(result: Result, json: Path | None, html: Path | None) -> None:
     if json is not None:
         json.write_text(result.to_json(), encoding="utf-8")
+    if html is not None:
+        html.write_text(to_html(result), encoding="utf-8")
     out.print(str(result), markup=False)
 
 

@@ -19,6 +19,8 @@ The verdict: pure functions
     case            the evidence as the rules ask it       verdict        the rules, all of them
     rules_loss      what did not come back                 rules_frames   what did
     figures         the numbers, with their units          result         for people and for programs
+    page            the same with plots, as HTML           page_plots     as SVG
+    page_style      by day and by night
 
 Faulty links to the object store and the database (docs/fault-proxy.md), for tests so far
     proxy           FaultProxy: a TCP proxy in a thread    proxy_faults   what a link can suffer

@@ -84,7 +84,7 @@ COSTS: dict[str, Cost] = {
     "reorder": Cost(spoils=True),
     "duplicate": _NOTHING,
     "cut": Cost(stops=True, spoils=True),
-    "ssrc-change": _NOTHING,
+    "ssrc-change": Cost(spoils=True),  # packets are numbered anew: nobody can say what was missed before
     "sequence-jump": Cost(spoils=True),
     "timestamp-wrap": Cost(stops=True, from_begin=True),
     "timestamp-freeze": Cost(off_by_us=STANDSTILL_US),

@@ -1,4 +1,4 @@
-"""The storm in short: a few cameras, half a minute, each part of the product killed at least once.
+"""The storm in short: a few cameras, half a minute, some faults, each part of the product killed at least once.
 
 `make storm` is the long one.
 """
@@ -30,6 +30,12 @@ sites:
 
 SCRIPT = """\
 steps:
+  - {at: 1s, for: 10s, fault: loss, percent: 3, cameras: [gate-1]}
+  - {at: 7s, fault: timestamp-jump, by: 10s, cameras: [yard 2]}
+  - {at: 9s, fault: cut, cameras: [gate-2]}
+  - {at: 10s, for: 6s, fault: duplicate, percent: 5, cameras: ["gate-*"]}
+  - {at: 11s, for: 6s, fault: "503", cameras: [yard 1]}
+  - {at: 20s, for: 4s, fault: "off", sites: [the yard]}
   - {at: 2s, fault: kill, role: serve}
   - {at: 4s, fault: kill, role: record}
   - {at: 10s, fault: kill, role: ship}
@@ -41,7 +47,7 @@ steps:
 
 @pytest.mark.scenario
 @pytest.mark.timeout(300)
-def test_no_frame_is_lost_silently_whatever_is_killed(tmp_path: Path) -> None:
+def test_no_frame_is_lost_silently_whatever_goes_wrong(tmp_path: Path) -> None:
     """What was announced comes back, what did not come back is declared, and no more is declared than was lost."""
     (tmp_path / "fleet.yaml").write_text(FLEET)
     (tmp_path / "script.yaml").write_text(SCRIPT)
@@ -53,3 +59,5 @@ def test_no_frame_is_lost_silently_whatever_is_killed(tmp_path: Path) -> None:
     print(result)
     assert result.violations == []
     assert len(result.figures["kills"]) == 5, "every part is killed"
+    assert {"loss", "timestamp-jump", "cut", "duplicate", "503", "off"} <= result.figures["faults"].keys()
+    assert result.figures["frames_spoiled_on_their_way"] > 0

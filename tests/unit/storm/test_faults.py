@@ -136,8 +136,8 @@ def test_damage_that_is_declared_where_nothing_was_spoiled() -> None:
     assert rules_broken(camera, NO_KILLS) == {"damage_has_a_cause"}
     jumped = replace(camera, faults=[fault("sequence-jump", 20.1, by=1000)])
     assert rules_broken(jumped, NO_KILLS) == set()
-    changed = replace(camera, faults=[fault("ssrc-change", 20.1)])
-    assert rules_broken(changed, NO_KILLS) == {"damage_has_a_cause"}
+    doubled = replace(camera, faults=[fault("duplicate", 20, 21)])
+    assert rules_broken(doubled, NO_KILLS) == {"damage_has_a_cause"}
 
 
 # Time

@@ -1,0 +1,160 @@
+"""The plan of a storm: a fleet and a script that fit each other and the time, every misfit named with its line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from media.errors import ConfigError
+from server.cli import build
+from server.fault_script import read_script
+from server.settings import parse_settings
+from server.storm_plan import make_plan
+from simulator.faults import CATALOGUE
+from storm.disk import needed_bytes, require_room
+from storm.plan import StormFailed, StormPlan
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+FLEET = """\
+policies:
+  default: {keep_max: 2d, keep_min: 1d, purpose: trial}
+sites:
+  - name: gate
+    cameras:
+      - {name: gate 1, url: "rtsp://${NOT_SET}/x", bitrate: 1M, simulate: {fps: 12, gop: 500ms}}
+      - {name: gate 2, url: rtsp://10.0.0.1/x, enabled: false}
+  - name: yard
+    cameras:
+      - {name: yard 1, url: rtsp://10.0.0.2/x, class: high}
+"""
+SCRIPT = """\
+steps:
+  - {at: 1s, for: 10s, fault: off, sites: [gate]}
+  - {at: 2s, every: 500ms, for: 5s, fault: kill, role: record}
+  - {at: 3s, for: 9500ms, fault: drift, ppm: -4000, cameras: ["yard *"]}
+"""
+
+
+def plan_of(folder: Path, script: str = SCRIPT, *, seconds: int = 20, cameras: int | None = None) -> StormPlan:
+    """The plan that the command line makes of these files."""
+    (folder / "fleet.yaml").write_text(FLEET)
+    (folder / "script.yaml").write_text(script)
+    return make_plan(
+        fleet=folder / "fleet.yaml",
+        script=folder / "script.yaml",
+        seconds=seconds,
+        seed=1,
+        data=folder / "data",
+        cameras=cameras,
+    )
+
+
+def test_the_fleet_is_simulated_and_recorded(tmp_path: Path) -> None:
+    """Its sites, names, rates and policies; a camera that is not enabled is neither."""
+    plan = plan_of(tmp_path)
+    assert [(camera.name, camera.site, camera.fps, camera.gop_us) for camera in plan.cameras] == [
+        ("gate 1", "gate", 12, 500_000),
+        ("yard 1", "yard", 25, 1_000_000),
+    ]
+    assert plan.product_config == {
+        "policies": {"default": {"keep_max": "2d", "keep_min": "1d", "purpose": "trial"}},
+        "sites": [
+            {
+                "name": "gate",
+                "cameras": [{"name": "gate 1", "bitrate": "1000000", "policy": "default", "class": "normal"}],
+            },
+            {"name": "yard", "cameras": [{"name": "yard 1", "policy": "default", "class": "high"}]},
+        ],
+    }
+    fleet = parse_settings(json.dumps(plan.fleet), file="fleet.json", environment={})
+    assert [camera.simulate.gop for site in fleet.sites for camera in site.cameras] == [500_000, 1_000_000]
+
+
+def test_the_simulator_gets_the_steps_about_cameras(tmp_path: Path) -> None:
+    """As they were written, kills left out; their numbers are kept for the log."""
+    plan = plan_of(tmp_path)
+    (tmp_path / "script.json").write_text(json.dumps(plan.camera_script))
+    before, after = read_script(tmp_path / "script.yaml").steps, read_script(tmp_path / "script.json").steps
+    assert after == tuple(step for step in before if step.fault.name != "kill")
+    assert plan.step_numbers == [1, 3]
+    assert [blow.at_us for blow in plan.blows] == [2_000_000 + 500_000 * number for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("script", "seconds", "said"),
+    [
+        (SCRIPT, 12, "script.yaml:4: drift ends at 12500ms, the storm at 12s"),
+        ("steps:\n  - {at: 21s, fault: kill}\n", 20, "script.yaml:2: kill ends at 21s, the storm at 20s"),
+        (
+            "steps:\n  - {at: 1s, fault: cut, cameras: [gate 2]}\n",
+            20,
+            "no camera is called `gate 2`; did you mean `gate 1`",
+        ),
+        ("steps:\n  - {at: 1s, fault: cutt, cameras: ['*']}\n", 20, "script.yaml:2: no fault is called `cutt`"),
+    ],
+)
+def test_a_script_that_does_not_fit(tmp_path: Path, script: str, seconds: int, said: str) -> None:
+    """Neither the time nor the fleet nor the catalogue."""
+    with pytest.raises(ConfigError, match=said.replace("[", r"\[").replace("*", r"\*")):
+        plan_of(tmp_path, script, seconds=seconds)
+
+
+def test_a_script_has_to_fit_the_cameras_that_are_left(tmp_path: Path) -> None:
+    """`--cameras 1` leaves the yard out."""
+    assert len(plan_of(tmp_path, "steps:\n  - {at: 1s, fault: kill}\n", cameras=1).cameras) == 1
+    with pytest.raises(ConfigError, match="no camera is called `yard \\*`"):
+        plan_of(tmp_path, cameras=1)
+
+
+def test_the_example_has_every_fault_at_least_once() -> None:
+    """Over its 60 cameras, within ten minutes, with calm at the end."""
+    plan = make_plan(
+        fleet=EXAMPLES / "storm.yaml", script=EXAMPLES / "storm-script.yaml", seconds=600, seed=1, data=Path()
+    )
+    steps = read_script(EXAMPLES / "storm-script.yaml").steps
+    assert {step.fault.name for step in steps} == {*CATALOGUE}
+    assert len(plan.cameras) == 60
+    assert {blow.role for blow in plan.blows} == {"record", "ship", "keep", "serve", "supervisor"}
+    assert max(step.end_us or step.at_us for step in steps) <= 540_000_000
+
+
+def test_the_short_example_fits_a_minute() -> None:
+    """And twelve cameras."""
+    script = EXAMPLES / "storm-minute.yaml"
+    make_plan(fleet=EXAMPLES / "storm.yaml", script=script, seconds=60, seed=1, data=Path(), cameras=12)
+
+
+def test_a_disk_that_is_too_small_is_noticed_before(tmp_path: Path) -> None:
+    """Footage and logs of the whole storm, and what is fetched again, have to find room."""
+    plan = plan_of(tmp_path)
+    plan.data.mkdir()
+    require_room(plan, workers=2)
+    assert needed_bytes(plan, workers=2) < 2 << 30
+    endless = replace(plan, seconds=10**9)
+    with pytest.raises(StormFailed, match=r"the storm needs .* GB, the disk has .* GB free"):
+        require_room(endless, workers=2)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"--script": "nowhere.yaml"}, "nowhere.yaml: No such file or directory"),
+        ({"--minutes": "0.1"}, "off ends at 11s, the storm at 6s"),
+        ({"--data": "."}, "a storm needs a new or empty directory"),
+    ],
+)
+def test_a_storm_that_cannot_be_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], said: str
+) -> None:
+    """Exit 2, with a sentence."""
+    monkeypatch.chdir(tmp_path)
+    plan_of(tmp_path)
+    options = {"--fleet": "fleet.yaml", "--script": "script.yaml", "--minutes": "1", **change}
+    done = CliRunner().invoke(build(["storm"]), ["storm", *(word for option in options.items() for word in option)])
+    assert done.exit_code == 2
+    assert said in done.output
