@@ -152,7 +152,7 @@ async def add_looks(options: SimulatorOptions, sources: Sequence[Source], worker
         look.kind(camera)
         for camera, source, its_looks in changing
         for look in its_looks
-        if look != Look() or isinstance(source, LiveSource)
+        if look.kind(camera) != camera.kind or isinstance(source, LiveSource)
     }
     reels = await _encode_all(sorted(kinds), options.seed, workers)
     changed = {camera.name: _changing(camera, source, its_looks, reels) for camera, source, its_looks in changing}
@@ -161,13 +161,12 @@ async def add_looks(options: SimulatorOptions, sources: Sequence[Source], worker
 
 def _changing(camera: CameraOptions, source: Source, its_looks: set[Look], reels: Mapping[Kind, Reel]) -> Source:
     assert isinstance(source, ReelSource | LiveSource)
-    of_looks: dict[Look, Source] = {Look(): source}
+    of_kinds: dict[Kind, Source] = {camera.kind: source}
     for look in its_looks:
-        if look.kind(camera) in reels:
-            of_looks.setdefault(look, ReelSource(reels[look.kind(camera)], source.timetable.phase_us))
-    if isinstance(source, LiveSource):
-        of_looks[Look()] = ReelSource(reels[Look().kind(camera)], source.timetable.phase_us)
-    return ChangingSource(of_looks)
+        kind = look.kind(camera)
+        if kind in reels:
+            of_kinds[kind] = ReelSource(reels[kind], source.timetable.phase_us)
+    return ChangingSource({look: of_kinds[look.kind(camera)] for look in its_looks})
 
 
 async def _encode_all(kinds: Sequence[Kind], seed: int, workers: Executor) -> dict[Kind, Reel]:

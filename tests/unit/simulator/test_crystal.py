@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.crystal import Crystal, DriftingTimetable, RtpClock
+from simulator.crystal import Crystal, DriftingSource, DriftingTimetable, RtpClock
 from simulator.timetable import Timetable, steady_lap
+from tests.unit.simulator.test_camera import START_US, Scene, Viewer
 
 NOW_US = 1_795_435_200_000_000
 S = 1_000_000
@@ -84,3 +86,26 @@ def test_a_frozen_clock_goes_on_where_it_would_be() -> None:
     assert [clock.written(ticks) for ticks in (4600, 8200)] == [1010, 1010]
     clock.thaw()
     assert clock.written(8200) == 8215
+
+
+def test_a_camera_whose_crystal_is_off_sends_at_another_pace() -> None:
+    """Frames come when they are due by its own clock; none is left out or sent twice, before, in and after a drift."""
+    scene, crystal = Scene(), Crystal()
+    viewer = Viewer(1)
+    scene.camera.source = DriftingSource(scene.camera.source, crystal)
+    viewer.first = scene.camera.start(viewer)
+    due_us: int | None = START_US
+    for frame in range(300):
+        if frame == 100:
+            crystal.run(20_000, scene.clock.now_us)
+        if frame == 200:
+            crystal.run(0, scene.clock.now_us)
+        due_us = scene.fire_at(max(due_us or 0, scene.clock.now_us))
+    numbers = [departure.number for departure in viewer.got]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    sent = {departure.number: departure.sent_us for departure in viewer.got}
+    paces = [sent[numbers[0] + at + 50] - sent[numbers[0] + at] for at in (20, 130, 230)]
+    assert paces[0] == paces[2] == 50 * 40_000
+    assert abs(paces[1] - 50 * 40_000 * 100 // 102) <= 50
+    ticks = [departure.rtp_ticks for departure in viewer.got]
+    assert {after - before for before, after in pairwise(ticks)} == {3600}
