@@ -4,7 +4,7 @@ import { readTimeline } from "./api.js";
 import { SECOND, dateOf, moment, timeOfDay } from "./clock.js";
 import { DayBar } from "./day_bar.js";
 
-const RECENT = 10 * SECOND; // "newest": far enough behind that pieces are not tiny
+export const RECENT = 10 * SECOND; // "newest": far enough behind that pieces are not tiny
 
 export class CameraRow {
   /** `onPlay(camera, ms)`: somebody wants to see this camera from this moment on. */
@@ -31,7 +31,7 @@ export class CameraRow {
     this.element.className = `${camera.state}${playing ? " playing" : ""}`;
     this.title.textContent = camera.name;
     this.line.textContent = [sentence(camera), camera.site].join(" · ");
-    this.line.title = this.line.textContent;
+    this.line.title = [this.line.textContent, camera.detail].filter(Boolean).join("\n");
     this.button.title = `Play the newest footage of ${camera.name}`;
   }
 

@@ -1,7 +1,7 @@
 // The page: cameras and their days, and a player. What is worth a link is in the address: #camera@moment.
 
 import { Problem, listCameras, readTimeline } from "./api.js";
-import { CameraRow } from "./camera_row.js";
+import { CameraRow, RECENT } from "./camera_row.js";
 import { HOUR, MINUTE, SECOND, dateOf, moment, zoneName } from "./clock.js";
 import { DayBar } from "./day_bar.js";
 import { Player } from "./player.js";
@@ -9,6 +9,7 @@ import { View, ZOOMS, drawMarks } from "./view.js";
 
 const CAMERAS_EVERY = 3 * SECOND;
 const CLOSEUP = 10 * MINUTE;
+const ADDRESS_EVERY = SECOND; // browsers refuse more than a few changes of the address a second, and at 8x there are 8
 
 const byId = (id) => document.getElementById(id);
 const view = new View();
@@ -114,6 +115,7 @@ const setZoom = (zoom) => changeView(() => view.setZoom(zoom, playing ? player.w
 const player = new Player([...document.querySelectorAll("#screen video")], {
   time: showTime,
   notice(text) {
+    if (byId("notice").textContent === text) return; // it is read aloud whenever it is written
     byId("notice").textContent = text;
     byId("notice").hidden = !text;
   },
@@ -122,8 +124,17 @@ const player = new Player([...document.querySelectorAll("#screen video")], {
 const closeup = new DayBar("Ten minutes around the picture", byId("hint"), (ms) => player.seek(ms));
 byId("closeup").prepend(closeup.element);
 let closeupReadAt = 0;
+let addressAt = 0;
 
-function play(camera, ms) {
+/** A moment that has not been recorded yet is the newest that has, of a camera that records. */
+function recorded(camera, ms) {
+  const now = rows.get(camera.id)?.camera ?? camera;
+  const throughMs = Date.parse(now.durable_through);
+  return now.state === "recording" && ms > throughMs ? throughMs - RECENT : ms;
+}
+
+function play(camera, wantedMs) {
+  const ms = recorded(camera, wantedMs);
   rows.get(playing?.id)?.bar.play(null);
   playing = camera;
   byId("player").hidden = false;
@@ -133,6 +144,7 @@ function play(camera, ms) {
   closeupReadAt = 0;
   player.play(camera, ms);
   showTime(ms);
+  showAddress(ms);
   showPaused();
   byId("screen").scrollIntoView({ block: "nearest" });
 }
@@ -142,7 +154,7 @@ function showTime(ms) {
   if (byId("wall").textContent !== shown) {
     byId("wall").textContent = shown;
     byId("wall").dateTime = new Date(ms).toISOString();
-    history.replaceState(null, "", `#${encodeURIComponent(playing.name)}@${new Date(ms).toISOString()}`);
+    if (Date.now() - addressAt >= ADDRESS_EVERY) showAddress(ms);
     rows.get(playing.id)?.bar.play(ms);
   }
   if (ms < closeup.fromMs + MINUTE || ms > closeup.toMs - MINUTE) {
@@ -152,6 +164,11 @@ function showTime(ms) {
   }
   closeup.play(ms);
   if (Date.now() - closeupReadAt > 2 * SECOND) readCloseup();
+}
+
+function showAddress(ms) {
+  addressAt = Date.now();
+  history.replaceState(null, "", `#${encodeURIComponent(playing.name)}@${new Date(ms).toISOString()}`);
 }
 
 async function readCloseup() {
@@ -179,7 +196,8 @@ function toggle() {
 
 /** Go a little forwards or backwards; backwards into a gap means the footage before it. */
 function step(ms) {
-  const wanted = player.wallMs + ms;
+  const wanted = recorded(playing, player.wallMs + ms);
+  if (ms > 0 && wanted <= player.wallMs) return; // nothing newer is there
   const spans = closeup.timeline?.spans ?? [];
   const inside = spans.some((span) => span.fromMs <= wanted && wanted < span.toMs);
   const before = spans.findLast((span) => span.toMs <= wanted);

@@ -2,8 +2,9 @@
 //
 // A piece is an exact mp4 of at most five minutes inside one span, so the wall time of each frame is the time of the
 // piece's first frame plus the position in the file. Two video elements take turns: while one plays, the other loads
-// the next piece. At a gap playing goes on where footage begins again; at the end of the footage it waits for more.
-// Nothing ends it but the person: whatever fails is tried again, and said meanwhile.
+// the next piece. At a gap playing goes on where footage begins again; at the end of the footage it waits for more, and
+// near the present it goes no faster than time. Nothing ends it but the person: whatever fails is tried again. Of what
+// is looked for while a picture still runs nothing is said: it may be there when the picture ends.
 
 import { describeVideo, readTimeline } from "./api.js";
 import { HOUR, MINUTE, SECOND, duration, moment } from "./clock.js";
@@ -12,6 +13,8 @@ const PIECE = 5 * MINUTE;
 const LOOK_AHEAD = 24 * HOUR;
 const PREPARE = 5 * SECOND; // before the end of a piece, at normal speed
 const RETRY = 1 * SECOND;
+const PRESENT = 15 * SECOND; // how far behind the clock the newest footage may be
+const READ = 5 * SECOND; // a sentence that nothing else takes away
 
 export class Player {
   /** `on.time(ms)` follows the picture, `on.notice(text)` is what to tell the person, "" for nothing. */
@@ -23,6 +26,7 @@ export class Player {
     this.wanted = true; // playing, not paused
     this.turn = 0;
     this.run = null; // aborts everything that was begun for an earlier wish
+    this.trouble = ""; // why there is no next piece yet
     for (const video of videos) {
       video.addEventListener("ended", () => video === this.video && this.advance());
       video.addEventListener("error", () => video.hulta && this.failed(video));
@@ -43,6 +47,27 @@ export class Player {
   get wallMs() {
     const piece = this.video.hulta;
     return piece ? piece.firstMs + this.video.currentTime * 1000 : this.startMs;
+  }
+
+  /** How fast to play: what lies between the picture and the present cannot be hurried. */
+  get rate() {
+    return Date.now() - this.wallMs < PRESENT ? Math.min(this.speed, 1) : this.speed;
+  }
+
+  /** Whether a picture is there that has not ended. */
+  get showing() {
+    return Boolean(this.video.hulta) && !this.video.ended;
+  }
+
+  say(text) {
+    clearTimeout(this.forgetting);
+    this.on.notice(text);
+  }
+
+  /** The next piece is not there yet; said as soon as the picture stands still. */
+  lack(text) {
+    this.trouble = text;
+    if (!this.showing) this.say(text);
   }
 
   /** Play a camera from a moment on. */
@@ -76,7 +101,7 @@ export class Player {
 
   setSpeed(speed) {
     this.speed = speed;
-    for (const video of this.videos) video.playbackRate = speed;
+    this.video.playbackRate = this.rate;
   }
 
   stop() {
@@ -84,12 +109,13 @@ export class Player {
     this.run = new AbortController();
     this.coming = null;
     for (const video of this.videos) this.forget(video);
-    this.on.notice("");
+    this.trouble = "";
+    this.say("");
   }
 
   async begin(ms) {
     const { signal } = this.run;
-    this.on.notice("Loading");
+    this.say("Loading");
     const piece = await this.find(ms, signal);
     if (!piece) return;
     this.load(this.video, piece);
@@ -110,10 +136,11 @@ export class Player {
           const to = span.toMs - span.fromMs > PIECE ? span.fromMs + PIECE : span.to;
           return await describeVideo(this.camera.id, span.from, to, { signal });
         }
-        this.on.notice(`Nothing was recorded after ${moment(ms)}; waiting for more`);
+        const newest = Math.abs(Date.now() - ms) < PRESENT;
+        this.lack(newest ? "This is the newest footage; waiting for more" : `Nothing was recorded after ${moment(ms)}; waiting for more`);
       } catch (error) {
         if (signal.aborted) return null;
-        if (!error.noFootage) this.on.notice(`${error.message} Trying again`);
+        if (!error.noFootage) this.lack(`${error.message} Trying again`);
       }
       await new Promise((done) => setTimeout(done, RETRY));
     }
@@ -123,7 +150,6 @@ export class Player {
   load(video, piece) {
     video.hulta = piece;
     video.src = piece.url;
-    video.playbackRate = this.speed;
     video.load();
   }
 
@@ -138,9 +164,10 @@ export class Player {
   reveal() {
     this.video.classList.add("shown");
     this.spare.classList.remove("shown");
-    this.video.playbackRate = this.speed;
+    this.video.playbackRate = this.rate;
     if (this.wanted) this.video.play().catch(() => {});
-    this.on.notice("");
+    this.trouble = "";
+    this.say("");
     this.tick();
   }
 
@@ -148,8 +175,9 @@ export class Player {
     const piece = this.video.hulta;
     if (!piece) return;
     this.on.time(this.wallMs);
+    if (this.video.playbackRate !== this.rate) this.video.playbackRate = this.rate;
     const leftMs = (this.video.duration - this.video.currentTime) * 1000;
-    if (leftMs < PREPARE * Math.max(1, this.speed) && !this.spare.hulta && !this.coming) this.prepare(piece);
+    if (leftMs < PREPARE * Math.max(1, this.rate) && !this.spare.hulta && !this.coming) this.prepare(piece);
   }
 
   /** Load what follows a piece into the spare video. */
@@ -168,6 +196,7 @@ export class Player {
     const before = this.video.hulta;
     const next = this.spare.hulta;
     if (!next) {
+      if (this.trouble) this.say(this.trouble);
       if (!this.coming) this.prepare(before);
       return; // `prepare` comes back here
     }
@@ -175,7 +204,10 @@ export class Player {
     this.reveal();
     this.spare.hulta = null;
     const skippedMs = next.firstMs - before.toMs;
-    if (skippedMs > 2 * SECOND) this.on.notice(`Skipped ${duration(skippedMs)} without footage`);
+    if (skippedMs > 2 * SECOND) {
+      this.say(`Skipped ${duration(skippedMs)} without footage`);
+      this.forgetting = setTimeout(() => this.on.notice(""), READ);
+    }
   }
 
   /** A piece could not be loaded or decoded: the server went away, or the footage did. Ask again from where it was. */
@@ -184,7 +216,7 @@ export class Player {
     const ms = active ? this.wallMs : null;
     this.forget(video);
     if (!active) return;
-    this.on.notice("The picture was interrupted. Trying again");
+    this.say("The picture was interrupted. Trying again");
     const { signal } = this.run;
     setTimeout(() => signal.aborted || this.begin(ms), RETRY);
   }

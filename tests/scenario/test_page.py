@@ -31,6 +31,13 @@ pytestmark = [pytest.mark.scenario, pytest.mark.browser]
 CHROMIUM = "/usr/bin/chromium"
 SECOND_US = 1_000_000
 DAY = "2026-11-18"
+WATCH_NOTICES = """() => {
+  window.said = [];
+  const notice = document.getElementById("notice");
+  const wall = document.getElementById("wall");
+  const note = () => window.said.push([wall.textContent, notice.textContent]);
+  new MutationObserver(note).observe(notice, {childList: true});
+}"""
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -131,6 +138,53 @@ async def test_a_click_plays_from_there_over_the_gap_and_says_when(browser: Brow
         await seen.reaches(f"{DAY} 12:00:17")
         await expect(seen.page.locator("#notice")).to_contain_text("Nothing was recorded after")
         assert DAY in seen.page.url
+
+
+@pytest.mark.parametrize("speed", ["1", "8"])
+async def test_nothing_is_said_to_be_missing_while_the_picture_runs(
+    browser: Browser, archive: Archive, speed: str
+) -> None:
+    """What follows is looked for ahead. That it is not there yet is said when the last picture is shown, and stays.
+
+    The address is not changed more often than browsers allow, however fast it plays.
+    """
+    async with serving(archive) as http, visit(browser, http) as seen:
+        await seen.page.evaluate(WATCH_NOTICES)
+        bar = seen.bar("gate")
+        await seen.page.get_by_role("button", name="10 min").click()
+        box = await bar.bounding_box()
+        await bar.click(position={"x": box["width"] * (600 * 0.97 - 60 + 1) / 600, "y": 12})
+        await seen.page.locator("#speed").select_option(speed)
+        await expect(seen.page.locator("#notice")).to_contain_text("Nothing was recorded after", timeout=30_000)
+        said = await seen.page.evaluate("window.said")
+    words = [notice for _, notice in said if notice]
+    assert [word for word in words if word != "Loading"] == [
+        "Skipped 10 s without footage",
+        f"Nothing was recorded after {DAY} 12:00:18; waiting for more",
+    ]
+    assert next(wall for wall, notice in said if "Nothing" in notice) >= f"{DAY} 12:00:17"
+
+
+async def test_a_moment_that_is_not_recorded_yet_is_the_newest_that_is(browser: Browser, archive: Archive) -> None:
+    """A click beside the present, and ten seconds on from the newest: nobody waits for a time that has not come."""
+    through_us = NOON_US + 18 * SECOND_US
+    durable = {"epoch": 1, "sequence": 9, "fragment": 0, "through_us": through_us}
+    said = recorder(archive.camera, since_us=NOON_US, durable=durable)
+    async with (
+        answering(Layout(archive.root).socket("record"), lambda: said),
+        serving(archive) as http,
+        visit(browser, http) as seen,
+    ):
+        await expect(seen.page.locator("#summary")).to_have_text("1 recording")
+        await seen.page.get_by_role("button", name="10 min").click()
+        bar = seen.bar("gate")
+        box = await bar.bounding_box()
+        await bar.click(position={"x": box["width"] - 2, "y": 12})  # seconds after the present
+        await seen.reaches(f"{DAY} 12:00:14")  # ten seconds before the newest lies in the gap before it
+        assert await seen.wall() < f"{DAY} 12:00:18"
+        await seen.page.get_by_role("button", name="+10 s").click()
+        await seen.reaches(f"{DAY} 12:00:17")
+        assert await seen.wall() <= f"{DAY} 12:00:18"
 
 
 async def test_a_bar_is_clicked_and_explains_itself(browser: Browser, archive: Archive) -> None:
