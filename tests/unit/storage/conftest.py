@@ -1,4 +1,4 @@
-"""What the tests of spool and shipper share."""
+"""What the tests of spool, recovery and shipper share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from storage.clock import FakeClock
 from storage.secrets import SecretBox
 from storage.sqlite_catalog import SqliteCatalog
 from tests.builders_catalog import T0
+from tests.builders_recovery import Disk
 from tests.builders_shipper import House
 from tests.builders_spool import FileSeam
 
@@ -31,3 +32,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     clock = FakeClock(wall_us=T0)
     async with await SqliteCatalog.open(tmp_path / "catalog.sqlite", clock, SecretBox.at(tmp_path / "key")) as catalog:
         yield House(tmp_path, catalog, clock)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    """An empty data directory."""
+    return Disk(tmp_path)

@@ -22,6 +22,7 @@ from storage.segment_row import segment_from_scan
 from storage.spool import SpoolRun
 from storage.spool_reader import DurableMark, SpoolReader
 from tests import builders_segment
+from tests.builders_recovery import segment_file
 from tests.builders_segment import reader
 from tests.builders_spool import RUN, STREAM, FileSeam, identity, place
 
@@ -73,12 +74,6 @@ def alive(spool: Path) -> Iterator[None]:
     assert files.lock(lock_fd)
     yield
     files.close(lock_fd)
-
-
-def segment_file(sequence: int = 0, fragments: int = 4) -> builders_segment.File:
-    """A small segment."""
-    units = builders_segment.plain_units(fragments)
-    return builders_segment.write(builders_segment.plain_track(), units, identity=identity(sequence))
 
 
 def registered(content: bytes) -> Segment:

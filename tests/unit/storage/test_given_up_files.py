@@ -1,0 +1,98 @@
+"""A file that was given up after an error: its footage goes on in another file, and it is never synced again."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from pathlib import Path
+
+import pytest
+
+from storage import files, layout
+from storage.clock import FakeClock
+from storage.recovery import salvage
+from tests.builders_recovery import Disk, segment_file
+from tests.builders_spool import STREAM, FileSeam, Stopped, identity
+
+
+def _given_up(disk: Disk, content: bytes, announced: int = 2) -> Path:
+    path = disk.place(identity(), content)
+    return path.rename(layout.failed_path(path, announced))
+
+
+def test_a_file_that_was_given_up_is_copied_and_never_synced(disk: Disk) -> None:
+    """Its clean pages may not be on the disk: what is sealed is another file, whose first sync is its own."""
+    path = _given_up(disk, segment_file().open + b"torn")
+    with FileSeam().installed() as seam:
+        recovered = disk.recover()
+    assert disk.sealed() == segment_file().sealed
+    assert not path.exists()
+    assert disk.kept() == [b"torn"]
+    own = {event.operation for event in seam.events if event.path == path}
+    assert own == {"open_write", "size_bytes", "free_bytes", "read_at", "unlink"}
+    assert seam.operations(".copy").count("datasync") == 1
+    assert recovered.complete
+    assert disk.recover().sealed == ()
+
+
+def test_a_live_runs_given_up_file_is_sealed_beside_it(disk: Disk) -> None:
+    """The run goes on; its lock says nothing about a file it has let go of."""
+    path = _given_up(disk, segment_file().open)
+    alive = files.open_directory(disk.run)
+    assert files.lock(alive)
+    assert salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+    files.close(alive)
+    assert disk.sealed() == segment_file().sealed
+    assert disk.reported == []
+
+
+@pytest.mark.parametrize("operation", ["create_exclusive", "append", "datasync", "rename", "sync_directory"])
+def test_a_copy_that_fails_is_made_anew(disk: Disk, operation: str) -> None:
+    """The disk is still failing: the file stays, and the next attempt syncs a file of its own."""
+    path = _given_up(disk, segment_file().open)
+    with FileSeam().installed() as seam:
+        seam.fail(operation, str(STREAM), errno.EIO)
+        assert not salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+        assert path.read_bytes() == segment_file().open
+        assert "EIO" in disk.reported[0].why
+        salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+    assert disk.sealed() == segment_file().sealed
+    assert seam.operations(".copy").count("datasync") == 1 or operation == "rename"
+    assert sorted(path.parent.iterdir()) == [layout.sealed_path(disk.spool, identity())]
+
+
+def test_a_copy_waits_for_room(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is being recorded needs a nearly full disk more."""
+    path = _given_up(disk, segment_file().open)
+    monkeypatch.setattr(files, "free_bytes", lambda _: 15 * len(segment_file().open))
+    assert not salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    assert "ENOSPC" in disk.reported[0].why
+
+
+def test_a_given_up_file_without_footage_goes_to_the_quarantine(disk: Disk) -> None:
+    """As any other file that holds nothing of its segment; no copy is left."""
+    path = _given_up(disk, b"nothing", 0)
+    assert disk.recover().complete
+    assert disk.kept() == [b"nothing"]
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_killed_copy_ends_in_the_same_file(disk: Disk, after: bool) -> None:
+    """Killed before or after any step, the next recovery seals the same bytes and leaves nothing beside them."""
+    for call in range(100):
+        shutil.rmtree(disk.spool, ignore_errors=True)
+        path = _given_up(disk, segment_file().open)
+        with FileSeam().installed() as seam:
+            seam.stop_at(call, after=after)
+            try:
+                salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+            except Stopped:
+                seam.die()
+            else:
+                break
+        assert disk.recover().complete
+        assert disk.sealed() == segment_file().sealed
+        assert list(path.parent.iterdir()) == [layout.sealed_path(disk.spool, identity())]
+    assert 10 < call < 100
