@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CODE   := media ingest storage retention playback server simulator storm tests benchmarks
 
-.PHONY: run test lint format bench bench-quick bench-data storm seeded lock clean
+.PHONY: run test lint format bench bench-quick bench-data storm city seeded lock clean
 
 run: $(VENV)/.runtime  ## simulated cameras, recording, page on http://127.0.0.1:8080
 	$(BIN)/hulta demo
@@ -37,6 +37,11 @@ bench-quick: $(VENV)/.dev  ## a first look in about a minute; the kept figures s
 
 storm: $(VENV)/.dev  ## 60 cameras, 10 minutes, every fault there is, kill -9 of every process; a verdict
 	$(BIN)/hulta storm --fleet examples/storm.yaml --script examples/storm-script.yaml --minutes 10
+
+city: $(VENV)/.dev  ## ffmpeg and PyAV read 5 cameras of each kind of the simulated city, over TCP and UDP; about 5 minutes
+	sh tests/prepare.sh
+	$(BIN)/python -m tests.scenario.city_reading --each 5 --over tcp
+	$(BIN)/python -m tests.scenario.city_reading --each 5 --over udp
 
 seeded: $(VENV)/.dev  ## known ways to lose footage, each of which must make a short storm fail; about 10 minutes
 	$(BIN)/python -m tests.scenario.seeded_bugs

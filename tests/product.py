@@ -25,7 +25,8 @@ def hulta(*words: str | Path) -> list[str]:
 @contextmanager
 def simulated(*options: str | Path, cameras: int = 1) -> Iterator[list[str]]:
     """`hulta simulate` with these options, once all its cameras are announced. Yields their URLs."""
-    command = hulta("simulate", "--cameras", str(cameras), "--port", "0", *options)
+    alike = [] if "--fleet" in options else ["--cameras", str(cameras)]
+    command = hulta("simulate", *alike, "--port", "0", *options)
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     try:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
+import uvloop
 
 from media.nal import split_annex_b
 from server.city import read_fleet
@@ -162,7 +163,7 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=5)
     parser.add_argument("--over", choices=["tcp", "udp"], default="tcp")
     parser.add_argument("--seed", type=int, default=0)
-    return asyncio.run(_main(parser.parse_args()))
+    return uvloop.run(_main(parser.parse_args()))
 
 
 if __name__ == "__main__":

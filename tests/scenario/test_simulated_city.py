@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
+import av
 import pytest
 
+from media.nal import split_annex_b
 from server.city import read_fleet
+from server.settings import parse_settings
 from simulator import Simulator, SimulatorOptions
 from simulator.camera import Camera
 from simulator.loops import loop_frames
+from simulator.oracle import camera_uuid, find_sei
 from simulator.source import CodedFrame, Source
+from tests.product import simulated
 from tests.scenario.city_reading import BORAS, TOLERANCE, choose, read_all
 
 pytestmark = pytest.mark.scenario
@@ -57,3 +63,19 @@ def _key_frames(source: Source) -> Iterable[int]:
     while (at_us := source.timetable.due_us(number)) < SENT_US + WINDOW_US:
         yield at_us
         number = source.next_sync(number + 1)
+
+
+def test_the_command_serves_a_fleet_under_the_addresses_of_its_file() -> None:
+    """A URL a line, in the order of the file; and behind each is the camera of that name."""
+    storm = BORAS.with_name("storm.yaml")
+    sites = parse_settings(storm.read_text(), file=storm.name, environment={}).sites
+    expected = [(camera.name, urlsplit(str(camera.url))) for site in sites for camera in site.cameras]
+    with simulated("--fleet", storm, cameras=len(expected)) as urls:
+        found = [urlsplit(url) for url in urls]
+        assert [(url.hostname, url.path) for url in found] == [(url.hostname, url.path) for _, url in expected]
+        assert len({url.port for url in found}) == 1
+        with av.open(urls[-1], options={"rtsp_transport": "tcp"}, timeout=20) as container:
+            packet = next(container.demux(video=0))
+        mark = find_sei(split_annex_b(bytes(packet)))
+        assert mark is not None
+        assert mark.camera == camera_uuid(expected[-1][0])

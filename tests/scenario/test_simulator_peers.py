@@ -29,7 +29,17 @@ pytestmark = pytest.mark.scenario
 
 LIVE = SimulatorOptions(port=0, gop_us=400_000, bitrate_bps=1_000_000)
 LOOPS = SimulatorOptions(port=0, cameras=5, fps=20, gop_us=400_000, bitrate_bps=500_000)
+B_FRAMES = SimulatorOptions(port=0, b_frames=True, fps=15, gop_us=800_000, bitrate_bps=1_000_000)
+KINDS = ("live", "loops", "b-frames", "film")
 LOGIN = Credentials(username="operator", password="correct horse")
+
+
+def _film(directory: Path) -> SimulatorOptions:
+    return SimulatorOptions(port=0, file=make_film(directory / "film.mp4", frames=20, b_frames=2))
+
+
+def _options(kind: str, directory: Path) -> SimulatorOptions:
+    return _film(directory) if kind == "film" else {"live": LIVE, "loops": LOOPS, "b-frames": B_FRAMES}[kind]
 
 
 async def _run(*command: str, **environment: str) -> tuple[int, str]:
@@ -69,31 +79,27 @@ async def _gstreamer(url: str, frames: int, transport: str = "tcp") -> tuple[int
     return await _run(*source, *sink, GST_DEBUG="*:2", GST_DEBUG_NO_COLOR="1")
 
 
-@pytest.mark.parametrize("kind", ["live", "loops", "film"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_everybody_reads_datagrams_cleanly(tmp_path: Path, kind: str) -> None:
     """Ffmpeg and GStreamer over UDP: no packet missing, none late, not one warning."""
-    options = {"live": LIVE, "loops": LOOPS, "film": _film(tmp_path)}[kind]
+    options = _options(kind, tmp_path)
     async with Simulator(options) as simulator:
         assert await _ffmpeg(simulator.urls[-1], 32, "udp") == (0, "")
         assert await _gstreamer(simulator.urls[-1], 32, "udp") == (0, "")
 
 
-def _film(directory: Path) -> SimulatorOptions:
-    return SimulatorOptions(port=0, file=make_film(directory / "film.mp4", frames=20, b_frames=2))
-
-
-@pytest.mark.parametrize("kind", ["live", "loops", "film"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_ffmpeg_reads_every_kind_of_camera_cleanly(tmp_path: Path, kind: str) -> None:
     """32 frames, over the seam of the film, and not one warning."""
-    options = {"live": LIVE, "loops": LOOPS, "film": _film(tmp_path)}[kind]
+    options = _options(kind, tmp_path)
     async with Simulator(options) as simulator:
         assert await _ffmpeg(simulator.urls[-1], 32) == (0, "")
 
 
-@pytest.mark.parametrize("kind", ["live", "loops", "film"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_gstreamer_reads_every_kind_of_camera_cleanly(tmp_path: Path, kind: str) -> None:
     """The same with other people's RTSP, RTP and H.264 code."""
-    options = {"live": LIVE, "loops": LOOPS, "film": _film(tmp_path)}[kind]
+    options = _options(kind, tmp_path)
     async with Simulator(options) as simulator:
         assert await _gstreamer(simulator.urls[-1], 32) == (0, "")
 

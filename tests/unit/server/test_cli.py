@@ -223,6 +223,8 @@ def test_a_camera_is_not_silently_replaced(config: Path, monkeypatch: pytest.Mon
         (["demo", "--cameras", "0"], 2, "greater than or equal to 1"),
         (["simulate", "--bitrate", "fast"], 2, "bitrate 'fast'"),
         (["simulate", "--file", "nowhere.mp4"], 2, "no such file"),
+        (["simulate", "--fleet", "nowhere.yaml"], 2, "nowhere.yaml: No such file"),
+        (["simulate", "--fleet", "my.yaml", "--fps", "12"], 2, "--fleet says itself what --fps would say"),
         (["simulate", "--fault", "los"], 2, "--fault los: no fault is called `los`; did you mean `loss`?"),
         (["simulate", "--fault", "loss@cam/0002"], 2, "no camera is called `cam/0002`; did you mean `cam/0001`?"),
         (["simulate", "--fault", "kill,at=1s"], 2, "--fault kill,at=1s: kill is about processes of the recorder"),

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from media.errors import ConfigError
-from simulator import Simulator, SimulatorOptions, simulate
+from media.rtsp import parse_transport
+from simulator import CameraOptions, Simulator, SimulatorOptions, simulate
 from simulator.oracle import checksum, find_sei
 from simulator.sent_log import SentFrame, read_sent_log
 from simulator.simulator import _allow_open_files
-from tests.builders_simulator import connect, film_units, make_film, nals
+from simulator.source import CodedFrame, Source
+from tests.builders_simulator import connect, film_units, make_film, nals, rtp_start
 
 QUICK = SimulatorOptions(port=0, fps=25, gop_us=200_000, bitrate_bps=500_000)
 
@@ -45,6 +48,56 @@ async def test_frame_and_session_numbers_rise_over_a_restart() -> None:
     assert frames == sorted(set(frames))
     assert len({sent.session for sent in heard}) == 2
     assert [sent.session for sent in heard] == sorted(sent.session for sent in heard)
+
+
+FLEET = tuple(
+    CameraOptions(name=name, site="gates", bitrate_bps=200_000, fps=5, gop_us=1_000_000, b_frames=name == "gate c")
+    for name in ("gate a", "gate b", "gate c")
+)
+
+
+def _frame(source: Source, number: int) -> CodedFrame:
+    """One frame of a reel."""
+    found: list[CodedFrame] = []
+    source.produce(number, lambda _, frame: found.append(frame))
+    return found[0]
+
+
+async def _first_frames(seed: int, *, fleet: tuple[CameraOptions, ...] = FLEET) -> dict[str, tuple[object, ...]]:
+    """How each camera of a fleet begins: RTP numbers of its first session, some frames' times and contents."""
+    found = {}
+    async with Simulator(SimulatorOptions(port=0, fleet=fleet, seed=seed)) as simulator:
+        for camera, url in simulator.server.urls.items():
+            source = simulator.cameras[camera].source
+            contents = [_frame(source, number).crc32 for number in range(100, 105)]
+            async with connect(url) as reader:
+                ssrc = parse_transport((await reader.set_up()).headers["Transport"]).ssrc
+                sequence, _ = rtp_start(await reader.ask("PLAY"))
+            times = (source.timetable.due_us(100), source.timetable.presented_rtp(100))
+            found[camera] = (ssrc, sequence, times, *contents)
+    return found
+
+
+async def test_a_fleet_follows_from_its_names_and_the_seed() -> None:
+    """Restarted it is the same, to the RTP numbers; neighbours change nothing; another seed is another city."""
+    first = await _first_frames(7)
+    assert len({camera[2] for camera in first.values()}) == 3, "two cameras at one place of the loop"
+    assert await _first_frames(7) == first
+    assert await _first_frames(7, fleet=FLEET[1:]) == {name: first[name] for name in ("gate b", "gate c")}
+    other = await _first_frames(8)
+    assert all(set(other[name]).isdisjoint(first[name]) for name in first)
+
+
+async def test_sessions_of_one_camera_are_numbered_differently() -> None:
+    """As with cameras, and the same in every run."""
+    numbers = []
+    for _ in range(2):
+        async with Simulator(replace(QUICK, seed=3)) as simulator:
+            for _ in range(2):
+                async with connect(simulator.urls[0]) as reader:
+                    numbers.append(parse_transport((await reader.set_up()).headers["Transport"]).ssrc)
+    assert numbers[:2] == numbers[2:]
+    assert numbers[0] != numbers[1]
 
 
 async def test_many_cameras_share_loops() -> None:
