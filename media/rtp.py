@@ -172,8 +172,9 @@ class RtpReceiver:
             self._go_on(run.first_sequence, run.held)
 
     def _go_on(self, first_sequence: int, held: list[bytes]) -> None:
-        """Take what was held. What was missed before is unknown: one packet stands for it."""
-        self._expected = (first_sequence - 1) & 0xFFFF
+        """Take what was held. What was missed before is unknown, unless the numbers go on: one packet stands for it."""
+        if first_sequence != self._expected:
+            self._expected = (first_sequence - 1) & 0xFFFF
         for packet in held:
             self.receive(packet, 0, len(packet))
 

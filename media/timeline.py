@@ -5,8 +5,9 @@ still). The host's boot clock says when a frame arrived and never steps. UTC is 
 `media.host_anchor` ties UTC to the boot clock, `StreamTimeline` ties one stream's RTP clock to UTC.
 
 Jitter only ever delays a frame, so the least-delayed frame of the last seconds tells the true offset. The offset is
-moved slowly so that durations stay the camera's; the frame times already written never change. A clock whose rate is
-wrong is followed at its own rate (`media.clock_rate`): each fragment has one, so the mapping is piecewise linear.
+moved slowly so that durations stay the camera's; the frame times already written never change. Where that does not do,
+because a clock runs at a rate of its own (`media.clock_rate`) or is off already, its ticks are stretched or compressed,
+fragment by fragment: a file of hours must not drift away from the time of day.
 """
 
 from __future__ import annotations
@@ -64,7 +65,10 @@ class StreamTimeline:
         self._timescale = timescale
         self._not_before_us = not_before_us
         self._previous_timestamp = -1
-        self._camera_ticks = 0  # the ticks of the previous timestamp, as long as the clock does not stand still
+        self._camera_ticks = 0  # by the camera's clock, without wraps and jumps: of the previous timestamp
+        self._base_camera_ticks = self._base_ticks = 0  # where the present rate began to hold
+        self._ppm = 0  # how much longer a tick of the camera's is than it claims
+        self._slew_ppm = 0  # the part of it that is not the camera's rate but catches up with an error
         self._pts_ticks = 0
         self._highest_ticks = 0
         self._recent: deque[int] = deque(maxlen=MOST_REORDERED + 1)
@@ -76,7 +80,6 @@ class StreamTimeline:
         self._least_delay_us = self._earlier_least_delay_us = 0
         self._fresh_delay_us: int | None = 0  # the least since the mapping was last settled
         self._rate = ClockRate()
-        self._ppm = 0
         self._late_since_us = 0
         self.jumps = 0
         self.quality = 0
@@ -95,7 +98,8 @@ class StreamTimeline:
         self.quality = RATE_CORRECTED if self._ppm else 0
         if not step:
             return self._take(self._by_arrival(arrival_us), arrival_us)
-        pts_ticks = self._camera_ticks + (step - (1 << 32) if step >> 31 else step)
+        camera_ticks = self._camera_ticks + (step - (1 << 32) if step >> 31 else step)
+        pts_ticks = self._true_ticks(camera_ticks)
         jumped = False
         if pts_ticks <= self._highest_ticks:
             jumped = self._went_back(pts_ticks)
@@ -105,9 +109,11 @@ class StreamTimeline:
         if jumped or delay_us < (-STEP_US if self._settled else -EARLY_AT_FIRST_US):
             pts_ticks = self._by_arrival(arrival_us)
             delay_us = arrival_us - self.wall_us(pts_ticks)
+            camera_ticks = self._camera_ticks + pts_ticks - self._true_ticks(self._camera_ticks)
+            self._base_camera_ticks, self._base_ticks = camera_ticks, pts_ticks
             self.jumps += 1
         self._previous_timestamp = timestamp
-        self._camera_ticks = pts_ticks
+        self._camera_ticks = camera_ticks
         if self._fresh_delay_us is None or delay_us < self._fresh_delay_us:
             self._fresh_delay_us = delay_us
         if delay_us > LATE_US:
@@ -118,10 +124,7 @@ class StreamTimeline:
 
     def wall_us(self, pts_ticks: int) -> int:
         """UTC of a presentation time, by the mapping in force."""
-        elapsed_us = (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale
-        if self._ppm:
-            elapsed_us += elapsed_us * self._ppm // 1_000_000
-        return self._anchor_us + elapsed_us
+        return self._anchor_us + (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale
 
     def settle(self, pts_ticks: int) -> int:
         """Move the anchor to `pts_ticks`, correcting it by what was learnt since; returns its wall time.
@@ -130,15 +133,19 @@ class StreamTimeline:
         """
         elapsed_us = max(0, (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale)
         due_us = self.wall_us(pts_ticks)
-        self._learn_delays(due_us - self._start_us - pts_ticks * 1_000_000 // self._timescale)
-        correction_us = self._correction_us(elapsed_us) if self._settled else self._least_delay_us
-        anchor_us = max(due_us + correction_us, self._not_before_us)
+        error_us = self._error_us(elapsed_us)
+        if self._settled:
+            limit_us = elapsed_us * SLEW_PPM // 1_000_000
+            anchor_us = due_us + max(-limit_us, min(limit_us, error_us))
+        else:
+            anchor_us = due_us + error_us
+        anchor_us = max(anchor_us, self._not_before_us)
         moved_us = anchor_us - due_us
         self._least_delay_us -= moved_us
         self._earlier_least_delay_us -= moved_us
         self._anchor_ticks, self._anchor_us = pts_ticks, anchor_us
+        self._set_rate(error_us - moved_us, elapsed_us)
         self._settled = True
-        self._ppm = self._rate.ppm
         self._turn_window()
         return anchor_us
 
@@ -193,26 +200,44 @@ class StreamTimeline:
 
         And any to before the first frame of the session: a camera does not begin with one that others precede.
         """
-        if self._camera_ticks != self._pts_ticks or pts_ticks < 0:
+        if self._true_ticks(self._camera_ticks) != self._pts_ticks or pts_ticks < 0:
             return True
         overtaken_by = sum(earlier > pts_ticks for earlier in self._recent)
         back_us = (self._highest_ticks - pts_ticks) * 1_000_000 // self._timescale
         return overtaken_by > MOST_REORDERED or (back_us > STEP_US and overtaken_by > USUALLY_REORDERED)
 
-    def _learn_delays(self, corrected_us: int) -> None:
-        """Of the units since the last call; `corrected_us` is how far the mapping is from the camera's own claim."""
+    def _true_ticks(self, camera_ticks: int) -> int:
+        since = camera_ticks - self._base_camera_ticks
+        return self._base_ticks + since + (since * self._ppm // 1_000_000 if self._ppm else 0)
+
+    def _error_us(self, elapsed_us: int) -> int:
+        """How late the least-delayed unit of the last windows is; also tells the rate what came since the last call."""
+        slewed_us = elapsed_us * self._slew_ppm // 1_000_000  # what was caught up with since those were seen
+        self._least_delay_us -= slewed_us
+        self._earlier_least_delay_us -= slewed_us
         fresh_us, self._fresh_delay_us = self._fresh_delay_us, None
         if fresh_us is not None:
             self._least_delay_us = min(self._least_delay_us, fresh_us)
-            self._rate.observe(fresh_us + corrected_us, self._arrival_us)
+            claimed_us = self._start_us + self._camera_ticks * 1_000_000 // self._timescale
+            self._rate.observe(
+                fresh_us + self.wall_us(self._true_ticks(self._camera_ticks)) - claimed_us, self._arrival_us
+            )
+        return min(self._least_delay_us, self._earlier_least_delay_us) if self._settled else self._least_delay_us
 
-    def _correction_us(self, elapsed_us: int) -> int:
-        error_us = min(self._least_delay_us, self._earlier_least_delay_us)
-        far = abs(error_us) >= FAST_SLEW_ABOVE_US
-        limit_us = elapsed_us * (FAST_SLEW_PPM if far else SLEW_PPM) // 1_000_000
-        if far and error_us < 0:
-            limit_us = max(limit_us, -error_us * elapsed_us // (EARLY_SLEW_S * 1_000_000))
-        return max(-limit_us, min(limit_us, error_us))
+    def _set_rate(self, error_us: int, elapsed_us: int) -> None:
+        """For the next fragment, which will be about as long as this one."""
+        self._slew_ppm = 0
+        if self._settled and abs(error_us) >= FAST_SLEW_ABOVE_US and elapsed_us:
+            most_us = FAST_SLEW_PPM * elapsed_us // 1_000_000
+            if error_us < 0:
+                most_us = max(most_us, -error_us * elapsed_us // (EARLY_SLEW_S * 1_000_000))
+            most_us = min(most_us, abs(error_us) // 2)
+            self._slew_ppm = (most_us if error_us > 0 else -most_us) * 1_000_000 // elapsed_us
+        ppm = self._rate.ppm + self._slew_ppm
+        if ppm != self._ppm:
+            self._base_ticks = self._true_ticks(self._camera_ticks)
+            self._base_camera_ticks = self._camera_ticks
+            self._ppm = ppm
 
     def _turn_window(self) -> None:
         if self._arrival_us - self._window_start_us < WINDOW_US:
