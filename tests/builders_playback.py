@@ -30,6 +30,7 @@ from storage.model import Camera, DesiredCamera, Policy
 from storage.segment_row import segment_from_scan
 from storage.spool_reader import DurableMark, SpoolReader
 from storage.sqlite_catalog import SqliteCatalog
+from tests.builders_segment import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,15 +46,6 @@ NOON_US = 1_795_003_200_000_000
 """2026-11-18T12:00:00Z."""
 
 RUN = 0x0123_4567_89AB_CDEF
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
-    """An access unit: length-prefixed NAL units, presentation time, sync or not."""
-
-    nals: bytes
-    pts_ticks: int
-    sync: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
