@@ -8,6 +8,7 @@ The questions
     catalog     what the catalog answers and takes in, by how much is in it
     retrieval   what an operator waits for, alone and in a crowd, and what recording feels of it
     simulator   what the simulated cameras cost themselves
+    simulated_city  the same for the cameras of examples/boras.yaml, over TCP and UDP
 
 The frame
     question    a benchmark as a program           report      tables, budgets, notes: printed and as JSON

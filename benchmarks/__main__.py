@@ -25,7 +25,7 @@ from benchmarks.measuring import free_bytes, until
 from benchmarks.question import LIMIT_S, RESULTS, results_folder, working_directory
 
 QUESTIONS = {
-    "ingest": 6_000_000_000,
+    "ingest": 8_000_000_000,
     "durability": 3_000_000_000,
     "ship": 3_000_000_000,
     "kernel": 0,

@@ -21,7 +21,7 @@ from benchmarks import ingest_report, syscalls
 from benchmarks.children import Simulated, simulated
 from benchmarks.ingest_report import Turn
 from benchmarks.ingest_ways import FLOOR, WAYS, Recording
-from benchmarks.measuring import ProcessEnded, cpu_seconds, pss_bytes, stored_bytes, until, windows
+from benchmarks.measuring import ProcessEnded, cpu_seconds, pss_bytes, stored_bytes, until, windows, written_bytes
 from benchmarks.question import Run, main
 from benchmarks.raw_copy import mean_packet_bytes
 from benchmarks.report import Report
@@ -71,9 +71,10 @@ def one_turn(way: str, source: Simulated, folder: Path, plan: Plan, number: int)
     try:
         with WAYS[way](source.urls, folder) as recording:
             arrived, took_s = _until_arrived(recording, len(source.urls), plan.arrival_s)
-            stored_before, began = stored_bytes(recording.stored), time.monotonic()
+            began, sent, stored = time.monotonic(), written_bytes(source.pid), stored_bytes(recording.stored)
             used = list(windows([recording.pids, [source.pid]], count=plan.windows, seconds=plan.window_s))
-            stored_rate = (stored_bytes(recording.stored) - stored_before) / (time.monotonic() - began)
+            elapsed_s = time.monotonic() - began
+            sent, stored = written_bytes(source.pid) - sent, stored_bytes(recording.stored) - stored
             calls, complaint = _count(recording.pids, plan.syscalls_s)
             memory_bytes = pss_bytes(recording.pids) - recording.empty_pss_bytes
             packet_bytes = _packet_bytes(recording.stored) if way == FLOOR else 0.0
@@ -86,7 +87,8 @@ def one_turn(way: str, source: Simulated, folder: Path, plan: Plan, number: int)
             memory_bytes=memory_bytes,
             syscalls_per_s=calls,
             uncounted=complaint,
-            stored_bytes_per_s=stored_rate,
+            sent_bytes_per_s=sent / elapsed_s,
+            stored_bytes_per_s=stored / elapsed_s,
             packet_bytes=packet_bytes,
             arrived=arrived,
             arrival_s=took_s,

@@ -37,6 +37,15 @@ def pss_bytes(pids: Iterable[int]) -> int:
     return total
 
 
+def written_bytes(pid: int) -> int:
+    """What a process has handed to write(2) and its like so far, sockets included. ProcessEnded if it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        raise ProcessEnded(f"process {pid} has ended") from None
+    return next(int(line.split()[1]) for line in lines if line.startswith("wchar:"))
+
+
 def alive(pids: Iterable[int]) -> list[int]:
     """Those that still run: neither gone nor waiting to be reaped."""
     return [pid for pid in pids if _state(pid) not in {"", "Z", "X"}]

@@ -18,11 +18,13 @@ import matplotlib as mpl
 mpl.use("svg")
 
 from matplotlib import pyplot as plt
+from matplotlib.ticker import FuncFormatter
 
 from benchmarks.spread import Spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -30,6 +32,9 @@ HATCHES = ("", "//", "..", "xx", "\\\\", "++", "--")
 PANEL_INCHES = (5.0, 3.6)
 BAR_INCHES = 0.32
 TITLE_COLUMNS_PER_INCH = 12
+
+FORMAT = FuncFormatter(lambda value, _: f"{value:g}")
+"""0.01, 1, 100: powers as text would not be read aloud."""
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -87,21 +92,31 @@ def draw(panels: Sequence[Panel], *, title: str, salt: str) -> str:
     width = PANEL_INCHES[0] * len(panels) + (2.0 if len(panels) == 1 else 0)
     lines = textwrap.wrap(title, round(width * TITLE_COLUMNS_PER_INCH))
     with mpl.rc_context({**STYLE, "svg.hashsalt": salt}):
-        figure, axes = plt.subplots(
-            1, len(panels), figsize=(width, max(heights) + 0.25 * len(lines)), squeeze=False, layout="constrained"
-        )
+        size = (width, max(heights) + 0.25 * len(lines))
+        figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False)
+        figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1)
         try:
             figure.suptitle("\n".join(lines), fontsize=11, x=0.01, ha="left")
             for panel, place in zip(panels, axes[0], strict=True):
                 (_bars if panel.bars else _lines)(place, panel)
-                if len(panel.series) > 1 or panel.budget is not None:
-                    place.legend(fontsize=9)
+            _legend(figure, axes[0])
             target = io.StringIO()
             figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
         finally:
             plt.close(figure)
     # The drawing library leaves blanks at line ends, which tools that watch a repository complain about.
     return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
+
+
+def _legend(figure: Figure, places: Sequence[Axes]) -> None:
+    """One below all panels where they show the same, otherwise one in each; none for a single series."""
+    labels = [place.get_legend_handles_labels() for place in places]
+    if all(names == labels[0][1] for _, names in labels) and len(labels[0][1]) > 1:
+        figure.legend(*labels[0], loc="outside lower center", ncols=len(labels[0][1]), fontsize=9)
+        return
+    for place, (handles, names) in zip(places, labels, strict=True):
+        if len(names) > 1:
+            place.legend(handles, names, fontsize=9)
 
 
 def _height_inches(panel: Panel) -> float:
@@ -127,6 +142,7 @@ def _lines(axes: Axes, panel: Panel) -> None:
     axes.set_ylabel(_axis(panel))
     if panel.logarithmic:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FORMAT)
     else:
         axes.set_ylim(bottom=0)
     if panel.budget is not None:
@@ -157,6 +173,7 @@ def _bars(axes: Axes, panel: Panel) -> None:
     axes.set_xlabel(_axis(panel))
     if panel.logarithmic:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FORMAT)
     if panel.budget is not None:
         axes.axvline(panel.budget, color="#555555", linestyle="--", linewidth=1.2, label="budget")
 

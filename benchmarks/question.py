@@ -12,10 +12,12 @@ program that takes longer than its limit ends itself.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,9 +53,11 @@ def main(measure: Callable[[Run], Report]) -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGALRM, _late)
     signal.alarm(LIMIT_S)
+    load_before, began = os.getloadavg()[0], time.monotonic()
     with working_directory(options.work) as work:
         report = measure(Run(quick=options.quick, work=work))
-    report.publish(options.results or results_folder(quick=options.quick), quick=options.quick)
+    folder = options.results or results_folder(quick=options.quick)
+    report.publish(folder, quick=options.quick, took_s=time.monotonic() - began, load_before=load_before)
 
 
 def results_folder(*, quick: bool) -> Path:

@@ -27,7 +27,8 @@ def render(value: dict[str, Any]) -> str:
     machine = value["machine"]
     where = (
         f"{machine['cores']} cores{' of a virtual machine' if machine['virtual'] else ''} ({machine['cpu']}), "
-        f"{machine['memory_gib']} GiB, {machine['system']}, Linux {machine['kernel']}, Python {machine['python']}"
+        f"{machine['memory_gib']} GiB, {machine['system']}, Linux {machine['kernel']}, Python {machine['python']}, "
+        f"load average {value['load_before']} before"
     )
     return "\n\n".join(
         (
@@ -35,7 +36,7 @@ def render(value: dict[str, Any]) -> str:
             f"**{value['sees']}**",
             markdown(value),
             "\n".join(f"- {line}" for line in value["method"]),
-            f"Measured {value['date']} at commit `{value['commit']}` in {value['took_s']:.0f} s: {where}.",
+            f"Measured {value['date']} at commit `{value['commit']}` in {value['took_s']:.0f} s. {where}.",
         )
     )
 

@@ -13,7 +13,6 @@ tables of benchmarks/README.md are rendered from it, and by the same functions t
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,7 +133,6 @@ class Report:
         self.notes: list[str] = []
         self.sees = ""
         self._panels: tuple[Panel, ...] = ()
-        self._began = time.monotonic()
 
     def table(self, title: str, *columns: Column) -> Table:
         """A new table."""
@@ -154,7 +152,7 @@ class Report:
         """The one plot. `sees` is a sentence that says what to see in it, made of this run's figures."""
         self.sees, self._panels = sees, panels
 
-    def to_json(self, *, quick: bool) -> dict[str, Any]:
+    def to_json(self, *, quick: bool, took_s: float, load_before: float) -> dict[str, Any]:
         """Everything, JSON-ready."""
         return {
             "format": FORMAT,
@@ -166,18 +164,22 @@ class Report:
             "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
             "commit": machine.commit(),
             "machine": machine.describe(),
-            "took_s": round(time.monotonic() - self._began, 1),
+            "took_s": round(took_s, 1),
+            "load_before": round(load_before, 1),
             "budgets": [each.to_json() for each in self.budgets],
             "tables": [each.to_json() for each in self.tables],
             "notes": self.notes,
         }
 
-    def publish(self, folder: Path, *, quick: bool = False) -> None:
-        """Print everything, write `<question>.json` and draw `<question>.svg` in `folder`."""
+    def publish(self, folder: Path, *, quick: bool = False, took_s: float = 0.0, load_before: float = 0.0) -> None:
+        """Print everything, write `<question>.json` and draw `<question>.svg` in `folder`.
+
+        `load_before` is the machine's load average before anything was measured: its other work.
+        """
         if not self._panels:
             raise ValueError(f"{self.question} has no plot")
         folder.mkdir(parents=True, exist_ok=True)
-        value = self.to_json(quick=quick)
+        value = self.to_json(quick=quick, took_s=took_s, load_before=load_before)
         print(markdown(value), flush=True)
         (folder / f"{self.question}.json").write_text(compact(value) + "\n", encoding="utf-8")
         svg = plot.draw(self._panels, title=self.sees, salt=self.question)

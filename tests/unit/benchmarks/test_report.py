@@ -82,7 +82,7 @@ def test_the_file_holds_every_sample_and_says_how_they_came_about(tmp_path: Path
     assert value["tables"][0]["rows"][0][1]["samples"] == [5.0, 4.0, 6.5]
     assert value["method"] == ["By counting."]
     assert value["machine"]["cores"] > 0
-    assert {"commit", "date", "took_s", "quick"} <= value.keys()
+    assert {"commit", "date", "took_s", "load_before", "quick"} <= value.keys()
     assert found.tables[0].markdown() in markdown(value)
     assert "| walking | 4.0 / 5.0 / 6.5 | 3 |" in markdown(value)
     assert "| flying | - | 0 |" in markdown(value)
