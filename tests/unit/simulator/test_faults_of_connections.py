@@ -165,6 +165,14 @@ async def test_a_camera_that_is_off_says_nothing_and_its_connections_are_reset_w
         await _is_well(simulator, transport)
 
 
+async def test_connections_of_a_camera_that_was_off_are_reset_also_if_nobody_asked_anything() -> None:
+    """Not closed in good order: it knows nothing of them any more."""
+    async with watched("udp", step("off", for_ms=200)) as (simulator, wire):
+        await simulator.perform()
+        await wire.until(lambda: wire.reader.closed)
+        assert isinstance(wire.reader.error, ConnectionResetError)
+
+
 async def test_all_cameras_at_once_off_and_on() -> None:
     """A city's power fails: nobody is there, then everybody."""
     async with troubled(step("off", for_ms=300), fleet=FLEET) as (simulator, _):

@@ -14,8 +14,11 @@ from media.h264_parameters import ParameterSets
 from media.nal import nal_type
 from simulator import CameraOptions, Simulator
 from simulator.faults import make_fault
-from simulator.footage import MAX_PREPARED_BYTES, Look, looks
-from simulator.script import Script, Step
+from simulator.footage import MAX_PREPARED_BYTES, ChangingSource, Look, looks
+from simulator.reel import Reel, ReelSource
+from simulator.script import Phase, Script, Step
+from simulator.source import CodedFrame
+from simulator.timetable import steady_lap
 from tests.builders_faults import QUICK, Unit, Wire, playing, step, troubled, units_of, watched, wired
 from tests.builders_simulator import make_film
 
@@ -156,6 +159,29 @@ async def test_flags_and_a_script_meet_in_one_camera() -> None:
         units = units_of(wire.packets)
         _check(units, wire)
         assert min((b.timestamp - a.timestamp + (1 << 31)) % (1 << 32) - (1 << 31) for a, b in pairwise(units)) < 0
+
+
+def _reel(gop: int, tag: bytes) -> ReelSource:
+    units = [[(b"\x65" if index % gop == 0 else b"\x41") + tag] for index in range(12)]
+    frames = tuple(CodedFrame.from_nals(nals, marked=False) for nals in units)
+    return ReelSource(Reel(frames=frames, lap=steady_lap(25, 12), parameters=ParameterSets()), 0)
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_a_change_begins_with_a_sync_sample_of_what_comes_next(at: int) -> None:
+    """And not later, wherever in its GOP the other one is; the same for the way back."""
+    source = ChangingSource({Look(): _reel(3, b"usual"), Look(gop_us=60_000_000): _reel(12, b"long")})
+    made: list[tuple[int, bytes, bool]] = []
+    for number in range(48):
+        if number in {at, at + 18}:
+            source.change(make_fault("gop", {}), Phase.BEGIN if number == at else Phase.END)
+        source.produce(number, lambda number, frame: made.append((number, frame.after_mark[0][1:], frame.sync)))
+    assert [number for number, _, _ in made] == list(range(48))
+    changes = [(after[0], after[2]) for before, after in pairwise(made) if before[1] != after[1]]
+    if at == 0:
+        assert made[0][1:] == (b"long", True)
+        changes.insert(0, (0, True))
+    assert changes == [(-(-at // 12) * 12, True), (-(-(at + 18) // 3) * 3, True)]
 
 
 async def test_a_file_is_played_as_it_is(tmp_path: Path) -> None:

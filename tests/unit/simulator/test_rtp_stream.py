@@ -57,6 +57,20 @@ def test_timestamps_take_32_bits() -> None:
     assert stream.timestamp(1 << 47) == stream.timestamp(0) < 1 << 32
 
 
+def test_another_source_has_sent_nothing_yet() -> None:
+    """Its reports count from zero; sequence numbers and timestamps go on."""
+    stream = RtpStream(chance(0, "a"))
+    stream.packets((b"\x65" * 100,), 0)
+    before, sequence, timestamp = stream.ssrc, stream.sequence, stream.timestamp(90_000)
+    stream.change_ssrc(chance(0, "another"))
+    packet = stream.report(0, 90_000)
+    report = parse_sender_report(packet, 0, len(packet))
+    assert report is not None
+    assert (report.packets, report.octets, report.rtp_timestamp) == (0, 0, timestamp)
+    assert report.ssrc == stream.ssrc != before
+    assert stream.sequence == sequence
+
+
 def test_packets_one_by_one_are_those_of_the_buffer() -> None:
     """Whichever way they go, they have the same numbers, and both count for the report."""
     payloads = (b"\x67a", b"\x68b", b"\x65c" * 400)
