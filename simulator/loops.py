@@ -27,7 +27,7 @@ LOOPS = 4
 """How many cameras share that are alike: those next to each other look different, key frames do not coincide."""
 
 _LEAST_SECONDS = 10
-_SETTLING_SECONDS = 2
+_SETTLING_SECONDS = 1
 
 _CLOSE = Fraction(1, 50)
 _TRIES = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _FILES, _FILES_A_CAMERA = 256, 8
 """What a simulator may have open: a camera's address, and two readers over UDP with three sockets each."""
 
-_WORKERS = 2
+_WORKERS = min(8, max(2, os.cpu_count() or 2))
 """Threads that draw and encode; libx264 runs without the GIL."""
 
 

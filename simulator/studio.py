@@ -62,7 +62,8 @@ async def _loops(options: SimulatorOptions, workers: Executor) -> list[Source]:
 async def _fleet(options: SimulatorOptions, workers: Executor) -> list[Source]:
     """One loop per kind. Each camera is at another place of it: no two key frames have to come together."""
     loop = asyncio.get_running_loop()
-    kinds = sorted({camera.kind for camera in options.fleet})
+    # The longest work first: no thread is left alone with it in the end.
+    kinds = sorted({camera.kind for camera in options.fleet}, reverse=True)
     loops = await asyncio.gather(*(loop.run_in_executor(workers, encode_loop, kind, 0, options.seed) for kind in kinds))
     reels = dict(zip(kinds, loops, strict=True))
     sources: list[Source] = []
