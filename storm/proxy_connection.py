@@ -92,7 +92,7 @@ class Flow:
 
 
 class Connection:
-    """Carries bytes until both ends have finished, one of them breaks off, or `freeze` stops it in its tracks."""
+    """Carries bytes until both ends have finished, one of them breaks off, or it is stopped in its tracks."""
 
     def __init__(self, client: socket.socket, up: Lane, down: Lane, orders: list[LostAnswers]) -> None:
         self._client = client
