@@ -36,7 +36,7 @@ from storage import sqlite_schema
 from storage.clock import FakeClock
 from storage.sqlite_catalog import SqliteCatalog
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when the rows change: catalogs of another format are made anew."""
 
 MINUTES = {

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from media.flat_mp4 import ChunkTables
 from media.fragment_index import FragmentEntry, decode, encode
-from media.sample_table import SampleTable
+from media.sample_table import SampleSums, SampleTable
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -47,6 +48,7 @@ class Minute:
     fragments: tuple[bytes, bytes, bytes, bytes, bytes]  # what is around the four numbers
     second: tuple[int, int]  # media and wall time that is missing between the first two fragments
     table: bytes
+    sums: SampleSums
 
     def at(self, start_us: int, media_ticks: int) -> bytes:
         """The fragment index of this minute when it begins at `start_us` and at `media_ticks` of its span."""
@@ -126,6 +128,7 @@ def minute(
             entries[1].wall_us - entries[0].end_wall_us,
         ),
         table=table,
+        sums=ChunkTables(table).sums,
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.city_minutes import MINUTE_US, Minute, synthetic
 from media.identity import SegmentIdentity
+from media.sample_table import SampleSums
 from media.url import CameraUrl
 from retention.policy import Schedule, explain
 from storage.model import DesiredCamera, DesiredSite, Policy, Segment, SegmentState, main_stream
@@ -79,6 +80,11 @@ class Row(NamedTuple):
     marked_us: int | None
     mark_policy: str | None
     mark_reason: str | None
+    payload_bytes: int
+    duration_runs: int
+    offset_runs: int
+    least_offset_ticks: int
+    last_sample_ticks: int
 
     @property
     def segment(self) -> Segment:
@@ -109,6 +115,7 @@ class Row(NamedTuple):
             sha256=None,
             fragments=self.fragments,
             chain=self.chain,
+            sums=SampleSums(*self[-len(SampleSums._fields) :]),
         )
 
 
@@ -285,6 +292,7 @@ class City:
             start_us + MINUTE_US + self._mark_age_us if marked else None,
             self.policy.name if marked else None,
             explain(self.policy) if marked else None,
+            *shape.sums,
         )
         camera.sequence += 1
         camera.media_ticks += shape.duration_ticks

@@ -19,12 +19,12 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from media.boxes import box, full_box
-from media.sample_table import SampleCounts
+from media.sample_table import SampleCounts, SampleSums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,6 +62,18 @@ class Chunk:
     sync_samples: int
     payload_bytes: int
     sample_entry: int  # number of its sample entry, from 0
+
+    @classmethod
+    def of(cls, samples: int, sync_samples: int, sums: SampleSums, sample_entry: int) -> Self:
+        """The chunk of so many samples with these sums."""
+        return cls(
+            samples=samples,
+            duration_runs=sums.duration_runs + 1,
+            offset_runs=sums.offset_runs,
+            sync_samples=sync_samples,
+            payload_bytes=sums.payload_bytes,
+            sample_entry=sample_entry,
+        )
 
     def entries(self, table: Table) -> int:
         """How many entries of a table are this chunk's."""
@@ -131,29 +143,19 @@ class ChunkTables:
         self._sync = np.frombuffer(sync, ">u4")
 
     @property
-    def last_sample_ticks(self) -> int:
-        """From the first sample to the last one, in decode time."""
-        return int((self._inner_durations[:, 0].astype(np.int64) * self._inner_durations[:, 1]).sum())
+    def counts(self) -> SampleCounts:
+        """How many entries each part of the sample table has."""
+        return self._counts
 
     @property
-    def least_offset_ticks(self) -> int:
-        """The smallest composition offset."""
-        return int(self._offsets["ticks"].min())
-
-    @property
-    def has_offsets(self) -> bool:
-        """Whether any frame is shown at another time than it is decoded."""
-        return bool(self._offsets["ticks"].any())
-
-    def chunk(self, sample_entry: int) -> Chunk:
-        """How much this puts into the file."""
-        return Chunk(
-            samples=self._counts.samples,
-            duration_runs=len(self._inner_durations) + 1,
-            offset_runs=self._counts.offset_runs,
-            sync_samples=self._counts.sync_samples,
+    def sums(self) -> SampleSums:
+        """What must be known of these samples before the first byte of a file that holds them."""
+        return SampleSums(
             payload_bytes=int(np.frombuffer(self._sizes, ">u4").sum(dtype=np.int64)),
-            sample_entry=sample_entry,
+            duration_runs=len(self._inner_durations),
+            offset_runs=self._counts.offset_runs,
+            least_offset_ticks=int(self._offsets["ticks"].min()),
+            last_sample_ticks=int((self._inner_durations[:, 0].astype(np.int64) * self._inner_durations[:, 1]).sum()),
         )
 
     def durations(self, last_duration_ticks: int) -> bytes:

@@ -75,6 +75,21 @@ class SampleCounts(NamedTuple):
         return cls(*counts)
 
 
+class SampleSums(NamedTuple):
+    """What an mp4 of all samples of a table must know of it before its first byte, apart from how many there are."""
+
+    payload_bytes: int
+    duration_runs: int  # of all samples but the last, whose duration depends on what follows
+    offset_runs: int
+    least_offset_ticks: int
+    last_sample_ticks: int  # decode time of the last sample since the first one
+
+    @property
+    def has_offsets(self) -> bool:
+        """Whether any frame is shown at another time than it is decoded."""
+        return self.offset_runs > 1 or self.least_offset_ticks != 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SampleTable:
     """All samples of a segment as arrays in decode order; `sync` holds the numbers of the sync samples, from 0."""

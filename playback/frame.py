@@ -15,10 +15,9 @@ import av
 import cv2
 
 from media.errors import CodecError, NoFootage
-from media.flat_mp4 import ChunkTables
 from media.fragment_index import decode as decode_fragments
 from media.sample_table import SampleTable
-from playback.slices import cut_frame, cut_table, follows
+from playback.slices import cut_frame, follows
 from playback.timerange import SECOND_US, format_instant
 from playback.video import Layout
 
@@ -56,7 +55,7 @@ async def frame_at(footage: MergedFootage, segments: Sequence[Segment], at_us: i
     if part is None:
         raise NoFootage(f"nothing was recorded at {format_instant(at_us)}")
     layout = Layout(footage)
-    await layout.add(part, ChunkTables(cut_table(table, part.first, part.stop)))
+    await layout.add_cut(part, table)
     video = layout.file(from_us=at_us, to_us=at_us, complete=True)
     if video.size_bytes > MOST_BYTES:
         raise CodecError(

@@ -16,7 +16,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from media.errors import RangeError
-from media.flat_mp4 import ChunkTables, FlatMovie, Table
+from media.flat_mp4 import Chunk, ChunkTables, FlatMovie, Table
 from media.fragment_index import decode as decode_fragments
 from media.sample_table import SampleTable
 from playback.file_time import arrange
@@ -29,7 +29,7 @@ from playback.virtual_file import Fixed, Rendered, Section, Streamed, VirtualFil
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from media.flat_mp4 import Chunk
+    from media.sample_table import SampleSums
     from media.track import Track
     from playback.footage import MergedFootage
     from playback.slices import Slice
@@ -68,25 +68,38 @@ class Part:
 
     slice: Slice
     chunk: Chunk
-    least_offset_ticks: int
-    has_offsets: bool
+    sums: SampleSums
 
 
 async def lay_out(footage: MergedFootage, segments: Sequence[Segment], from_us: int, to_us: int) -> Layout:
-    """The layout of the frames in `[from_us, to_us)` of these segments, which are in playing order."""
+    """The layout of the frames in `[from_us, to_us)` of these segments, which are in playing order.
+
+    Of a segment that lies inside as a whole its row says enough; only the others' sample tables are read.
+    """
     layout = Layout(footage)
     for first in range(0, len(segments), BATCH):
         batch = segments[first : first + BATCH]
-        for segment, table in zip(batch, await footage.tables(batch), strict=True):
-            if from_us <= segment.start_us and segment.end_us <= to_us:
-                tables = ChunkTables(table)
-                await layout.add(whole(segment, tables.last_sample_ticks), tables)
+        inside = [from_us <= segment.start_us and segment.end_us <= to_us for segment in batch]
+        to_read = [
+            segment for segment, all_of_it in zip(batch, inside, strict=True) if not (all_of_it and segment.sums)
+        ]
+        tables = iter(await footage.tables(to_read) if to_read else [])
+        for segment, all_of_it in zip(batch, inside, strict=True):
+            if not all_of_it:
+                await _add_cut(layout, segment, next(tables), from_us, to_us)
+            elif segment.sums is not None:
+                await layout.add(whole(segment, segment.sums.last_sample_ticks), segment.sync_samples, segment.sums)
             else:
-                fragments = decode_fragments(segment.fragments)
-                part = cut(segment, SampleTable.decode(table), fragments, from_us, to_us)
-                if part is not None:
-                    await layout.add(part, ChunkTables(cut_table(table, part.first, part.stop)))
+                read = ChunkTables(next(tables))
+                sums = read.sums
+                await layout.add(whole(segment, sums.last_sample_ticks), read.counts.sync_samples, sums)
     return layout
+
+
+async def _add_cut(layout: Layout, segment: Segment, table: bytes, from_us: int, to_us: int) -> None:
+    part = cut(segment, SampleTable.decode(table), decode_fragments(segment.fragments), from_us, to_us)
+    if part is not None:
+        await layout.add_cut(part, table)
 
 
 def _same_span(one: Segment, other: Segment) -> bool:
@@ -106,17 +119,16 @@ class Layout:
         """What was added."""
         return self._parts
 
-    async def add(self, part: Slice, tables: ChunkTables) -> None:
-        """Append a slice and the tables of its samples."""
+    async def add_cut(self, part: Slice, table: bytes) -> None:
+        """Append a slice of a segment with this sample table."""
+        tables = ChunkTables(cut_table(table, part.first, part.stop))
+        await self.add(part, tables.counts.sync_samples, tables.sums)
+
+    async def add(self, part: Slice, sync_samples: int, sums: SampleSums) -> None:
+        """Append a slice, whose samples have these sums."""
         entry = await self._sample_entry(part.segment)
-        self._parts.append(
-            Part(
-                slice=part,
-                chunk=tables.chunk(entry),
-                least_offset_ticks=tables.least_offset_ticks,
-                has_offsets=tables.has_offsets,
-            )
-        )
+        chunk = Chunk.of(part.stop - part.first, sync_samples, sums, entry)
+        self._parts.append(Part(slice=part, chunk=chunk, sums=sums))
 
     def file(self, *, from_us: int, to_us: int, complete: bool) -> VideoFile:
         """The file of all that was added, which is at least one slice."""
@@ -130,8 +142,8 @@ class Layout:
             chunks=tuple(part.chunk for part in self._parts),
             edits=time.edits,
             media_ticks=time.media_ticks,
-            offset_shift_ticks=max(0, -min(part.least_offset_ticks for part in self._parts)),
-            has_offsets=any(part.has_offsets for part in self._parts),
+            offset_shift_ticks=max(0, -min(part.sums.least_offset_ticks for part in self._parts)),
+            has_offsets=any(part.sums.has_offsets for part in self._parts),
         )
         content = _Content(self._footage, slices, time.last_durations, movie)
         return VideoFile(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from media.errors import GapReason
     from media.identity import SegmentIdentity
+    from media.sample_table import SampleSums
     from media.url import CameraUrl
 
 SECOND_US = 1_000_000
@@ -162,6 +163,7 @@ class Segment:
     sha256: bytes | None  # of the whole file; known once it was shipped
     fragments: bytes  # media/fragment_index.py
     chain: bytes  # head of the hash chain after its last fragment
+    sums: SampleSums | None = None  # of its sample table; None while it grows, and in rows of earlier versions
 
     @property
     def id(self) -> UUID:

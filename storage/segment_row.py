@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 
 from media.commit import losses
 from media.errors import Mp4Error
+from media.flat_mp4 import ChunkTables
 from media.fragment_index import FragmentEntry, encode
 from storage.model import Segment, SegmentState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from media.commit import Commit
     from media.fmp4_read import SegmentScan, StoredFragment
+    from media.sample_table import SampleSums
 
 
 def segment_from_scan(scan: SegmentScan, size_bytes: int) -> Segment:
@@ -43,7 +48,18 @@ def segment_from_scan(scan: SegmentScan, size_bytes: int) -> Segment:
         sha256=None,
         fragments=encode([_entry(fragment) for fragment in scan.fragments]),
         chain=last.chain,
+        sums=None if scan.seal is None else _sums(scan.samples, commits),
     )
+
+
+def _sums(table: bytes, commits: Sequence[Commit]) -> SampleSums | None:
+    """What the file's sample table adds up to, if it is about the same samples as the commit boxes."""
+    try:
+        tables = ChunkTables(table)
+    except Mp4Error:
+        return None
+    agree = tables.counts.samples == sum(commit.samples for commit in commits)
+    return tables.sums if agree and tables.counts.sync_samples == sum(c.sync_samples for c in commits) else None
 
 
 def _entry(fragment: StoredFragment) -> FragmentEntry:

@@ -75,7 +75,8 @@ class SqliteInventory:
 
     async def camera(self, id_or_name: str) -> Camera:
         """See `Inventory.camera`."""
-        return _find(await self.cameras(), id_or_name)
+        box = self._box()
+        return await self._database.read(lambda connection: _camera(connection, id_or_name, box))
 
     async def add(self, camera: DesiredCamera, *, site: str, change: bool = False) -> Camera:
         """See `Inventory.add`."""
@@ -97,7 +98,7 @@ class SqliteInventory:
         box, now_us = self._box(), self._clock.wall_us()
 
         def write(connection: Connection) -> Camera:
-            before = _find(_cameras(connection, box), id_or_name)
+            before = _camera(connection, id_or_name, box)
             after = replace(before, enabled=False, origin="api")
             _carry_out(connection, Plan(cameras=[after]), box, now_us)
             return after
@@ -157,11 +158,20 @@ def _place(camera: UUID) -> str:
     return f"camera {camera} url"
 
 
-def _find(cameras: Sequence[Camera], id_or_name: str) -> Camera:
-    for camera in cameras:
-        if id_or_name in {camera.name, str(camera.id)}:
-            return camera
-    raise NotFound(f"no camera {id_or_name!r}", hint="`hulta cameras list` shows names and ids")
+def _camera(connection: Connection, id_or_name: str, box: SecretBox) -> Camera:
+    row = connection.execute(_SQL["camera"], {"id": _id(id_or_name), "name": id_or_name}).fetchone()
+    if row is None:
+        raise NotFound(f"no camera {id_or_name!r}", hint="`hulta cameras list` shows names and ids")
+    return _camera_of(row, box)
+
+
+def _id(text: str) -> bytes | None:
+    """An id as it is printed, and in no other spelling."""
+    try:
+        candidate = UUID(text)
+    except ValueError:
+        return None
+    return candidate.bytes if str(candidate) == text else None
 
 
 def _carry_out(connection: Connection, outcome: Plan, box: SecretBox, now_us: int) -> None:

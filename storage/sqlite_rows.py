@@ -9,11 +9,13 @@ from uuid import UUID
 
 from media.errors import GapReason
 from media.identity import SegmentIdentity
+from media.sample_table import SampleSums
 from storage.model import Event, Expiring, Gap, Segment, SegmentState, Stretch, Tombstone
 
 if TYPE_CHECKING:
     from sqlite3 import Row
 
+_NO_SUMS = dict.fromkeys(SampleSums._fields)
 _STATES = {state.value: state for state in SegmentState}
 
 
@@ -51,6 +53,7 @@ def segment_of(row: Row) -> Segment:
     _, stream, camera, epoch, run, sequence, span, state, start_us, end_us, media_ticks, duration_ticks = row[:12]
     timescale, samples, sync_samples, lost_packets, codec, width, height, init_bytes, size_bytes = row[12:21]
     sha256, chain, fragments = row[21:24]
+    sums = row[27:32]
     return Segment(
         identity=SegmentIdentity(camera=_uuid(camera), stream=_uuid(stream), epoch=epoch, run=run, sequence=sequence),
         span=span,
@@ -71,6 +74,7 @@ def segment_of(row: Row) -> Segment:
         sha256=sha256,
         fragments=fragments,
         chain=chain,
+        sums=None if sums[0] is None else SampleSums(*sums),
     )
 
 
@@ -101,6 +105,7 @@ def segment_columns(segment: Segment) -> dict[str, Any]:
         "size_bytes": segment.size_bytes,
         "fragments": segment.fragments,
         "chain": segment.chain,
+        **(_NO_SUMS if segment.sums is None else segment.sums._asdict()),
     }
 
 

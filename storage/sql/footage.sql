@@ -4,12 +4,14 @@
 -- A known segment keeps its row, whatever its state; one with a tombstone stays gone.
 INSERT INTO segments (
     id, stream, camera, epoch, run, sequence, span, state, start_us, end_us, media_ticks, duration_ticks, timescale,
-    samples, sync_samples, lost_packets, codec, width, height, init_bytes, size_bytes, chain, fragments
+    samples, sync_samples, lost_packets, codec, width, height, init_bytes, size_bytes, chain, fragments,
+    payload_bytes, duration_runs, offset_runs, least_offset_ticks, last_sample_ticks
 )
 SELECT
     :id, :stream, :camera, :epoch, :run, :sequence, :span, 'spooled', :start_us, :end_us, :media_ticks,
     :duration_ticks, :timescale, :samples, :sync_samples, :lost_packets, :codec, :width, :height, :init_bytes,
-    :size_bytes, :chain, :fragments
+    :size_bytes, :chain, :fragments,
+    :payload_bytes, :duration_runs, :offset_runs, :least_offset_ticks, :last_sample_ticks
 WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = :id)
 ON CONFLICT (id) DO NOTHING;
 

@@ -13,6 +13,14 @@ SELECT
 FROM cameras JOIN sites ON sites.id = cameras.site JOIN streams ON streams.id = cameras.stream
 ORDER BY cameras.name;
 
+-- name: camera
+-- One of them, by id or name: every question about footage begins with it, and opening 220 sealed URLs takes 8 ms.
+SELECT
+    cameras.*, sites.name AS site_name, streams.epoch AS epoch, streams.expected_since_us AS expected_since_us
+FROM cameras JOIN sites ON sites.id = cameras.site JOIN streams ON streams.id = cameras.stream
+WHERE cameras.id = :id OR cameras.name = :name
+ORDER BY cameras.name LIMIT 1;
+
 -- name: put_policy
 INSERT INTO policies (name, keep_max_us, keep_min_us, purpose) VALUES (:name, :keep_max_us, :keep_min_us, :purpose)
 ON CONFLICT (name) DO UPDATE SET

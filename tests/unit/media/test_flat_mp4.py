@@ -114,9 +114,10 @@ def test_entries_are_those_of_the_sample_table() -> None:
             sync=np.array([0, 3], np.uint32),
         ).encode()
     )
-    chunk = tables.chunk(1)
+    sums = tables.sums
+    chunk = Chunk.of(tables.counts.samples, tables.counts.sync_samples, sums, 1)
     assert (chunk.samples, chunk.payload_bytes, chunk.sample_entry) == (4, 100, 1)
-    assert (tables.least_offset_ticks, tables.has_offsets, tables.last_sample_ticks) == (-2, True, 15)
+    assert (sums.least_offset_ticks, sums.has_offsets, sums.last_sample_ticks) == (-2, True, 15)
     entries = {
         Table.DURATIONS: tables.durations(77),
         Table.OFFSETS: tables.offsets(2),
@@ -145,6 +146,6 @@ def test_the_last_sample_is_always_an_entry_of_its_own(durations: list[int], run
             sync=np.array([0], np.uint32),
         ).encode()
     )
-    assert tables.chunk(0).duration_runs == runs
+    assert Chunk.of(len(durations), 1, tables.sums, 0).duration_runs == runs
     assert len(tables.durations(1)) == 8 * runs
-    assert not tables.has_offsets
+    assert not tables.sums.has_offsets

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -28,8 +30,9 @@ from tests.builders_playback import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
+    from uuid import UUID
 
     from playback.video import VideoFile
 
@@ -197,3 +200,36 @@ async def test_a_track_with_another_clock_rate_is_refused(archive: Archive) -> N
     await shelve(archive, other, start_us=NOON_US + 10_000_000, span=1, first_sequence=5)
     with pytest.raises(RangeError, match="clock rate changes at 2026-11-18T12:00:10"):
         await archive.library.video(archive.camera, NOON_US, NOON_US + 20_000_000)
+
+
+@pytest.mark.parametrize("kind", [PLAIN, B_FRAMES], ids=["plain", "b-frames"])
+async def test_whole_segments_are_laid_out_from_their_rows(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, kind: dict[str, int]
+) -> None:
+    """A day is 1440 sample tables from all over the catalog: none is read before the first byte, but those at the ends.
+
+    A row of an earlier version does not have what is needed; its table is read, and the file is the same.
+    """
+    await shelve(archive, film(100, gop=10, **kind))
+    read: list[int] = []
+    tables = archive.catalog.footage.sample_tables
+
+    async def counted(segment_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+        read.append(len(segment_ids))
+        return await tables(segment_ids)
+
+    monkeypatch.setattr(archive.catalog.footage, "sample_tables", counted)
+    wanted = archive.camera, NOON_US, NOON_US + HOUR_US
+    await archive.library.video(*wanted)
+    assert sum(read) == 0
+    await archive.library.video(archive.camera, NOON_US + 100_000, NOON_US + 3_900_000)
+    assert sum(read) == 2
+    new = await archive.library.video(*wanted)
+    content = await whole(new)
+    read.clear()
+    with closing(sqlite3.connect(archive.root / "catalog.sqlite")) as older:
+        older.execute("UPDATE segments SET payload_bytes = NULL")
+        older.commit()
+    old = await archive.library.video(*wanted)
+    assert sum(read) == 5
+    assert (old.etag, await whole(old)) == (new.etag, content)
