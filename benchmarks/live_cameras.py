@@ -19,6 +19,7 @@ from ingest.assignments import Assignment, write_assignments
 from media.url import CameraUrl
 from playback.library import Library
 from server.status_socket import read_status
+from server.supervisor import NICENESS
 from storage.clock import HostClock
 from storage.directory_store import DirectoryStore
 from storage.layout import Layout
@@ -30,6 +31,11 @@ LOOK_S = 0.05
 SEGMENT_US = 15_000_000  # shorter than in life, so that several are shipped while it lasts
 UP_S = DRAINED_S = 40.0
 FRAMES_PER_SECOND = 25  # of a simulated camera
+
+
+def as_supervised(role: str, *options: str | Path) -> list[str]:
+    """The command line of a role, at the priority at which the supervisor runs it."""
+    return ["nice", "-n", str(NICENESS[role]), *children.hulta(role, *options)]
 
 
 @dataclass(slots=True)
@@ -98,8 +104,8 @@ async def recorded(root: Path, config: Path, cameras: int, log: Path) -> AsyncIt
     command = ("--config", str(config), "--data", str(root))
     with children.simulated(cameras) as simulated:
         await _assign(data, dict(zip(live_names(cameras), simulated.urls, strict=True)))
-        with children.running(children.hulta("ship", *command), log=log) as (ship,):
-            with children.running(children.hulta("record", *command), log=log) as (record,):
+        with children.running(as_supervised("ship", *command), log=log) as (ship,):
+            with children.running(as_supervised("record", *command), log=log) as (record,):
                 recorder = Recorder(data, record, ship, cameras)
                 await recorder.up()
                 yield recorder

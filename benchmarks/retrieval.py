@@ -107,7 +107,7 @@ def measure(run: Run) -> Report:
         "retrieval",
         asks=f"How long does an operator wait, with {rows}, and does recording feel it?",
         method=[
-            "`hulta serve` in a process of its own, asked over loopback; who asks runs on the same cores.",
+            "`hulta serve` as the supervisor runs it, asked over loopback; who asks runs on the same cores.",
             f"Alone: {ROUNDS} places at random in a day of {len(archive.filmed)} cameras, cold, then once more, warm.",
             "Cold: the system has forgotten every page of the catalog's file; the server has its own 32 MB of pages.",
             "All objects are names of one segment in 1080p at 4 Mbit/s, so footage comes out of memory.",
@@ -126,7 +126,7 @@ async def _measure(report: Report, archive: Archive, run: Run) -> None:
     config, log = run.work / "hulta.yaml", run.work / "hulta.log"
     port = _free_port()
     config.write_text(json.dumps({"host": {"name": "bench", "listen": f"127.0.0.1:{port}"}}))
-    serve = children.hulta("serve", "--config", config, "--data", archive.root)
+    serve = live_cameras.as_supervised("serve", "--config", config, "--data", archive.root)
     with children.running(serve, log=log) as (pid,):
         await _up(port)
         spans = await viewers.spans_of(port, archive.filmed, END_US - DAY_US, END_US)

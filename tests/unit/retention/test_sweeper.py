@@ -6,13 +6,13 @@ Objects must really be gone, tombstones really be there, and a kill between any 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from media.errors import CatalogError, ObjectStoreError
 from retention.policy import Schedule
-from retention.sweeper import PAUSE_US, pause_us
+from retention.sweeper import FULL_LOOK_EVERY, PAUSE_US, pause_us
 from storage.model import VISIBLE, Policy, SegmentState
 from tests.builders_retention import DAY, HOUR, MINUTE, SECOND, days, policy
 from tests.builders_spool import Stopped
@@ -20,7 +20,9 @@ from tests.builders_sweeper import CITY, EVER, START, Rig
 from tests.mortal import Calls
 
 if TYPE_CHECKING:
-    pass
+    from uuid import UUID
+
+    from storage.model import Expiring
 
 HELD = VISIBLE | {SegmentState.MARKED}
 """The states in which the object has to be there."""
@@ -157,6 +159,53 @@ async def test_a_mark_is_taken_back_when_the_policy_grows(rig: Rig) -> None:
     assert (await sweeper.run_once()).unmarked == 1
     assert await rig.states([row]) == [SegmentState.STORED]
     assert await rig.catalog.footage.segments(rig.stream, 0, EVER) != []
+
+
+async def test_footage_that_turns_up_too_late_is_found_by_a_full_look(rig: Rig) -> None:
+    """In between, a run looks only for what became due since the last one."""
+    await rig.record(START)
+    sweeper = rig.sweeper()
+    rig.at(START + days(60))
+    assert (await sweeper.run_once()).marked == 1
+    (late,) = await rig.record(START - HOUR)
+    assert [(await sweeper.run_once()).marked for _ in range(FULL_LOOK_EVERY)] == [0] * (FULL_LOOK_EVERY - 1) + [1]
+    assert await rig.states([late]) == [SegmentState.MARKED]
+
+
+async def test_no_run_walks_over_what_is_marked(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first, each asks for what ended since: in steady state a day of marked rows lies before that."""
+    asked: list[int | None] = []
+    candidates = rig.catalog.expiry.candidates
+
+    async def watched(stream: UUID, *, marked: bool, **bounds: Any) -> list[Expiring]:
+        if not marked:
+            asked.append(bounds.get("ended_after_us"))
+        return await candidates(stream, marked=marked, **bounds)
+
+    monkeypatch.setattr(rig.catalog.expiry, "candidates", watched)
+    await rig.record(START, START + MINUTE, START + 2 * MINUTE)
+    sweeper = rig.sweeper()
+    marked = []
+    for number in range(3):
+        rig.at(START + days(60) + number * MINUTE)
+        marked.append((await sweeper.run_once()).marked)
+    assert marked == [1, 1, 1]
+    assert asked == [None, START, START + MINUTE]
+
+
+async def test_marks_that_were_taken_back_are_made_again_in_time(rig: Rig) -> None:
+    """The policy grew and shrank again: what became visible is marked when the shorter one says so, at once."""
+    short = policy(days(30), days(28))
+    await rig.use(short)
+    (row,) = await rig.record(START)
+    sweeper = rig.sweeper()
+    rig.at(START + days(28))
+    assert (await sweeper.run_once()).marked == 1
+    await rig.use(CITY)
+    assert (await sweeper.run_once()).unmarked == 1
+    await rig.use(short)
+    assert (await sweeper.run_once()).marked == 1
+    assert await rig.states([row]) == [SegmentState.MARKED]
 
 
 async def test_footage_that_never_reached_the_store_expires_too(rig: Rig) -> None:
