@@ -51,6 +51,8 @@ class Director:
         self._log: FaultLog | None = None
         self._changing: dict[str, ChangingSource] = {}
         self._occurrences = 0
+        self._acting = asyncio.Lock()
+        """Flags and the script act one after the other: opening a door takes a moment, and they may share one."""
         self._conditions = {name: Conditions(name, options.seed, clock) for name in self._fleet}
         for step in self._script.steps:
             if step.fault.kind.place is Place.PROCESS:
@@ -102,7 +104,8 @@ class Director:
         start_s = asyncio.get_running_loop().time()
         for event in events:
             await _until(start_s + event.at_us / 1_000_000)
-            await self._act(event)
+            async with self._acting:
+                await self._act(event)
 
     async def _act(self, event: Event) -> None:
         if event.phase is Phase.END:
