@@ -257,7 +257,11 @@ class RtspConnection(asyncio.BufferedProtocol):
 
     def _asked_for(self, url: str) -> str | None:
         """The name of the camera that a URL is about; None if it does not answer at this address."""
-        name = unquote(urlsplit(url).path).strip("/").removesuffix("/" + TRACK)
+        try:
+            path = urlsplit(url).path
+        except ValueError:  # half an IPv6 address and the like
+            return None
+        name = unquote(path).strip("/").removesuffix("/" + TRACK)
         return name if name in self._door.names else None
 
     def _camera(self, url: str) -> Camera | None:

@@ -190,6 +190,14 @@ async def test_an_unknown_camera_is_not_found(reader: RtspReader, path: str) -> 
     assert (await reader.ask("DESCRIBE", reader.url.replace("/cam/0001", path))).status == 404
 
 
+@pytest.mark.parametrize("url", ["rtsp://[", "rtsp://[::1/cam/0001", "%", "*", "rtsp://127.0.0.1:port/cam/%FF"])
+async def test_a_url_that_is_none_is_answered(reader: RtspReader, url: str) -> None:
+    """It names no camera; the connection stays."""
+    assert (await reader.ask("DESCRIBE", url)).status == 404
+    assert (await reader.ask("OPTIONS", url)).ok
+    assert (await reader.ask("DESCRIBE")).ok
+
+
 @pytest.mark.parametrize("variant", ["/", "?profile=main", "/?a=b"])
 async def test_a_camera_is_found_by_its_path_alone(reader: RtspReader, variant: str) -> None:
     """With a slash at the end or a query behind it, as recorders are configured."""
