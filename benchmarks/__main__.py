@@ -16,11 +16,13 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from benchmarks import machine, readme
+from benchmarks.children import die_with_parent
 from benchmarks.measuring import free_bytes, until
 from benchmarks.question import LIMIT_S, RESULTS, results_folder, working_directory
 
@@ -45,7 +47,12 @@ def answer(question: str, *, work: Path, results: Path, quick: bool) -> str:
     if there_bytes < needed_bytes:
         return f"needs {needed_bytes / 1e9:.0f} GB on the disk of {work}, {there_bytes / 1e9:.1f} GB are free"
     command = [sys.executable, "-m", f"benchmarks.{question}", "--work", str(work), "--results", str(results)]
-    child = subprocess.Popen([*command, *(["--quick"] if quick else [])], start_new_session=True)
+    os.sync()  # what the question before left to write is not this one's
+    child = subprocess.Popen(
+        [*command, *(["--quick"] if quick else [])],
+        start_new_session=True,
+        preexec_fn=partial(die_with_parent, signal.SIGTERM),  # noqa: PLW1509 - one call into libc, no other threads
+    )
     try:
         until(lambda: _ended(child.pid), what=f"the end of {question}", within_s=LIMIT_S + GRACE_S)
     except TimeoutError as error:

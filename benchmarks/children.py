@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 END_S = 15.0
@@ -35,7 +36,7 @@ def start(command: Sequence[str], *, log: Path | None = None, stdout: int | None
             stdout=subprocess.DEVNULL if stdout is None else stdout,
             stderr=complaints,
             text=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one call into libc, and no other thread starts children
+            preexec_fn=partial(die_with_parent, signal.SIGKILL),  # noqa: PLW1509 - one call into libc, no other threads
         )
 
 
@@ -87,5 +88,6 @@ def simulated(cameras: int, *, bitrate: str = "4M", options: Sequence[str] = ())
         child.stdout.close()
 
 
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(number: signal.Signals) -> None:
+    """Called in a new child: it gets this signal when the thread that started it ends, whatever ended that."""
+    _libc.prctl(_PR_SET_PDEATHSIG, number)

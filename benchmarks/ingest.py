@@ -9,6 +9,7 @@ measured once pictures of every camera are stored. Where a way cannot keep up, w
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import time
@@ -68,6 +69,7 @@ def rotated(ways: Sequence[str], number: int) -> list[str]:
 def one_turn(way: str, source: Simulated, folder: Path, plan: Plan, number: int) -> Turn:
     """One way records all cameras for some windows. ProcessEnded if a recorder ends before that."""
     folder.mkdir()
+    os.sync()  # what the turn before left to write is not this one's
     try:
         with WAYS[way](source.urls, folder) as recording:
             arrived, took_s = _until_arrived(recording, len(source.urls), plan.arrival_s)

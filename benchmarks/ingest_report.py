@@ -13,7 +13,7 @@ from benchmarks.spread import Spread, number
 
 BITRATE_BPS = 4_000_000
 SENT_PERCENT = 98.0
-STORED_PERCENT = 90.0  # what is stored jumps by fragments and by the blocks in which it is written
+STORED_PERCENT = 85.0  # what is stored jumps by fragments and by the blocks in which it is written
 OF_FFMPEG, OF_FLOOR, MEMORY_MB, GROWTH = 0.45, 3.5, 1.5, 1.1
 
 

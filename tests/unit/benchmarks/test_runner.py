@@ -96,6 +96,30 @@ def test_a_question_that_does_not_end_is_ended(
     assert "not within 1 s: the end of endless" in runner.answer("endless", work=tmp_path, results=tmp_path, quick=True)
 
 
+def test_a_question_ends_with_a_killed_run(pretend: Callable[[str, str], None], tmp_path: Path) -> None:
+    """Also when the run had no chance to end it: it unwinds, and removes what it wrote."""
+    pretend(
+        "orphan",
+        "import os, pathlib, time\nfrom benchmarks.question import main\n"
+        "def measure(run):\n"
+        f"    pathlib.Path({str(tmp_path / 'draft')!r}).write_text(f'{{os.getpid()}} {{run.work}}')\n"
+        f"    os.rename({str(tmp_path / 'draft')!r}, {str(tmp_path / 'told')!r})\n"
+        "    time.sleep(100)\n"
+        "main(measure)\n",
+    )
+    program = (
+        "from pathlib import Path; from benchmarks import __main__ as runner; "
+        f"runner.answer('orphan', work=Path({str(tmp_path)!r}), results=Path({str(tmp_path)!r}), quick=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program]) as run:
+        measuring.until((tmp_path / "told").exists, what="a running question", within_s=20)
+        pid, work = (tmp_path / "told").read_text().split()
+        assert Path(work).is_dir()
+        run.kill()
+    measuring.until(lambda: not measuring.alive([int(pid)]), what="the end of the question", within_s=20)
+    assert not Path(work).exists()
+
+
 def test_an_unknown_question_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     """It names those that there are."""
     with pytest.raises(SystemExit) as ended:
