@@ -25,7 +25,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, TypeVar
 
 from media.errors import SpoolError
-from storage import files
+from storage import files, layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -80,6 +80,7 @@ class GroupCommit:
         self._closing = threading.Event()
         self._closed = asyncio.Event()
         self._lost_names: dict[Path, OSError] = {}
+        self._successors: dict[Path, Path] = {}
         self.broken: SpoolError | None = None  # every ticket fails with it from then on
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hulta-sync")
         self._thread = threading.Thread(target=self._run, name="hulta-commit", daemon=True)
@@ -88,6 +89,12 @@ class GroupCommit:
     def lost(self, directory: Path) -> OSError | None:
         """Why names in a directory cannot become durable any more."""
         return self._lost_names.get(directory)
+
+    def place(self, directory: Path) -> Path:
+        """Where new files of a stream go: its directory, or the one that took over when names in it were lost."""
+        while directory in self._successors:
+            directory = self._successors[directory]
+        return directory
 
     def submit(self, ticket: Ticket) -> None:
         """Queue a ticket; its `done` is called in the event loop, after those of all earlier tickets."""
@@ -199,6 +206,20 @@ class GroupCommit:
         self._lost_names[directory] = error
         for file in dependants:
             self._lost_names[file.path.parent] = error
+        self._succeed(directory)
+
+    def _succeed(self, directory: Path) -> None:
+        """Give a stream another directory, durably, before any file says that it has failed: recovery goes by that."""
+        for successor in layout.directories_after(directory)[:1]:
+            try:
+                files.make_directory(successor)
+            except OSError:
+                return  # the stream is refused until the run ends
+            error = _sync_directory(directory.parent)
+            if error is None:
+                self._successors[directory] = successor
+            else:
+                self._lost_names[directory.parent] = error
 
 
 def _datasync(file: CommitFile) -> None:

@@ -10,6 +10,7 @@
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4.open    being written
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4         sealed
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4.failed-<n>   given up after an error
+    <data>/spool/<run>/<stream>.<n>/...         the same, after the directory before it lost names
 
 A run is printed as 16 hex digits, a stream and a camera as UUIDs, epoch and sequence in decimal without leading
 zeros. A name is accepted only if it is exactly what would be written for the same facts, so one segment has one name.
@@ -31,11 +32,12 @@ SEALED_SUFFIX = ".mp4"
 OPEN_SUFFIX = ".mp4.open"
 COPY_SUFFIX = ".mp4.copy"  # what recovery writes beside a failed file
 JOURNAL = "journal"
+MOST_DIRECTORIES = 4  # of a stream in a run; a disk that loses more is refused until the run ends
 UNBORN_PREFIX = ".unborn-"  # a run's directory before it is locked and renamed into place
 
 _RUN = re.compile(r"[0-7][0-9a-f]{15}")  # below media.identity.LIMIT
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_STREAM = re.compile(_UUID)
+_STREAM = re.compile(rf"({_UUID})(?:\.([1-9]))?")
 _NUMBER = r"(0|[1-9][0-9]{0,18})"
 _SEGMENT = re.compile(rf"({_UUID})\.{_NUMBER}\.{_NUMBER}\.mp4(\.open|\.failed-{_NUMBER})?")
 
@@ -112,7 +114,23 @@ def parse_run_name(name: str) -> int | None:
 
 def parse_stream_name(name: str) -> UUID | None:
     """The stream a directory of a run belongs to, or None."""
-    return UUID(name) if _STREAM.fullmatch(name) else None
+    match = _STREAM.fullmatch(name)
+    return None if match is None or int(match[2] or 0) >= MOST_DIRECTORIES else UUID(match[1])
+
+
+def stream_directories(run_directory: Path, stream: UUID) -> list[Path]:
+    """Where a run may keep a stream, in the order in which it came to them. Only the first is usual."""
+    later = (run_directory / f"{stream}.{number}" for number in range(1, MOST_DIRECTORIES))
+    return [run_directory / str(stream), *later]
+
+
+def directories_after(directory: Path) -> list[Path]:
+    """Where a run goes on with a stream when this directory cannot keep names any more."""
+    stream = parse_stream_name(directory.name)
+    if stream is None:
+        return []
+    known = stream_directories(directory.parent, stream)
+    return known[known.index(directory) + 1 :]
 
 
 def run_directory(spool: Path, run: int) -> Path:

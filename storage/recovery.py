@@ -23,6 +23,7 @@ import contextlib
 import errno
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from media.closing import closing_boxes
@@ -34,7 +35,6 @@ from storage.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from media.identity import SegmentIdentity
     from media.segment_scanner import SegmentScan
@@ -189,7 +189,8 @@ class _Recovery:
 
     def _recover_copy(self, path: Path, fd: int, name: layout.SegmentName) -> str:
         """Seal a copy of a failed file and let the file go; why it is none of ours, or nothing."""
-        copy, target = layout.copy_path(path, name.identity), layout.sealed_beside(path, name.identity)
+        home = [path.parent, *filter(Path.is_dir, layout.directories_after(path.parent))][-1]  # which keeps its names
+        copy, target = (of(home / path.name, name.identity) for of in (layout.copy_path, layout.sealed_beside))
         copy_fd = _copied(fd, copy)
         try:
             why = self._recover_open(path, copy_fd, name, copy)
@@ -215,13 +216,13 @@ class _Recovery:
             return ""
         for fault in found.faults:
             self._find(path, fault)
-        target = layout.sealed_beside(path, name.identity)
-        if not name.sealed and target.name in files.names(path.parent):
+        target = layout.sealed_beside(copy or path, name.identity)
+        if not name.sealed and target.name in files.names(target.parent):
             return "its segment is sealed already"
         self._close_file(path, fd, found)
         if not name.sealed:
             files.rename(copy or path, target)
-            files.sync_directory(path.parent)
+            files.sync_directory(target.parent)
         self.sealed.append(target)
         return ""
 

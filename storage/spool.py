@@ -26,6 +26,7 @@ from storage.group_commit import GroupCommit, Step, Ticket
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from media.identity import SegmentIdentity
     from storage.files import Buffer
@@ -120,6 +121,10 @@ class SpoolRun:
         segment.submit(Step.CREATE, [init])
         return segment
 
+    def place(self, stream: UUID) -> Path:
+        """The directory of a stream's new files."""
+        return self._commit.place(self.directory / str(stream))
+
     def note(self, record: Mapping[str, Any], done: Done | None = None) -> None:
         """Write a journal record (see `journal`), in order with everything else that is queued."""
         line = journal.encode(record)
@@ -165,9 +170,9 @@ class SpoolSegment:
         self.pending_bytes = 0
         self._run = run
         self._ended = False
-        spool = run.directory.parent
-        self._file = CommitFile(layout.open_path(spool, identity))
-        self._sealed_path = layout.sealed_path(spool, identity)
+        path = run.place(identity.stream) / layout.open_path(run.directory.parent, identity).name
+        self._file = CommitFile(path)
+        self._sealed_path = layout.sealed_beside(path, identity)
 
     def append(self, buffers: Sequence[Buffer], done: Done) -> None:
         """Add a fragment and its commit box; `done` once bytes and name are durable, or the file has failed."""

@@ -117,11 +117,13 @@ class SpoolReader:
 
     def open(self, identity: SegmentIdentity) -> SpoolFile:
         """Open a segment, sealed or not. FileNotFoundError when the spool has it no longer: ask the object store."""
-        sealed, growing = layout.sealed_path(self.path, identity), layout.open_path(self.path, identity)
-        # Renames lead from `open` to `sealed`, or over a third name that tells more, never back.
-        for path in chain((sealed, growing), self._failed(identity), (sealed,)):
-            with contextlib.suppress(FileNotFoundError):
-                return SpoolFile(identity, files.open_read(path), sealed=path == sealed)
+        for directory in self._directories(identity):
+            growing = directory / layout.open_path(self.path, identity).name
+            sealed = layout.sealed_beside(growing, identity)
+            # Renames lead from `open` to `sealed`, or over a third name that tells more, never back.
+            for path in chain((sealed, growing), _failed(directory, identity), (sealed,)):
+                with contextlib.suppress(FileNotFoundError):
+                    return SpoolFile(identity, files.open_read(path), sealed=path == sealed)
         raise FileNotFoundError(f"segment {identity} is not in the spool")
 
     def samples(self, segment: Segment) -> SampleTable:
@@ -134,17 +136,12 @@ class SpoolReader:
                 return SampleTable.decode(read_sealed(file.read_at, segment.size_bytes).samples)
             return _samples_of(decode(segment.fragments), file)
 
-    def _failed(self, identity: SegmentIdentity) -> Iterator[Path]:
-        """The file of a segment that was given up."""
-        directory = layout.sealed_path(self.path, identity).parent
-        for path in (directory / name for name in _listing(directory)):
-            name = layout.parse_segment_path(path)
-            if name is not None and name.identity == identity and name.announced is not None:
-                yield path
+    def _directories(self, identity: SegmentIdentity) -> list[Path]:
+        return layout.stream_directories(layout.run_directory(self.path, identity.run), identity.stream)
 
     def _segments_of_run(self, run_directory: Path, stream: UUID, mark: DurableMark | None) -> Iterator[Segment]:
-        directory = run_directory / str(stream)
-        paths = [directory / name for name in _listing(directory)]
+        places = layout.stream_directories(run_directory, stream)
+        paths = [directory / name for directory in places for name in _listing(directory)]
         found = [(path, name) for path in paths if (name := layout.parse_segment_path(path))]
         # The run's lock is tried only if it matters: a recovery that finds it taken comes back half a minute later.
         alive = any(not name.sealed for _, name in found) and is_alive(run_directory)
@@ -179,11 +176,18 @@ class SpoolReader:
         except OSError:
             return None  # removed meanwhile: the catalog has it; or unreadable, which recovery reports
 
+    def _open_sealed(self, identity: SegmentIdentity) -> tuple[int, Path]:
+        """A descriptor and where it leads; FileNotFoundError."""
+        first, *others = (layout.sealed_beside(place / "x", identity) for place in self._directories(identity))
+        for path in others:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                return files.open_read(path), path
+        return files.open_read(first), first
+
     def _read_sealed(self, identity: SegmentIdentity) -> Segment | None:
         """The row of a sealed segment; None, remembered and said once, for what is none."""
         self._growing.pop((identity, True), None)
-        path = layout.sealed_path(self.path, identity)
-        fd = files.open_read(path)
+        fd, path = self._open_sealed(identity)
         try:
             size_bytes = files.size_bytes(fd)
             found = read_sealed(partial(files.read_at, fd), size_bytes)
@@ -194,6 +198,14 @@ class SpoolReader:
             return None
         finally:
             files.close(fd)
+
+
+def _failed(directory: Path, identity: SegmentIdentity) -> Iterator[Path]:
+    """The file of a segment that was given up."""
+    for path in (directory / name for name in _listing(directory)):
+        name = layout.parse_segment_path(path)
+        if name is not None and name.identity == identity and name.announced is not None:
+            yield path
 
 
 def _samples_of(entries: list[FragmentEntry], file: SpoolFile) -> SampleTable:

@@ -102,7 +102,8 @@ class Uploads:
 
     async def _put(self, segment: Segment) -> bytes:
         """Put one segment and make sure that it is there; its hash."""
-        path = layout.sealed_path(self._spool, segment.identity)
+        copy = self._intake.copies.get(segment.id)
+        path = layout.sealed_path(self._spool, segment.identity) if copy is None else copy.path
         try:
             digest = await asyncio.get_running_loop().run_in_executor(self._threads, _sha256, path, segment.size_bytes)
         except FileNotFoundError:

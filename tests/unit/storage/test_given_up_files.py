@@ -46,6 +46,19 @@ def test_a_live_runs_given_up_file_is_sealed_beside_it(disk: Disk) -> None:
     assert disk.reported == []
 
 
+def test_a_copy_goes_where_names_are_kept(disk: Disk) -> None:
+    """Beside a file whose directory lost names there is another one: nothing durable is made of the first."""
+    path = _given_up(disk, segment_file().open)
+    home = layout.directories_after(path.parent)[0]
+    home.mkdir()
+    with FileSeam().installed() as seam:
+        assert salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+    assert (home / layout.sealed_path(disk.spool, identity()).name).read_bytes() == segment_file().sealed
+    assert [event.path for event in seam.events if event.operation == "sync_directory"] == [home]
+    assert list(path.parent.iterdir()) == []
+    assert disk.recover().complete
+
+
 @pytest.mark.parametrize("operation", ["create_exclusive", "append", "datasync", "rename", "sync_directory"])
 def test_a_copy_that_fails_is_made_anew(disk: Disk, operation: str) -> None:
     """The disk is still failing: the file stays, and the next attempt syncs a file of its own."""

@@ -7,6 +7,7 @@ import errno
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -119,15 +120,63 @@ async def test_a_file_that_never_held_a_fragment_leaves_nothing(tmp_path: Path, 
 
 
 async def test_a_name_that_cannot_be_synced_is_not_announced(tmp_path: Path, seam: FileSeam) -> None:
-    """After a failed directory sync nothing new in that directory is believed for the rest of the run."""
+    """After a failed directory sync nothing new in that directory is believed, nor is it synced again."""
     run = create_run(tmp_path)
     seam.fail("sync_directory", str(STREAM), errno.EIO)
     announced = Announcements()
-    first = run.open_segment(identity(0), INIT)
+    first, second = (run.open_segment(identity(number), INIT) for number in range(2))
     assert isinstance(await announced.appended(first, "first"), SpoolError)
-    second = run.open_segment(identity(1), INIT)
     assert isinstance(await announced.appended(second, "second"), SpoolError)
-    assert seam.operations(str(STREAM)).count("sync_directory") == 0
+    lost = run.directory / str(STREAM)
+    assert [event.operation for event in seam.events if event.path == lost][-1] == "sync_directory failed"
+    await run.close(at_us=9)
+
+
+async def test_a_stream_goes_on_in_another_directory(tmp_path: Path, seam: FileSeam) -> None:
+    """Its name is durable before any file says that it has failed, so whoever finds such a file finds it, too."""
+    run = create_run(tmp_path)
+    seam.fail("sync_directory", str(STREAM), errno.EIO)
+    announced = Announcements()
+    assert isinstance(await announced.appended(run.open_segment(identity(0), INIT), "lost"), SpoolError)
+    last = [event.operation for event in seam.events if event.operation != "close"][-3:]
+    assert last == ["make_directory", "sync_directory", "rename"]
+    segment = run.open_segment(identity(1), INIT)
+    assert await announced.appended(segment, "kept") is None
+    segment.seal([b"seal"], lambda error: announced.add("seal", error))
+    assert await announced.wait("seal") is None
+    await run.close(at_us=9)
+    assert sorted(str(path.relative_to(run.directory)) for path in run.directory.glob("*/*")) == [
+        f"{STREAM}.1/{sealed_file(tmp_path, identity(1)).name}",
+        f"{STREAM}/{layout.failed_path(open_file(tmp_path, identity(0)), 0).name}",
+    ]
+
+
+async def test_a_stream_that_loses_every_directory_is_refused(tmp_path: Path, seam: FileSeam) -> None:
+    """There is a bound; the other streams go on."""
+    run = create_run(tmp_path)
+    seam.fail("sync_directory", str(STREAM), errno.EIO, times=100)
+    announced = Announcements()
+    for number in range(layout.MOST_DIRECTORIES + 2):
+        segment = run.open_segment(identity(number), INIT)
+        assert isinstance(await announced.appended(segment, str(number)), SpoolError)
+    other = run.open_segment(identity(stream=UUID(int=7)), INIT)
+    assert await announced.appended(other, "other") is None
+    assert run.failed is None
+    assert len(list(run.directory.glob(f"{STREAM}*"))) == layout.MOST_DIRECTORIES
+    await run.close(at_us=9)
+
+
+@pytest.mark.parametrize("operation", ["make_directory", "sync_directory"])
+async def test_a_stream_without_another_directory_is_refused(tmp_path: Path, seam: FileSeam, operation: str) -> None:
+    """A directory that could not be made is none; a run whose own directory fails has to end."""
+    run = create_run(tmp_path)
+    announced = Announcements()
+    assert await announced.appended(run.open_segment(identity(0), INIT), "first") is None
+    seam.fail("sync_directory", str(STREAM), errno.EIO)
+    seam.fail(operation, f"{STREAM}.1" if operation == "make_directory" else run.directory.name, errno.EIO)
+    assert isinstance(await announced.appended(run.open_segment(identity(1), INIT), "lost"), SpoolError)
+    assert isinstance(await announced.appended(run.open_segment(identity(2), INIT), "refused"), SpoolError)
+    assert (run.failed is None) == (operation == "make_directory")
     await run.close(at_us=9)
 
 

@@ -55,6 +55,8 @@ def test_the_largest_numbers_have_names_too() -> None:
         f"{RUN_AND_STREAM}/{CAMERA}.1.1٣.mp4",
         f"{RUN_AND_STREAM}/{CAMERA}.1.17.mp4.open.bak",
         f"{RUN_AND_STREAM}/{CAMERA}.1.17.mp4.failed",
+        f"{RUN_AND_STREAM}.0/{CAMERA}.1.17.mp4",
+        f"{RUN_AND_STREAM}.{layout.MOST_DIRECTORIES}/{CAMERA}.1.17.mp4",
         f"{RUN_AND_STREAM}/{CAMERA}.1.17.mp4.failed-01",
         f"{RUN_AND_STREAM}/{str(CAMERA).upper()}.1.17.mp4",
         f"{RUN_AND_STREAM}/{CAMERA.hex}.1.17.mp4",

@@ -61,6 +61,22 @@ async def test_a_live_runs_given_up_file_is_stored(house: House) -> None:
     assert house.shipper.state()["faults"] == {}
 
 
+async def test_a_segment_in_a_later_directory_is_stored(house: House) -> None:
+    """Where its run went on with the stream."""
+    run = house.run()
+    run.stream_start(0)
+    path = run.segment(0, 5, 0)
+    home = layout.directories_after(path.parent)[0]
+    home.mkdir()
+    path.rename(home / path.name)
+    run.die()
+    await house.ship()
+    assert [row.state for row in await house.segments()] == [SegmentState.STORED]
+    assert house.spooled() == []
+    await house.ship()
+    assert not run.path.exists()
+
+
 async def test_nothing_to_do_is_said(house: House) -> None:
     """The loop may rest."""
     assert not await house.shipper.run_once()

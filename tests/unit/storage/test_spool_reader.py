@@ -161,6 +161,23 @@ def test_of_a_file_that_was_given_up_only_what_was_announced_counts(
 
 
 @pytest.mark.usefixtures("alive")
+def test_a_stream_in_several_directories_is_one_stream(spool: Path, spool_reader: SpoolReader, marks: Marks) -> None:
+    """Where a run went on after names were lost: rows, samples and bytes are found in each."""
+    first, second = place(spool, identity(0), segment_file(0).sealed, sealed=True), segment_file(1)
+    home = layout.directories_after(first.parent)[1]
+    home.mkdir()
+    for sequence, content in ((1, second.sealed), (2, segment_file(2).open)):
+        path = place(spool, identity(sequence), content, sealed=sequence == 1)
+        path.rename(home / path.name)
+    marks.announce(1, sequence=2)
+    found = spool_reader.segments(STREAM)
+    assert [fragments(segment) for segment in found] == [4, 4, 2]
+    assert [len(spool_reader.samples(segment).sizes) for segment in found] == [segment.samples for segment in found]
+    with spool_reader.open(identity(1)) as file:
+        assert file.read_at(0, file.size_bytes) == second.sealed
+
+
+@pytest.mark.usefixtures("alive")
 def test_what_is_open_behind_the_mark_has_failed(spool: Path, spool_reader: SpoolReader, marks: Marks) -> None:
     """A run seals a segment before it announces the next: what it could neither seal nor rename is not vouched for."""
     place(spool, identity(0), segment_file(0).open)
