@@ -136,3 +136,15 @@ def test_a_range_may_begin_with_the_last_picture_of_a_segment(tmp_path: Path) ->
             found = [runner.run(pictures(archive, *pair)) for pair in pairwise(edges)]
             assert [picture for part in found for picture in part] == list(source.pictures)
         runner.run(archive.close())
+
+
+def test_a_range_inside_a_gop_of_nearly_a_minute_is_exact(tmp_path: Path) -> None:
+    """Fragments of a second, one sync sample at the far end: early, in the middle, late, and over the next one."""
+    source = film(1450, gop=1400)
+    frame_us = 40_000
+    with asyncio.Runner() as runner:
+        archive = runner.run(recorded(tmp_path, source))
+        for first, last in ((0, 3), (30, 32), (749, 776), (1390, 1399), (1395, 1405), (1449, 1450)):
+            from_us, to_us = NOON_US + first * frame_us - 15_000, NOON_US + last * frame_us - 15_000
+            assert runner.run(pictures(archive, from_us, to_us)) == list(source.pictures[first:last])
+        runner.run(archive.close())
