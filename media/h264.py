@@ -110,6 +110,11 @@ class H264Depacketizer:
         self._skipping = False  # the unit was too large: nothing more of it is kept
         self._problem = ""
 
+    @property
+    def timestamp(self) -> int:
+        """Of the unit that is put together or was last; negative before the first."""
+        return self._timestamp
+
     def push(  # noqa: PLR0917 - hot path: positional arguments are the cheap ones
         self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int
     ) -> None:

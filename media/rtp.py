@@ -31,6 +31,11 @@ _MARKER = 0x0080
 class PayloadTaker(Protocol):
     """What takes RTP payloads; `media.h264.H264Depacketizer` is one."""
 
+    @property
+    def timestamp(self) -> int:
+        """Of the unit whose payloads came last; negative before the first."""
+        ...
+
     def push(  # noqa: PLR0917 - hot path: positional arguments are the cheap ones
         self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int
     ) -> None:
@@ -63,6 +68,7 @@ class RtpReceiver:
         "_marked",
         "_payload_type",
         "_push",
+        "_taker",
         "foreign_packets",
         "last_error",
         "late_packets",
@@ -75,6 +81,7 @@ class RtpReceiver:
 
     def __init__(self, payload_type: int, depacketizer: PayloadTaker, ssrc: int | None = None) -> None:
         self._push = depacketizer.push
+        self._taker = depacketizer
         self._payload_type = payload_type
         self._marked = _VERSION_2 | _MARKER | payload_type
         self.ssrc = ssrc
@@ -132,7 +139,7 @@ class RtpReceiver:
             return
         lost = 0 if self._expected < 0 else (sequence - self._expected) & 0xFFFF
         if lost >= 0x8000:
-            self._come_late(sequence, bytes(buffer[start:end]))
+            self._come_late(sequence, timestamp, bytes(buffer[start:end]))
             return
         self._expected = (sequence + 1) & 0xFFFF
         self.packets += 1
@@ -160,8 +167,14 @@ class RtpReceiver:
             self.foreign_packets -= len(run.held)
             self._go_on(run.first_sequence, run.held)
 
-    def _come_late(self, sequence: int, packet: bytes) -> None:
-        """A number from the past: a packet that was repeated or overtaken, or a source that counts anew."""
+    def _come_late(self, sequence: int, timestamp: int, packet: bytes) -> None:
+        """A number from the past: a packet that was repeated or overtaken, or a source that counts anew.
+
+        The latter it is at once where the packet is of a later instant than any before it.
+        """
+        if 0 < (timestamp - self._taker.timestamp) & 0xFFFFFFFF < 1 << 31 and self._taker.timestamp >= 0:
+            self._go_on(sequence, [packet])
+            return
         run = self._late
         if run is None or (run.next_sequence, run.since) != (sequence, self.packets):
             self._late = run = LateRun(self.packets, sequence, behind=(self._expected - sequence) & 0xFFFF)

@@ -33,6 +33,12 @@ by some of its long intervals, once the first one waited for its order."""
 WINDOW_US = 10_000_000
 """The least-delayed frame is looked for in the last one to two windows."""
 
+ALERT_US = 30_000_000
+ALERT_WINDOW_US = 2_500_000
+ALERT_ABOVE_US = 20_000
+"""A clock whose rate was wrong within so long is looked at more closely and followed as fast as one that seems early:
+its rate may change again, and what is known of it is 10 s old."""
+
 MOST_REORDERED = 16
 """H.264 lets no frame be overtaken by more (A.3.1, max_num_reorder_frames). One shown before more of those that were
 sent before it is where the clock went back."""
@@ -80,7 +86,8 @@ class StreamTimeline:
         self._least_delay_us = self._earlier_least_delay_us = 0
         self._fresh_delay_us: int | None = 0  # the least since the mapping was last settled
         self._rate = ClockRate()
-        self._late_since_us = 0
+        self._late_since_us = self._alert_until_us = 0
+        self._reordered_ticks = 0  # how far back a frame was ever shown
         self.jumps = 0
         self.quality = 0
         """Of the unit placed last: RATE_CORRECTED, PLACED_BY_ARRIVAL."""
@@ -97,12 +104,16 @@ class StreamTimeline:
         step = (timestamp - self._previous_timestamp) & 0xFFFFFFFF
         self.quality = RATE_CORRECTED if self._ppm else 0
         if not step:
-            return self._take(self._by_arrival(arrival_us), arrival_us)
+            self.quality |= PLACED_BY_ARRIVAL
+            waited_ticks = (arrival_us - self._arrival_us) * self._timescale // 1_000_000
+            return self._take(self._highest_ticks + max(1, waited_ticks), arrival_us)
         camera_ticks = self._camera_ticks + (step - (1 << 32) if step >> 31 else step)
         pts_ticks = self._true_ticks(camera_ticks)
         jumped = False
         if pts_ticks <= self._highest_ticks:
             jumped = self._went_back(pts_ticks)
+            if not jumped:
+                self._reordered_ticks = max(self._reordered_ticks, self._highest_ticks - pts_ticks)
             while pts_ticks in self._recent:  # two pictures at one instant: the later one was sent to be shown, too
                 pts_ticks += 1
         delay_us = arrival_us - self.wall_us(pts_ticks)
@@ -156,6 +167,7 @@ class StreamTimeline:
         self._start_us += step_us
         self._window_start_us += step_us
         self._late_since_us += step_us if self._late_since_us else 0
+        self._alert_until_us += step_us
         self._rate.shift(step_us)
         self._not_before_us = 0
 
@@ -192,8 +204,12 @@ class StreamTimeline:
         return pts_ticks
 
     def _by_arrival(self, arrival_us: int) -> int:
+        """Where a unit belongs by its arrival, and so that what is shown before it comes after all that was shown."""
         self.quality |= PLACED_BY_ARRIVAL
-        return self._highest_ticks + max(1, (arrival_us - self._arrival_us) * self._timescale // 1_000_000)
+        fresh_us = self._least_delay_us if self._fresh_delay_us is None else self._fresh_delay_us
+        usual_us = max(-FAST_SLEW_ABOVE_US, min(self._least_delay_us, self._earlier_least_delay_us, fresh_us))
+        due_ticks = self._anchor_ticks + (arrival_us - usual_us - self._anchor_us) * self._timescale // 1_000_000
+        return max(due_ticks, self._highest_ticks + self._reordered_ticks + 1)
 
     def _went_back(self, pts_ticks: int) -> bool:
         """Whether this is more than the order of B-frames. After a clock stood still, any step back is.
@@ -227,10 +243,13 @@ class StreamTimeline:
     def _set_rate(self, error_us: int, elapsed_us: int) -> None:
         """For the next fragment, which will be about as long as this one."""
         self._slew_ppm = 0
-        if self._settled and abs(error_us) >= FAST_SLEW_ABOVE_US and elapsed_us:
+        if self._rate.ppm:
+            self._alert_until_us = self._arrival_us + ALERT_US
+        alert = self._arrival_us < self._alert_until_us
+        if self._settled and abs(error_us) >= (ALERT_ABOVE_US if alert else FAST_SLEW_ABOVE_US) and elapsed_us:
             most_us = FAST_SLEW_PPM * elapsed_us // 1_000_000
-            if error_us < 0:
-                most_us = max(most_us, -error_us * elapsed_us // (EARLY_SLEW_S * 1_000_000))
+            if error_us < 0 or alert:
+                most_us = max(most_us, abs(error_us) * elapsed_us // (EARLY_SLEW_S * 1_000_000))
             most_us = min(most_us, abs(error_us) // 2)
             self._slew_ppm = (most_us if error_us > 0 else -most_us) * 1_000_000 // elapsed_us
         ppm = self._rate.ppm + self._slew_ppm
@@ -240,7 +259,8 @@ class StreamTimeline:
             self._ppm = ppm
 
     def _turn_window(self) -> None:
-        if self._arrival_us - self._window_start_us < WINDOW_US:
+        alert = self._arrival_us < self._alert_until_us
+        if self._arrival_us - self._window_start_us < (ALERT_WINDOW_US if alert else WINDOW_US):
             return
         self._window_start_us = self._arrival_us
         self._earlier_least_delay_us = self._least_delay_us

@@ -94,6 +94,8 @@ class Spool:
 class Nothing:
     """Takes payloads and makes no picture of them."""
 
+    timestamp = -1
+
     def push(self, *_payload: object) -> None:
         """Nothing."""
 

@@ -18,6 +18,7 @@ class Track:
     def __init__(self, ssrc: int | None = None) -> None:
         self.pushed: list[Pushed] = []
         self.refuse = False
+        self.timestamp = -1
         self.receiver = RtpReceiver(96, self, ssrc)
 
     def push(  # noqa: PLR0917 - the interface
@@ -25,6 +26,7 @@ class Track:
     ) -> None:
         """As a depacketizer."""
         self.pushed.append((bytes(buffer[start:end]), timestamp, marker, lost))
+        self.timestamp = timestamp
         if self.refuse:
             raise CodecError("unusable")
 
@@ -100,6 +102,16 @@ def test_repeated_and_overtaken_packets_are_no_restart(numbers: tuple[int, ...])
     once = sorted(set(numbers) - ({11, 12} if numbers[1] == 13 else set()))
     assert track.payloads == [bytes([number]) for number in once]
     assert sum(track.lost) == (2 if numbers[1] == 13 else 0)
+
+
+@pytest.mark.parametrize("back", [1, 2, 15, 99])
+def test_old_numbers_with_new_timestamps_are_a_restart(back: int) -> None:
+    """The numbers repeat, or nearly: nothing that was sent once is a repetition of anything."""
+    track = Track()
+    track.receive(*(packet(b"a", number, 100) for number in range(200)))
+    track.receive(*(packet(b"b", number, 3700) for number in range(200 - back, 260)))
+    assert track.payloads == [b"a"] * 200 + [b"b"] * (60 + back)
+    assert sum(track.lost) == 1
 
 
 def test_a_source_that_counts_a_little_back_is_followed() -> None:
