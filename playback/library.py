@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from media.errors import NoFootage, NotFound
+from media.fragment_index import decode
 from playback.calendar import HOUR_US, Calendar, whole_hours
 from playback.footage import MergedFootage
 from playback.frame import NEIGHBOURHOOD_US, frame_at
@@ -15,6 +16,7 @@ from playback.payload import READ_BYTES
 from playback.timeline import SHOWN, Evidence, partition
 from playback.timerange import DAY_US, SECOND_US, format_instant
 from playback.video import lay_out
+from storage.model import Stretch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from playback.video import VideoFile
     from storage.catalog import Catalog
     from storage.clock import Clock
-    from storage.model import Camera, Segment, Stretch
+    from storage.model import Camera, Segment
     from storage.objects import ObjectStore
     from storage.spool_reader import SpoolReader
 
@@ -51,7 +53,8 @@ class Library:
     async def timeline(self, camera: Camera, from_us: int, to_us: int) -> Timeline:
         """What is there and what is not, without opening anything stored."""
         stretches = await self._footage.stretches(camera.stream, from_us, to_us)
-        return (await self._examine(camera, from_us, to_us, stretches))[1]
+        inside = [await self._cut(stretch, from_us, to_us) for stretch in stretches]
+        return (await self._examine(camera, from_us, to_us, inside))[1]
 
     async def calendar(self, camera: Camera, from_us: int, to_us: int) -> Calendar:
         """Which hours have footage and which have gaps, of the hours that the range touches."""
@@ -111,6 +114,20 @@ class Library:
                 await self._footage.spooled(camera.stream)
             segment = await self._footage.segment(segment_id)
         return SegmentFile(footage=self._footage, segment=segment)
+
+    async def _cut(self, stretch: Segment | Stretch, from_us: int, to_us: int) -> Segment | Stretch:
+        """With the bytes of its fragments in the range alone. Only a segment that the range cuts has its index read."""
+        if stretch.state not in SHOWN or (from_us <= stretch.start_us and stretch.end_us <= to_us):
+            return stretch
+        try:
+            whole = await self._footage.segment(stretch.identity.segment_id)
+        except NotFound:  # deleted since it was listed
+            return stretch
+        inside = [each for each in decode(whole.fragments) if each.wall_us < to_us and each.end_wall_us > from_us]
+        size_bytes = sum(each.length for each in inside)
+        if isinstance(stretch, Stretch):
+            return stretch._replace(size_bytes=size_bytes)
+        return replace(stretch, size_bytes=size_bytes)
 
     async def _examine(
         self, camera: Camera, from_us: int, to_us: int, segments: Sequence[Segment | Stretch]

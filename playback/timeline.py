@@ -39,7 +39,10 @@ _EXPIRING = frozenset({SegmentState.MARKED, SegmentState.PURGING, SegmentState.G
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """Consecutive segments of one span, clipped to the range; counts are of the segments in it, clipped or not."""
+    """Consecutive segments of one span, clipped to the range; counts are of the segments in it, clipped or not.
+
+    Their bytes are those that the evidence gives them: `Library.timeline` counts the fragments inside the range.
+    """
 
     from_us: int
     to_us: int

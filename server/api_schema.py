@@ -46,7 +46,7 @@ class SpanJson(IntervalJson):
     """Continuous footage."""
 
     segments: int
-    bytes: int
+    bytes: int = Field(description="Of the footage inside the range, to whole fragments.")
     damaged: int = Field(description="Segments in which packets were lost.")
 
 

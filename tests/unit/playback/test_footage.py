@@ -63,6 +63,26 @@ async def test_runs_are_played_one_after_the_other_and_each_by_sequence(archive:
     ]
 
 
+async def test_bytes_of_a_timeline_are_those_of_its_range(archive: Archive) -> None:
+    """A second of a minute is not told as the whole minute, in catalog and spool alike."""
+    first, second, third = archive.record(film(60))
+    await archive.ship(first)
+    archive.spool_sealed(second)
+    archive.spool_sealed(third)
+
+    async def told(from_us: int, to_us: int) -> int:
+        timeline = await archive.library.timeline(archive.camera, from_us, to_us)
+        return sum(span.size_bytes for span in timeline.spans)
+
+    for start_us, segment in ((NOON_US, first), (first.end_us, second)):
+        everything = len(segment.sealed)
+        assert 0 < await told(start_us, start_us + 1000) < everything * 3 // 4, "its first fragment"
+        assert 0 < await told(segment.end_us - 1000, segment.end_us) < everything * 3 // 4, "its last"
+    whole_bytes = sum(len(segment.sealed) for segment in (first, second, third))
+    assert await told(NOON_US, third.end_us) == whole_bytes
+    assert await told(NOON_US + 1, third.end_us) < whole_bytes
+
+
 async def test_without_a_spool_the_catalog_is_all_there_is(archive: Archive) -> None:
     """A host that only serves."""
     first, second = archive.record(film(40))
