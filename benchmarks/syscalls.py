@@ -1,7 +1,8 @@
 """How many system calls processes make, counted by the kernel: `perf stat` on the tracepoint raw_syscalls:sys_enter.
 
-A tracepoint that only counts costs the process some tens of nanoseconds a call; `strace -c` stops it twice a call and
-would halve a recorder's speed. `perf` needs root or CAP_PERFMON; without it the figure is left out, and why is said.
+Tried on 20 cameras read by PyAV, which makes 2400 calls a camera and second: 11 % of a core, 12 % while `perf stat`
+counts, 40 % under `strace -c -f`, which stops a thread twice a call. `perf` needs root or CAP_PERFMON; without it the
+figure is left out, and the report says why.
 """
 
 from __future__ import annotations
