@@ -55,7 +55,7 @@ def measure(run: Run) -> Report:
                     try:
                         turns.append(one_turn(way, source, run.work / "turn", plan, number))
                         print(turns[-1].text(), flush=True)
-                    except (ProcessEnded, RuntimeError, TimeoutError) as error:
+                    except (ProcessEnded, RuntimeError, OSError) as error:
                         problems.append(f"{way} with {cameras} cameras, round {number + 1}: {error}")
     return ingest_report.report(turns, problems, window_s=plan.window_s)
 

@@ -9,7 +9,7 @@ ffmpeg         a process per camera: `ffmpeg -c copy -f segment`, 10 s MP4 segme
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
 from benchmarks.children import hulta, running
-from benchmarks.measuring import alive, pss_bytes, until
+from benchmarks.measuring import alive, directories, pss_bytes, until
 from benchmarks.orders import Order, give_orders
 from benchmarks.pyav_threads import SEGMENTS
 from benchmarks.reader import ARRIVED_BYTES
@@ -39,8 +39,7 @@ class Recording:
 
     def arrived(self) -> int:
         """From how many cameras pictures are stored."""
-        files = [path for path in self.stored.rglob("*") if path.is_file() and path.name != JOURNAL]
-        return len({path.parent for path in files if path.stat().st_size > ARRIVED_BYTES})
+        return sum(_has_pictures(sizes) for sizes in directories(self.stored).values())
 
 
 Way = Callable[[Sequence[str], Path], AbstractContextManager[Recording]]
@@ -92,6 +91,11 @@ WAYS: dict[str, Way] = {
     PYAV: partial(program, "benchmarks.pyav_threads"),
     FFMPEG: ffmpegs,
 }
+
+
+def _has_pictures(sizes: Mapping[str, int]) -> bool:
+    """Whether a camera's directory holds more than a handshake's worth; a run's journal is no camera's."""
+    return any(size_bytes > ARRIVED_BYTES for name, size_bytes in sizes.items() if name != JOURNAL)
 
 
 def _orders(urls: Sequence[str], folder: Path) -> list[Order]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 POLL_S = 0.05
+_LISTINGS = 20
 
 
 class ProcessEnded(Exception):  # noqa: N818 - what happened, not what is wrong
@@ -84,8 +86,13 @@ def until(condition: Callable[[], bool], *, what: str, within_s: float, poll_s: 
 
 
 def stored_bytes(folder: Path) -> int:
-    """The bytes of all files below a folder, whatever comes and goes meanwhile."""
-    return sum(_sizes(str(folder)))
+    """The bytes of all files below a folder that is being written to."""
+    return sum(size_bytes for sizes in directories(folder).values() for size_bytes in sizes.values())
+
+
+def directories(folder: Path) -> dict[Path, dict[str, int]]:
+    """Every directory from `folder` down, with the names and sizes of the files in it."""
+    return {Path(place): _sizes(place) for place, _, _ in os.walk(folder)}
 
 
 def free_bytes(folder: Path) -> int:
@@ -94,16 +101,12 @@ def free_bytes(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def _sizes(folder: str) -> Iterator[int]:
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _sizes(entry.path)
-                else:
-                    yield entry.stat(follow_symlinks=False).st_size
-    except FileNotFoundError:
-        return
+def _sizes(place: str) -> dict[str, int]:
+    """One directory, listed again when a file is renamed meanwhile: neither missed nor counted twice."""
+    for _ in range(_LISTINGS):
+        with suppress(FileNotFoundError), os.scandir(place) as entries:
+            return {entry.name: entry.stat().st_size for entry in entries if entry.is_file(follow_symlinks=False)}
+    return {}  # the directory itself is gone
 
 
 def _ran_ns(pid: int) -> int:

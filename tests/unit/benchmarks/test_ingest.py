@@ -118,6 +118,22 @@ def test_cameras_have_arrived_when_pictures_are_stored(tmp_path: Path) -> None:
     assert measuring.stored_bytes(tmp_path) == 186_000
 
 
+def test_files_that_are_renamed_meanwhile_are_neither_missed_nor_counted_twice(tmp_path: Path) -> None:
+    """A recorder seals segments while it is measured: what is stored never shrinks, and no listing fails."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "0").write_bytes(bytes(50_000))
+    program = (
+        "import os, sys\nprint(flush=True)\n"
+        "while True:\n    os.rename('0', '1')\n    [None for _ in range(2000)]\n    os.rename('1', '0')\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path / "a", stdout=subprocess.PIPE) as recorder:
+        assert recorder.stdout is not None
+        recorder.stdout.readline()
+        found = {measuring.stored_bytes(tmp_path) for _ in range(2000)}
+        recorder.kill()
+    assert found == {50_000}
+
+
 def test_packets_are_counted_by_their_framing(tmp_path: Path) -> None:
     """After the answer to PLAY come frames; one that was cut by the end is not counted short."""
     answer = b"RTSP/1.0 200 OK\r\nCSeq: 2\r\n\r\n"
