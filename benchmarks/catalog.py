@@ -85,6 +85,7 @@ def measure(run: Run) -> Report:
             f"{ROUNDS} cameras and days at random for each question; `Library`, `Sweeper`, catalog port.",
             "Cold: the system has forgotten every page of the file (posix_fadvise), and the catalog was opened anew.",
             "What the disk or its host remember is beyond reach. Warm: the same question was asked just before.",
+            "Retention, cold, is the first run of a sweeper, which looks at everything; warm is the run after it.",
             "Rows lie in the file in the order in which they arrived, minute by minute over 220 cameras.",
             "Taking in: segments with sample tables; register, intent and `stored` are a synced transaction each.",
         ],
