@@ -53,8 +53,10 @@ class Product:
         raise AssertionError(f"does not record: {self.camera()}")
 
     def pid(self, role: str) -> int:
-        """The process that has a role."""
-        holder = read_holder(Layout(self.data).lock(role))
+        """The process that has a role, as soon as one has: recording may begin before the last of them is up."""
+        deadline = time.monotonic() + 20
+        while (holder := read_holder(Layout(self.data).lock(role))) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
         assert holder is not None
         return holder.pid
 
