@@ -15,7 +15,7 @@ from media.rtcp import SenderReport, parse_sender_report
 from simulator import Simulator, SimulatorOptions
 from simulator.faults import make_fault
 from simulator.oracle import OracleMark, checksum, find_sei
-from simulator.script import Script, Step
+from simulator.script import Event, Phase, Script, Step
 from tests.builders_simulator import TCP, RtspReader, connect
 
 if TYPE_CHECKING:
@@ -173,6 +173,8 @@ async def wired(url: str, transport: str, log: list[SentFrame] | None = None) ->
                 local_addr=("127.0.0.1", 0),
                 family=socket.AF_INET,
             )
+            # As much as there is by default: a test and its cameras share a process, and may be kept waiting.
+            end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             ends.append(end)
         try:
             rtp, rtcp = (end.get_extra_info("sockname")[1] for end in ends)
@@ -190,6 +192,23 @@ async def playing(url: str, transport: str, log: list[SentFrame] | None = None) 
         assert (await wire.reader.ask("PLAY")).status == 200
         await wire.units_after(2)
         yield wire
+
+
+@asynccontextmanager
+async def suffering(simulator: Simulator) -> AsyncIterator[None]:
+    """The faults of a simulator's script on all of its cameras as long as the body takes, whatever times they have.
+
+    For tests that want to see a number of frames: how long those take is the machine's affair.
+    """
+    steps = simulator._options.script.steps if simulator._options.script else ()
+    cameras = (*simulator.cameras,)
+    for number, each in enumerate(steps, 1):
+        phase = Phase.BEGIN if each.fault.kind.lasting else Phase.ONCE
+        await simulator._director._act(Event(0, phase, number, each.fault, cameras))
+    yield
+    for number, each in enumerate(steps, 1):
+        if each.fault.kind.lasting:
+            await simulator._director._act(Event(0, Phase.END, number, each.fault, cameras))
 
 
 @asynccontextmanager
