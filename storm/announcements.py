@@ -12,7 +12,7 @@ from storm.facts import FragmentId
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PERIOD_S = 0.2
+PERIOD_S = 0.1
 ANSWER_S = 2.0
 
 

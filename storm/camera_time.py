@@ -43,6 +43,11 @@ class CameraTime:
             true_us = own_us - self._gained_us(true_us)
         return true_us
 
+    @property
+    def drifted_us(self) -> int:
+        """How much the camera's clock gained or lost in all."""
+        return sum((end_us - start_us) * abs(ppm) // 1_000_000 for start_us, end_us, ppm in self._drifts)
+
     def _grid_us(self, frame: int) -> int:
         return frame * SECOND_US // self._fps
 

@@ -51,6 +51,12 @@ class Case:
         return {seen.frame: seen for seen in self.camera.frames if seen.frame != UNKNOWN}
 
     @cached_property
+    def stored(self) -> Mapping[int, Seen]:
+        """The frames of the segments by number, as they lie on the timeline."""
+        fragments = self.camera.fragments.values()
+        return {seen.frame: seen for fragment in fragments for seen in fragment.frames if seen.frame != UNKNOWN}
+
+    @cached_property
     def damaged(self) -> Sequence[Fragment]:
         """The fragments that say that packets are missing."""
         return [fragment for fragment in self.camera.fragments.values() if fragment.lost_packets]
@@ -93,8 +99,9 @@ class Case:
             for outage in self.outages
         )
 
-    def in_gap(self, instant_us: int) -> bool:
-        """Whether a frame sent then is declared as not recorded."""
+    def is_declared(self, each: Sent) -> bool:
+        """Whether a frame is declared as not recorded: when the camera took it, however late it was sent."""
+        instant_us = self.time.taken_us(each.frame)
         margin_us = self.tolerance_us(instant_us)
         return any(gap.start_us - margin_us <= instant_us <= gap.end_us + margin_us for gap in self.camera.gaps)
 

@@ -140,7 +140,7 @@ def count(case: Case) -> Counts:
     """The numbers of one camera."""
     camera = case.camera
     sent = {each.frame for each in camera.sent if camera.asked(each.sent_us)}
-    undeclared = [each for each in case.lost if not case.in_gap(each.sent_us)]
+    undeclared = [each for each in case.lost if not case.is_declared(each)]
     known = sorted(seen.frame for seen in camera.frames if seen.frame != UNKNOWN)
     return Counts(
         sent=len(sent),

@@ -27,13 +27,17 @@ UNKNOWN = -1
 
 
 class Sent(NamedTuple):
-    """One frame in the camera's own log. `session` rises with every connection; not `whole`: spoiled on its way."""
+    """One frame in the camera's own log. `session` rises with every connection; not `whole`: spoiled on its way.
+
+    Recording can begin with a whole sync sample and with nothing else.
+    """
 
     frame: int
     sent_us: int
     crc32: int
     session: int
     whole: bool = True
+    sync: bool = True
 
 
 class Seen(NamedTuple):

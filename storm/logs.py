@@ -40,8 +40,8 @@ def read_sent(path: Path) -> list[Sent]:
 def parse_sent(line: str) -> Sent:
     """`camera session frame sent_us crc32 kind`."""
     _camera, session, frame, sent_us, crc32, kind = line.split()
-    whole = not kind.endswith(SPOILED)
-    return Sent(int(frame), int(sent_us), int(crc32, 16), int(session), whole)
+    whole, sync = not kind.endswith(SPOILED), kind.startswith("sync")
+    return Sent(int(frame), int(sent_us), int(crc32, 16), int(session), whole, sync)
 
 
 def read_faults(path: Path, until_us: int, numbers: Sequence[int] = ()) -> dict[str, list[FaultWindow]]:

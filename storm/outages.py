@@ -1,8 +1,8 @@
-"""When a camera could not be recorded, as the camera itself saw it: from a fault to its first frame to a later session.
+"""When a camera could not be recorded, as the camera itself saw it.
 
-An outage begins with a fault or a kill that may stop recording. It ends with the first frame that the camera sends once
-the fault is over: to a new session, or, where sessions outlive the fault, to one that goes on. Whatever else goes wrong
-meanwhile joins it.
+An outage begins with a fault or a kill that may stop recording. It ends with the first whole sync sample that the
+camera sends once the fault is over: to a new session, or, where sessions outlive the fault, to one that goes on. (Where
+packets are lost, the first one may be spoiled.) Whatever else goes wrong meanwhile joins it.
 """
 
 from __future__ import annotations
@@ -37,9 +37,13 @@ class Cause(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """A stretch in which a camera may go unrecorded, and why."""
+    """A stretch in which a camera may go unrecorded, and why.
+
+    At `reached_us` the camera sends again to somebody who stays; only at `end_us` it is a whole sync sample.
+    """
 
     start_us: int
+    reached_us: int
     end_us: int
     recovered: bool
     causes: tuple[Cause, ...]
@@ -70,36 +74,48 @@ class Outage:
         return self.last.kind
 
 
+class Return(NamedTuple):
+    """A session that a camera goes on with: its first frame from some instant on, and the first to begin with."""
+
+    reached_us: int
+    whole_us: int
+
+
 class Sessions:
-    """When a camera sent to whom, from its log."""
+    """When a camera sent to whom, from its log; and from when on that could be recorded."""
 
     def __init__(self, sent: Sequence[Sent]) -> None:
-        self._sent = sorted((each.sent_us, each.session) for each in sent)
+        self._frames = sorted((each.sent_us, each.session) for each in sent)
+        self._beginnings = sorted((each.sent_us, each.session) for each in sent if each.sync and each.whole)
         first: dict[int, int] = {}
-        last: dict[int, int] = {}
-        for sent_us, session in self._sent:
+        self._last: dict[int, int] = {}
+        for sent_us, session in self._frames:
             first.setdefault(session, sent_us)
-            last[session] = sent_us
-        self._last = last
+            self._last[session] = sent_us
         self._starts = sorted((sent_us, session) for session, sent_us in first.items())
 
-    def started_after(self, instant_us: int) -> int | None:
-        """The first frame of the first session that began later."""
-        index = bisect_left(self._starts, (instant_us + 1, -1))
-        return self._starts[index][0] if index < len(self._starts) else None
+    def started_after(self, instant_us: int) -> Return | None:
+        """The first session that began later and had a whole sync sample."""
+        later = self._starts[bisect_left(self._starts, (instant_us + 1, -1)) :]
+        return next((found for sent_us, session in later if (found := self._return(sent_us, session))), None)
 
-    def going_on_after(self, instant_us: int, dying_us: int) -> int | None:
-        """The first frame from an instant on to a session that is not given up within `dying_us`."""
-        index = bisect_left(self._sent, (instant_us, -1))
-        final_us = self._sent[-1][0] if self._sent else 0
-        given_up: set[int] = set()
-        for sent_us, session in self._sent[index:]:
-            if session in given_up:
+    def going_on_after(self, instant_us: int, dying_us: int) -> Return | None:
+        """The first session that is sent to from an instant on, and is not given up within `dying_us`."""
+        final_us = self._frames[-1][0] if self._frames else 0
+        tried: set[int] = set()
+        for sent_us, session in self._frames[bisect_left(self._frames, (instant_us, -1)) :]:
+            if session in tried:
                 continue
+            tried.add(session)
             if self._last[session] - instant_us >= dying_us or self._last[session] >= final_us:
-                return sent_us
-            given_up.add(session)
+                found = self._return(sent_us, session)
+                if found is not None:
+                    return found
         return None
+
+    def _return(self, reached_us: int, session: int) -> Return | None:
+        beginnings = self._beginnings[bisect_left(self._beginnings, (reached_us, -1)) :]
+        return next((Return(reached_us, sent_us) for sent_us, other in beginnings if other == session), None)
 
 
 def causes(strikes: Iterable[Strike], faults: Iterable[FaultWindow], *, cameras: int, kill_us: int) -> list[Cause]:
@@ -143,18 +159,24 @@ def outages(sent: Sequence[Sent], found: Sequence[Cause], until_us: int) -> list
 
 
 def _outage(cause: Cause, sessions: Sessions, until_us: int) -> Outage:
-    if cause.anew:
-        again_us = sessions.started_after(cause.end_us)
-    else:
-        again_us = sessions.going_on_after(cause.end_us, cause.dying_us)
-    recovered = again_us is not None and again_us <= until_us
-    end_us = again_us if again_us is not None and recovered else until_us
-    return Outage(start_us=cause.start_us, end_us=end_us, recovered=recovered, causes=(cause,))
+    end_us = cause.end_us
+    back = sessions.started_after(end_us) if cause.anew else sessions.going_on_after(end_us, cause.dying_us)
+    if back is None or back.whole_us > until_us:
+        return Outage(start_us=cause.start_us, reached_us=until_us, end_us=until_us, recovered=False, causes=(cause,))
+    return Outage(
+        start_us=cause.start_us, reached_us=back.reached_us, end_us=back.whole_us, recovered=True, causes=(cause,)
+    )
 
 
 def _joined(one: Outage, other: Outage) -> Outage:
     later = max(one, other, key=lambda outage: outage.end_us)
-    return replace(one, end_us=later.end_us, recovered=later.recovered, causes=(*one.causes, *other.causes))
+    return replace(
+        one,
+        reached_us=later.reached_us,
+        end_us=later.end_us,
+        recovered=later.recovered,
+        causes=(*one.causes, *other.causes),
+    )
 
 
 def _prolonged(outage: Outage, prolonging: Sequence[Cause]) -> Outage:

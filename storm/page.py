@@ -21,8 +21,7 @@ CAMERAS_SAY = (
 )
 AGAIN_SAYS = (
     "What to see: how many outages were over how soon after what had caused them. After a kill most should be over "
-    "within a few seconds, after a camera's fault within 13. Only refused logins take five minutes, as they are "
-    "meant to."
+    "within a few seconds, after a camera's fault within 13. Only refused logins take five minutes, as they should."
 )
 
 

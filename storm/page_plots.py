@@ -64,13 +64,17 @@ def cameras_plot(result: Result) -> str:
 
 
 def _legend() -> Iterator[str]:
-    words = {"span": "recorded", "damage": "packets missing", **FAMILY_WORDS, "fault": "fault of the camera"}
-    place = 4
+    words = {"span": "recorded", "damage": "packets missing", "fault": "fault of the camera", **FAMILY_WORDS}
+    place, line = 4, 13
     for name, text in words.items():
-        yield f'<rect class="{name}" x="{place}" y="4" width="10" height="10"/>'
-        yield f'<text x="{place + 14}" y="13">{escape(text)}</text>'
-        place += 30 + 6 * len(text)
-    yield '<text class="quiet" x="4" y="32">dashed: a process of the recorder is killed; shaded: one is stopped</text>'
+        width = 26 + 6 * len(text)
+        if place + width > WIDTH:
+            place, line = 4, line + 18
+        yield f'<rect class="{name}" x="{place}" y="{line - 9}" width="10" height="10"/>'
+        yield f'<text x="{place + 14}" y="{line}">{escape(text)}</text>'
+        place += width
+    says = "dashed: a process of the recorder is killed; shaded: one is stopped"
+    yield f'<text class="quiet" x="{place + 10}" y="{line}">{says}</text>'
 
 
 def _grid(scale: TimeScale, height: int) -> Iterator[str]:

@@ -66,7 +66,7 @@ def spoiled_is_declared(case: Case) -> Iterator[str]:
         for each in case.spoiled.values()
         if case.camera.asked(each.sent_us, 2 * TOLERANCE_US + FRAGMENT_US)
         and each.frame not in case.retrieved
-        and not case.in_gap(each.sent_us)
+        and not case.is_declared(each)
         and not any(_is_near(fragment, each.sent_us, case) for fragment in case.damaged)
     ]
     if silent:
@@ -122,10 +122,29 @@ def times_are_true(case: Case) -> Iterator[str]:
     """A frame lies on the timeline where the camera took it, within the tolerance."""
     wrong = [
         (seen, off_us)
-        for seen in case.retrieved.values()
-        if abs(off_us := seen.wall_us - case.time.taken_us(seen.frame)) > TOLERANCE_US  # the quick look
+        for seen in case.stored.values()
+        if seen.frame in case.crcs
+        and abs(off_us := seen.wall_us - case.time.taken_us(seen.frame)) > TOLERANCE_US  # the quick look
         and abs(off_us) > case.tolerance_us(case.time.taken_us(seen.frame))
     ]
     if wrong:
         seen, off_us = max(wrong, key=lambda each: abs(each[1]))
         yield f"{len(wrong)} frames lie elsewhere on the timeline, the worst {seen.frame}, by {off_us / 1e6:.3f} s"
+
+
+def video_keeps_time(case: Case) -> Iterator[str]:
+    """In `video.mp4` a frame is shown where it lies on the timeline.
+
+    A file keeps the camera's own pace inside a span, so a clock that has lied is still seen in it when the timeline has
+    long been set right.
+    """
+    lies = [COSTS[fault.kind].off_by_us for fault in case.camera.faults]
+    allowed_us = max([TOLERANCE_US, *lies]) + case.time.drifted_us
+    wrong = [
+        (seen, off_us)
+        for seen in case.retrieved.values()
+        if seen.frame in case.stored and abs(off_us := seen.wall_us - case.stored[seen.frame].wall_us) > allowed_us
+    ]
+    if wrong:
+        seen, off_us = max(wrong, key=lambda each: abs(each[1]))
+        yield f"{len(wrong)} frames are shown elsewhere in video.mp4, the worst {seen.frame}, by {off_us / 1e6:.3f} s"

@@ -31,7 +31,7 @@ def announced_is_retrieved(case: Case) -> Iterator[str]:
 
 def loss_is_declared(case: Case) -> Iterator[str]:
     """S \\ R ⊆ G: a frame that left whole and did not come back lies in a declared gap."""  # noqa: D301 - a difference
-    silent = [each for each in case.lost if not case.in_gap(each.sent_us)]
+    silent = [each for each in case.lost if not case.is_declared(each)]
     if silent:
         yield f"{len(silent)} sent frames are lost outside every declared gap, the first {describe(silent[0])}"
 
@@ -61,14 +61,17 @@ def loss_has_a_cause(case: Case) -> Iterator[str]:
 def gaps_are_tight(case: Case) -> Iterator[str]:
     """No frame that was sent and is retrievable lies inside a gap, by the camera's clock or by the product's own."""
     sent = [each for each in case.camera.sent if each.frame in case.retrieved]
+    stored = [seen for fragment in case.camera.fragments.values() for seen in fragment.frames]
     for gap in case.camera.gaps:
         margin_us = max(case.tolerance_us(gap.start_us), case.tolerance_us(gap.end_us))
-        inside = [each for each in sent if gap.start_us + margin_us < each.sent_us < gap.end_us - margin_us]
+        inside = [
+            each for each in sent if gap.start_us + margin_us < case.time.taken_us(each.frame) < gap.end_us - margin_us
+        ]
         if inside:
             yield f"the gap {gap} covers {len(inside)} retrievable frames, the first {describe(inside[0])}"
-        own = [seen for seen in case.camera.frames if gap.start_us + EDGE_US < seen.wall_us < gap.end_us - EDGE_US]
+        own = [seen for seen in stored if gap.start_us + EDGE_US < seen.wall_us < gap.end_us - EDGE_US]
         if own and not inside:
-            yield f"the gap {gap} covers {len(own)} frames of video.mp4, the first {own[0].frame}"
+            yield f"the gap {gap} covers {len(own)} frames of segments, the first {own[0].frame}"
 
 
 def gaps_have_a_cause(case: Case) -> Iterator[str]:
@@ -93,16 +96,20 @@ def gaps_are_short(case: Case) -> Iterator[str]:
 
 
 def recording_resumes(case: Case) -> Iterator[str]:
-    """After a fault the camera is recording again in time; the wait for a sync sample is added."""
+    """After a fault the camera is recording again in time, or could be, if its sync samples were whole.
+
+    The wait for a sync sample is added.
+    """
     for outage in case.outages:
         if not outage.recovered:
             if outage.due_us + case.gop_us(outage) < case.camera.to_us:
                 yield f"never recorded again after the {outage.kind} that ended at {outage.last.end_us}"
-        elif outage.end_us > outage.due_us + case.gop_us(outage):
-            due_s = (outage.due_us - outage.last.end_us) / 1e6
+        elif outage.reached_us > outage.due_us + case.gop_us(outage):
+            ended_us = outage.last.end_us
+            took_s, due_s = (outage.reached_us - ended_us) / 1e6, (outage.due_us - ended_us) / 1e6
             yield (
-                f"recording again only {outage.again_us / 1e6:.2f} s after the {outage.kind} that ended at "
-                f"{outage.last.end_us}; due after {due_s:.2f} s and a sync sample"
+                f"reached again only {took_s:.2f} s after the {outage.kind} that ended at {ended_us}; "
+                f"due after {due_s:.2f} s and a sync sample"
             )
 
 

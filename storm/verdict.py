@@ -21,6 +21,7 @@ from storm.rules_frames import (
     spoiled_is_declared,
     times_are_true,
     video_is_the_segments,
+    video_keeps_time,
 )
 from storm.rules_loss import (
     EDGE_US,
@@ -92,6 +93,7 @@ RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
     timeline_is_whole,
     video_is_the_segments,
     times_are_true,
+    video_keeps_time,
     chain_verifies,
 )
 

@@ -141,3 +141,15 @@ def without(camera: CameraEvidence, *frames: int, lost_packets: int = 0) -> Came
         for key, fragment in camera.fragments.items()
     }
     return replace(camera, fragments=fragments, frames=[one for one in camera.frames if one.frame not in lost])
+
+
+def moved(camera: CameraEvidence, by_us: int, *, first: int, stop: int) -> CameraEvidence:
+    """The same camera, but frames `first` to `stop` lie elsewhere on the timeline, and so in the video."""
+
+    def move(one: Seen) -> Seen:
+        return one._replace(wall_us=one.wall_us + by_us) if first <= one.frame < stop else one
+
+    fragments = {
+        key: fragment._replace(frames=tuple(map(move, fragment.frames))) for key, fragment in camera.fragments.items()
+    }
+    return replace(camera, fragments=fragments, frames=[move(one) for one in camera.frames])

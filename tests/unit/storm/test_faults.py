@@ -11,12 +11,12 @@ from storm.costs import COSTS
 from storm.facts import Interval, Strike
 from tests.builders_storm import (
     FIRST,
-    FRAME,
     SECOND,
     alter,
     at,
     evidence,
     fault,
+    moved,
     rules_broken,
     spoil,
     undisturbed,
@@ -156,27 +156,15 @@ def test_damage_that_is_declared_where_nothing_was_spoiled() -> None:
 )
 def test_how_far_time_may_be_off_while_a_camera_lies(kind: str, off_s: float, broken: set[str]) -> None:
     """Up to 500 ms a camera is believed, 10 s one whose clock stands still; not at all if only its packets are odd."""
-    camera = undisturbed()
-    moved = FIRST + 510
-    fragments = {
-        key: fragment._replace(
-            frames=tuple(
-                one._replace(wall_us=one.wall_us + round(off_s * SECOND)) if one.frame == moved else one
-                for one in fragment.frames
-            )
-        )
-        for key, fragment in camera.fragments.items()
-    }
-    frames = [one for fragment in fragments.values() for one in fragment.frames if camera.asked(one.wall_us, 0)]
-    camera = replace(camera, fragments=fragments, frames=frames, faults=[fault(kind, 20, 21)])
-    assert rules_broken(camera, NO_KILLS) == broken
+    camera = moved(undisturbed(), round(off_s * SECOND), first=FIRST + 510, stop=FIRST + 511)
+    assert rules_broken(replace(camera, faults=[fault(kind, 20, 21)]), NO_KILLS) == broken
 
 
 def test_long_after_a_lie_time_is_true_again() -> None:
     """30 s after the clock jumped, the tolerance is that of any other camera."""
     camera = replace(undisturbed(), faults=[fault("timestamp-jump", 2, by="10s")])
-    off = [one._replace(wall_us=one.wall_us + 150_000) if one.frame > FIRST + 900 else one for one in camera.frames]
-    assert rules_broken(replace(camera, frames=off), NO_KILLS) == {"times_are_true"}
+    off = moved(camera, 150_000, first=FIRST + 900, stop=FIRST + 940)
+    assert rules_broken(off, NO_KILLS) == {"times_are_true"}
 
 
 def test_a_drifting_camera_is_judged_by_true_time() -> None:
@@ -197,10 +185,8 @@ def test_a_drifting_camera_is_judged_by_true_time() -> None:
         camera, sent=sent, fragments=fragments, frames=frames, faults=[fault("drift", 10, 30, ppm=20_000)]
     )
     assert rules_broken(drifted, NO_KILLS) == set()
-    late = [one._replace(wall_us=one.frame * FRAME) for one in frames]
-    assert "times_are_true" not in rules_broken(replace(drifted, frames=late), NO_KILLS), "0.4 s is within 0.6 s"
-    later = [one._replace(wall_us=one.wall_us + 700_000) if one.frame == FIRST + 600 else one for one in frames]
-    assert "times_are_true" in rules_broken(replace(drifted, frames=later), NO_KILLS)
+    off = moved(drifted, 700_000, first=FIRST + 600, stop=FIRST + 601)
+    assert "times_are_true" in rules_broken(off, NO_KILLS)
 
 
 def test_a_gap_has_to_lie_at_its_fault() -> None:

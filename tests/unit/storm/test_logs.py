@@ -29,7 +29,7 @@ def test_the_log_of_sent_frames_is_split_by_camera(tmp_path: Path) -> None:
     parts = split_sent_log(path, tmp_path / "sent")
     assert {*parts} == {"gate 1", "yard/2"}
     assert [each.frame for each in read_sent(parts["gate 1"])] == [*range(2500)]
-    assert read_sent(parts["yard/2"]) == [Sent(100, 1_000_000, 7, 3, whole=False)]
+    assert read_sent(parts["yard/2"]) == [Sent(100, 1_000_000, 7, 3, whole=False, sync=False)]
 
 
 def test_the_log_of_faults_becomes_windows(tmp_path: Path) -> None:

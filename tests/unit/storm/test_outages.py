@@ -78,3 +78,10 @@ def test_faults_of_the_numbers_are_no_outages() -> None:
     """Nothing to come back from."""
     faults = [fault("loss", 5, 10), fault("duplicate", 5, 10), fault("sequence-jump", 7), fault("refuse", 5, 10)]
     assert outages_of(sent_frames(died=40), [], faults) == []
+
+
+def test_recording_can_begin_only_with_a_whole_sync_sample() -> None:
+    """Packets are lost: the first sync sample of the new session is spoiled, the next one is a second later."""
+    sent = [each._replace(sync=index % 25 == 0, whole=index != 0) for index, each in enumerate(sent_frames()[500:])]
+    (outage,) = outages_of([*sent_frames()[:500], *sent], [Strike(at(20), "record")])
+    assert outage.end_us == at(24)

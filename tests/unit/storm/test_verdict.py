@@ -16,6 +16,7 @@ from tests.builders_storm import (
     KILLS,
     at,
     evidence,
+    moved,
     rules_broken,
     verdict,
     without,
@@ -142,11 +143,15 @@ def test_a_segment_that_the_video_leaves_out() -> None:
 
 def test_a_timeline_that_drifts() -> None:
     """A frame 150 ms from where the camera took it is in the wrong place, even if order and count are right."""
+    camera = moved(evidence(), 150_000, first=FIRST + 50, stop=FIRST + 100)
+    assert rules_broken(camera) == {"times_are_true"}
+
+
+def test_a_video_that_shows_frames_elsewhere_than_the_timeline() -> None:
+    """The segments are right, the file is not."""
     camera = evidence()
-    frames = [
-        seen._replace(wall_us=seen.wall_us + 150_000) if seen.frame < FIRST + 100 else seen for seen in camera.frames
-    ]
-    assert rules_broken(replace(camera, frames=frames)) == {"times_are_true"}
+    off = [one._replace(wall_us=one.wall_us + 150_000) if one.frame < FIRST + 100 else one for one in camera.frames]
+    assert rules_broken(replace(camera, frames=off)) == {"video_keeps_time"}
 
 
 def test_a_late_camera_process_is_not_the_timelines_fault() -> None:
