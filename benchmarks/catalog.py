@@ -90,7 +90,7 @@ def measure(run: Run) -> Report:
             "Taking in: segments with sample tables; register, intent and `stored` are a synced transaction each.",
         ],
     )
-    archives = city.archives() or [city.make("300k", city.MINUTES["300k"], run.work / "300k")]
+    archives = city.archives() or [city.make(city.MINUTES["300k"], run.work / "300k")]
     if run.quick:
         archives = archives[:1]
     answers = report.table("Asking", Column("question"), Column("rows"), Column("cold", "ms"), Column("warm", "ms"))

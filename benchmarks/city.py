@@ -97,7 +97,11 @@ def archives() -> list[Archive]:
 
 def archive(name: str) -> Archive | None:
     """One by name, if it is there and of this format."""
-    root = home() / name
+    return archive_at(home() / name)
+
+
+def archive_at(root: Path) -> Archive | None:
+    """The one in this directory, if it is there and of this format."""
     try:
         facts = json.loads((root / "archive.json").read_text())
     except FileNotFoundError:
@@ -105,10 +109,10 @@ def archive(name: str) -> Archive | None:
     if facts.pop("format") != FORMAT:
         return None
     facts["filmed"] = tuple(facts["filmed"])
-    return Archive(root=root, name=name, **facts)
+    return Archive(root=root, name=root.name, **facts)
 
 
-def make(name: str, minutes: int, root: Path) -> Archive:
+def make(minutes: int, root: Path) -> Archive:
     """Make an archive of so many minutes at `root`, whole or not at all."""
     partial = root.with_name(f".partial-{root.name}")
     for rest in (partial, root):
@@ -135,7 +139,7 @@ def make(name: str, minutes: int, root: Path) -> Archive:
     (partial / "archive.json").write_text(json.dumps({"format": FORMAT, **facts}, indent=1) + "\n")
     os.sync()
     partial.rename(root)
-    made = archive(name)
+    made = archive_at(root)
     assert made is not None
     return made
 
@@ -299,7 +303,7 @@ def main() -> None:
     for name in wanted:
         print(f"{name}: {MINUTES[name]} minutes of {CAMERAS} cameras", flush=True)
         started = time.monotonic()
-        made = make(name, MINUTES[name], home() / name)
+        made = make(MINUTES[name], home() / name)
         seconds = time.monotonic() - started
         print(f"{name}: {made.rows:,} rows, {made.catalog_bytes / 1e9:.2f} GB in {seconds:,.0f} s", flush=True)
     for each in archives():

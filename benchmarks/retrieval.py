@@ -101,7 +101,7 @@ QUESTIONS: dict[str, Ask] = {
 def measure(run: Run) -> Report:
     """Ask the largest archive, or a small one made for the occasion."""
     there = city.archives()
-    archive = there[-1 if not run.quick else 0] if there else city.make("300k", city.MINUTES["300k"], run.work / "300k")
+    archive = there[-1 if not run.quick else 0] if there else city.make(city.MINUTES["300k"], run.work / "300k")
     rows = f"{archive.rows:,} segments in the catalog"
     report = Report(
         "retrieval",

@@ -141,3 +141,17 @@ def test_the_archive_is_the_same_every_time() -> None:
     """Rows follow from the seed."""
     assert list(City(3).rows()) == list(City(3).rows())
     assert list(City(3).rows()) != list(City(3, seed=1).rows())
+
+
+def test_an_archive_appears_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under its name, with objects behind the segments that can be played; what an interrupted run left is removed."""
+    monkeypatch.setattr(city, "make_film", lambda path: (path.write_bytes(b"film"), film_city().film)[1])
+    (tmp_path / ".partial-small").mkdir()
+    (tmp_path / ".partial-small" / "catalog.sqlite").write_bytes(b"torn")
+    made = city.make(MINUTES, tmp_path / "small")
+    assert made == city.archive_at(tmp_path / "small")
+    assert made.rows == len(table(made.root / "catalog.sqlite", "segments"))
+    objects = list((made.root / "objects").rglob("*.mp4"))
+    assert len(objects) == made.tables > 30
+    assert {path.read_bytes() for path in objects} == {b"film"}
+    assert city.archive_at(tmp_path / ".partial-small") is None
