@@ -177,6 +177,8 @@ class Segmenter:
             self._cut_before(unit, pts_ticks)
             if self._writer is None:
                 return False
+        if unit.sync:
+            self._timeline.floor_ticks = pts_ticks
         self._keep(unit, pts_ticks, arrival_us)
         return True
 

@@ -170,9 +170,11 @@ class RtpReceiver:
     def _come_late(self, sequence: int, timestamp: int, packet: bytes) -> None:
         """A number from the past: a packet that was repeated or overtaken, or a source that counts anew.
 
-        The latter it is at once where the packet is of a later instant than any before it.
+        The latter it is at once where the packet is of a later instant than any before it, or has the last one's number
+        and another instant.
         """
-        if 0 < (timestamp - self._taker.timestamp) & 0xFFFFFFFF < 1 << 31 and self._taker.timestamp >= 0:
+        known, last = self._taker.timestamp, sequence == self.last_sequence
+        if known >= 0 and timestamp != known and (last or (timestamp - known) & 0xFFFFFFFF < 1 << 31):
             self._go_on(sequence, [packet])
             return
         run = self._late

@@ -88,6 +88,8 @@ class StreamTimeline:
         self._rate = ClockRate()
         self._late_since_us = self._alert_until_us = 0
         self._reordered_ticks = 0  # how far back a frame was ever shown
+        self.floor_ticks = 0
+        """Nothing from now on is shown before this; set it to the time of each sync sample."""
         self.jumps = 0
         self.quality = 0
         """Of the unit placed last: RATE_CORRECTED, PLACED_BY_ARRIVAL."""
@@ -214,9 +216,10 @@ class StreamTimeline:
     def _went_back(self, pts_ticks: int) -> bool:
         """Whether this is more than the order of B-frames. After a clock stood still, any step back is.
 
-        And any to before the first frame of the session: a camera does not begin with one that others precede.
+        And any far before the last sync sample, or the first frame of the session.
         """
-        if self._true_ticks(self._camera_ticks) != self._pts_ticks or pts_ticks < 0:
+        before_ticks = self.floor_ticks - pts_ticks
+        if self._true_ticks(self._camera_ticks) != self._pts_ticks or before_ticks * 10 > self._timescale:
             return True
         overtaken_by = sum(earlier > pts_ticks for earlier in self._recent)
         back_us = (self._highest_ticks - pts_ticks) * 1_000_000 // self._timescale

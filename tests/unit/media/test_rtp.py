@@ -114,6 +114,14 @@ def test_old_numbers_with_new_timestamps_are_a_restart(back: int) -> None:
     assert sum(track.lost) == 1
 
 
+def test_the_last_number_with_an_older_timestamp_is_no_repetition() -> None:
+    """A B-frame is shown before the one sent before it; a repeated packet has the timestamp of the one it repeats."""
+    track = Track()
+    track.receive(packet(b"P", 10, 7200), packet(b"B", 10, 3600), packet(b"b", 11, 3600), packet(b"b", 11, 3600))
+    assert track.payloads == [b"P", b"B", b"b"]
+    assert track.lost == [0, 1, 0]
+
+
 def test_a_source_that_counts_a_little_back_is_followed() -> None:
     """By fewer numbers than packets may be overtaken: it takes more of them to see it, and none is left out."""
     track = Track()
