@@ -7,9 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from media.errors import HultaError, NoFootage, NotFound, UsageError
+from media.errors import HultaError, NoFootage, NotFound, StorageError, UsageError
 from server import auth
-from server.problems import NO_FOOTAGE, NOT_FOUND, WRONG_REQUEST
+from server.problems import NO_FOOTAGE, NOT_FOUND, UNAVAILABLE, WRONG_REQUEST
 from server.status_socket import read_status
 
 if TYPE_CHECKING:
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60  # a server that recovers a large spool may take its time for the first answer
 MAX_JSON_BYTES = 256 << 20
 
-_ERRORS: dict[str, type[HultaError]] = {WRONG_REQUEST: UsageError, NOT_FOUND: NotFound, NO_FOOTAGE: NoFootage}
+_ERRORS: dict[str, type[HultaError]] = {
+    WRONG_REQUEST: UsageError,
+    NOT_FOUND: NotFound,
+    NO_FOOTAGE: NoFootage,
+    UNAVAILABLE: StorageError,
+}
 
 
 class ApiClient:

@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/v1", tags=["recording"], responses=PROBLEMS)
 
 @router.get("/recording", responses={200: {"model": RecordingJson}}, response_model=None)
 async def get_recording(parts: GivenParts) -> JSONResponse:
-    """The recorder's present run, and of each camera the last fragment that survives a power cut.
+    """The recorder's present run, and of each camera what ails it and the last fragment that survives a power cut.
 
     Answered from what the recorder says of itself, at most 0.2 s old. 503 while it does not answer.
     """
@@ -34,6 +34,7 @@ def _camera(stream: dict[str, Any], run: str) -> dict[str, Any]:
     return {
         "id": stream["camera"],
         "name": stream["name"],
+        "detail": stream["detail"],
         "durable": None
         if durable is None
         else {

@@ -24,7 +24,6 @@ class CameraJson(BaseModel):
     enabled: bool
     state: Literal["disabled", "connecting", "recording", "failed"]
     reason: GapReason | None = Field(description="Why it does not record.")
-    detail: str | None = Field(description="The same in words.")
     since: datetime | None = Field(
         description="Since when it is in this state; for one that does not record, since its newest footage."
     )
@@ -101,6 +100,7 @@ class CameraRecordingJson(BaseModel):
 
     id: UUID
     name: str
+    detail: str | None = Field(description="What ails it, in words; null while it records.")
     durable: DurableJson | None = Field(description="Null until the first fragment of this run is durable.")
 
 

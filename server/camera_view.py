@@ -48,7 +48,6 @@ class CameraView:
             "enabled": camera.enabled,
             "state": live["state"],
             "reason": live.get("reason"),
-            "detail": live.get("detail"),
             "since": _instant(_since_us(live, through_us, camera)),
             "durable_through": _instant(through_us),
             "bitrate_bps": live.get("bitrate_bps"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from media.errors import NotFound
+from media.errors import NotFound, StorageError
 from server.api_client import ApiClient
 from server.cli_frame import (
     DEFAULT_DATA,
@@ -37,6 +37,9 @@ def status(
     """How each camera is, why, and since when."""
     client = asyncio.run(ApiClient.find(existing_data(data), load_host(config)))
     cameras = [camera for camera in client.get_json("cameras") if which is None or _is_meant(camera, which)]
+    details = _details(client)
+    for camera in cameras:
+        camera["detail"] = details.get(camera["id"])
     if which is not None and not cameras:
         raise NotFound(f"no camera and no site is called {which}")
     if json:
@@ -50,6 +53,14 @@ def status(
 
 def _is_meant(camera: dict[str, Any], which: str) -> bool:
     return which in {camera["id"], camera["name"], camera["site"]}
+
+
+def _details(client: ApiClient) -> dict[str, str | None]:
+    """What the recorder says of each camera in words; nothing while it does not answer."""
+    try:
+        return {camera["id"]: camera["detail"] for camera in client.get_json("recording")["cameras"]}
+    except StorageError:
+        return {}
 
 
 def _row(camera: dict[str, Any]) -> list[str]:

@@ -31,7 +31,7 @@ export class CameraRow {
     this.element.className = `${camera.state}${playing ? " playing" : ""}`;
     this.title.textContent = camera.name;
     this.line.textContent = [sentence(camera), camera.site].join(" · ");
-    this.line.title = [this.line.textContent, camera.detail].filter(Boolean).join("\n");
+    this.line.title = this.line.textContent;
     this.button.title = `Play the newest footage of ${camera.name}`;
   }
 

@@ -75,7 +75,6 @@ async def test_cameras_have_the_fields_of_the_contract(http: httpx.AsyncClient, 
             "enabled": True,
             "state": "recording",
             "reason": None,
-            "detail": None,
             "since": "2026-11-18T12:00:00.000000Z",
             "durable_through": None,
             "bitrate_bps": 4_000_000,
@@ -90,7 +89,7 @@ async def test_the_recorder_says_which_fragment_is_durable(http: httpx.AsyncClie
     silent = await http.get("/api/v1/recording")
     assert (silent.status_code, silent.json()["detail"]) == (503, "the recorder does not answer")
     durable = {"epoch": 3, "sequence": 7, "fragment": 2, "through_us": NOON_US}
-    said = recorder(archive.camera, durable=durable)
+    said = recorder(archive.camera, durable=durable, detail="it was slow")
     async with answering(Layout(archive.root).socket("record"), lambda: said):
         async with asyncio.timeout(5):
             while (answer := await http.get("/api/v1/recording")).status_code == 503:
@@ -101,6 +100,7 @@ async def test_the_recorder_says_which_fragment_is_durable(http: httpx.AsyncClie
                 {
                     "id": str(archive.camera.id),
                     "name": "gate",
+                    "detail": "it was slow",
                     "durable": {
                         "run": "00000000000000aa",
                         "epoch": 3,
