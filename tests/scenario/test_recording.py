@@ -199,7 +199,8 @@ async def test_a_camera_that_goes_away_leaves_a_tight_gap(tmp_path: Path) -> Non
     options = SimulatorOptions(port=0)
     async with recording(tmp_path) as record:
         async with Simulator(options, sent=sent.append) as cameras:
-            url, port = cameras.urls[0], cameras.port
+            (url,) = cameras.urls
+            port = CameraUrl.parse(url).port
             record.assign(url)
             await eventually("something is durable", lambda: record.durable(url) >= 0)
         await eventually("the camera is missed", lambda: record.state(url)["state"] == "failed")
