@@ -50,7 +50,7 @@ class GapAccount:
 
     def lost(self, start_us: int, end_us: int, reason: GapReason, detail: str, *, goes_on: bool) -> None:
         """What was taken for footage could not be written. `goes_on`: neither can what follows it."""
-        if self.reason is reason:
+        if self.reason is reason and self.since_us <= start_us:
             return  # the gap that the first lost fragment of this file opened
         self._open(start_us, reason, detail)
         if self.reason is None and goes_on:

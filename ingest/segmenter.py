@@ -322,7 +322,7 @@ class Segmenter:
         if not self._timeline.settled:
             self._segment_start_us = self._timeline.settle(start_ticks)
         wall_us = self._timeline.wall_us(start_ticks)
-        end_us = self._timeline.settle(end_ticks)
+        end_us = self._timeline.settle(end_ticks, start_ticks)
         try:
             buffers, commit = self._writer.fragment(
                 payload=self._units,

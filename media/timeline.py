@@ -139,10 +139,11 @@ class StreamTimeline:
         """UTC of a presentation time, by the mapping in force."""
         return self._anchor_us + (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale
 
-    def settle(self, pts_ticks: int) -> int:
+    def settle(self, pts_ticks: int, since_ticks: int | None = None) -> int:
         """Move the anchor to `pts_ticks`, correcting it by what was learnt since; returns its wall time.
 
-        The first call sets the mapping outright: nothing has been written with it yet.
+        The first call sets the mapping outright: nothing has been written with it yet. What was learnt in a long hole
+        may be more than what begins after it, at `since_ticks`, is long: of that at least half is left.
         """
         elapsed_us = max(0, (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale)
         due_us = self.wall_us(pts_ticks)
@@ -153,6 +154,8 @@ class StreamTimeline:
         else:
             anchor_us = due_us + error_us
         anchor_us = max(anchor_us, self._not_before_us)
+        if since_ticks is not None:
+            anchor_us = max(anchor_us, (self.wall_us(since_ticks) + due_us) // 2)
         moved_us = anchor_us - due_us
         self._least_delay_us -= moved_us
         self._earlier_least_delay_us -= moved_us

@@ -156,6 +156,21 @@ def test_a_disk_that_does_not_keep_up_costs_declared_time_not_memory(rig: Rig, m
     assert [gap.reason for gap in ledger.gaps if gap.start_us > start_us][-1] is GapReason.DISK_ERROR
 
 
+def test_a_disk_that_refuses_what_it_kept_waiting_leaves_no_hole(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First it does not keep up, then it fails: what waited is lost as well, before the gap that was known, and why."""
+    monkeypatch.setattr(spool_module, "PENDING_STREAM_BYTES", 2_000)
+    start_us = rig.clock.wall_us()
+    rig.feed(200)
+    assert rig.recorder.state()["reason"] == "disk_error"
+    (stalled,) = rig.spool.files
+    for done in stalled.waiting:
+        done(SpoolError("the disk failed"))
+    ledger = rig.ledger([])
+    assert [(gap.start_us, gap.end_us) for gap in ledger.gaps if gap.reason is GapReason.DISK_ERROR] == [
+        (start_us, None)
+    ]
+
+
 def test_all_streams_together_wait_with_a_bounded_amount(monkeypatch: pytest.MonkeyPatch) -> None:
     """220 streams and a disk that hangs: the busiest stops first, each says so, and all go on when the disk does.
 

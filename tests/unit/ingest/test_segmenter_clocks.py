@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ingest.segmenter import Segmenter
 from tests.builders_segmenter import (
     FRAME_TICKS,
     FRAME_US,
+    LARGE,
     SMALL,
     START_US,
     Files,
@@ -161,3 +163,20 @@ def test_a_segment_of_ten_minutes_is_never_over_ten_minutes() -> None:
     segmenter.end_span()
     for end_us, found in zip(files.ends, files.scans(), strict=True):
         assert end_us - found.fragments[0].commit.wall_us <= 600_000_000
+
+
+def test_a_short_fragment_after_a_long_hole_does_not_end_before_it_begins() -> None:
+    """The disk took nothing for ten minutes, and the camera's clock ran fast meanwhile: the catalog has room for it."""
+    files = Files()
+    segmenter = segmenter_into(files)
+    feed(segmenter, range(60))
+    segmenter.abandon()
+    hole_us, fast_us = 600_000_000, 360_000
+    for number, parameters in enumerate((None, LARGE, None)):
+        ticks = (60 + number) * FRAME_TICKS + hole_us * 9 // 100
+        unit = unit_of(number, sync=True, parameters=parameters, ticks=ticks)
+        segmenter.add(unit, START_US + (60 + number) * FRAME_US + hole_us - fast_us)
+    segmenter.end_span()
+    lengths_us = [commit.end_wall_us - commit.wall_us for commit in files.commits]
+    assert min(lengths_us) >= FRAME_US // 2
+    assert all(after.wall_us >= before.end_wall_us for before, after in pairwise(files.commits))
