@@ -18,6 +18,7 @@ The verdict: pure functions
     costs           what each fault may cost               outages        when a camera could not be recorded
     case            the evidence as the rules ask it       verdict        the rules, all of them
     rules_loss      what did not come back                 rules_frames   what did
+    rules_spans     what is called recorded
     figures         the numbers, with their units          result         for people and for programs
     page            the same with plots, as HTML           page_plots     as SVG
     page_style      by day and by night

@@ -14,7 +14,7 @@ from storm.facts import TOLERANCE_US, UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from storm.facts import CameraEvidence, FaultWindow, Fragment, Interval, Seen, Sent
+    from storm.facts import CameraEvidence, FaultWindow, Fragment, Seen, Sent
     from storm.outages import Outage
 
 
@@ -93,10 +93,9 @@ class Case:
         return max([self.camera.gop_us, *lengths])
 
     def in_outage(self, instant_us: int) -> bool:
-        """Whether a frame sent then may be lost: a camera was down, or about to be, or waited for a sync sample."""
+        """Whether a frame sent then may be lost: a camera was down, or about to be, or had no sync sample yet."""
         return any(
-            outage.lost_from_us - TOLERANCE_US <= instant_us <= outage.end_us + self.camera.gop_us + TOLERANCE_US
-            for outage in self.outages
+            outage.lost_from_us - TOLERANCE_US <= instant_us <= outage.end_us + TOLERANCE_US for outage in self.outages
         )
 
     def is_declared(self, each: Sent) -> bool:
@@ -104,10 +103,6 @@ class Case:
         instant_us = self.time.taken_us(each.frame)
         margin_us = self.tolerance_us(instant_us)
         return any(gap.start_us - margin_us <= instant_us <= gap.end_us + margin_us for gap in self.camera.gaps)
-
-    def gap_between(self, one_us: int, two_us: int) -> Interval | None:
-        """A gap between two instants of the timeline."""
-        return next((gap for gap in self.camera.gaps if gap.start_us < two_us and gap.end_us > one_us), None)
 
     def _near(self, instant_us: int) -> Iterator[FaultWindow]:
         return (

@@ -139,17 +139,20 @@ def examine(question: Question) -> CameraReport:
 def count(case: Case) -> Counts:
     """The numbers of one camera."""
     camera = case.camera
-    sent = {each.frame for each in camera.sent if camera.asked(each.sent_us)}
+    whole, spoiled = (
+        {each.frame for each in frames.values() if camera.asked(each.sent_us)} for frames in (case.whole, case.spoiled)
+    )
+    sent = whole | spoiled
     undeclared = [each for each in case.lost if not case.is_declared(each)]
     known = sorted(seen.frame for seen in camera.frames if seen.frame != UNKNOWN)
     return Counts(
         sent=len(sent),
-        spoiled=sum(frame in sent for frame in case.spoiled),
+        spoiled=len(spoiled),
         retrieved=len(sent & case.retrieved.keys()),
         altered=sum(is_altered(seen, case) for seen in camera.frames),
         lost_declared=len(case.lost) - len(undeclared),
         lost_undeclared=len(undeclared),
-        spoiled_missing=sum(frame in sent and frame not in case.retrieved for frame in case.spoiled),
+        spoiled_missing=len(spoiled - case.retrieved.keys()),
         duplicated=sum(one == two for one, two in pairwise(known)),
         fragments_announced=len(camera.announced),
         fragments_retrieved=len(camera.fragments),

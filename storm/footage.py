@@ -107,9 +107,12 @@ def read_video(path: Path, camera: str, start_us: int) -> Iterator[Seen]:
 
 
 def repetitions(fragments: dict[FragmentId, Fragment]) -> Iterator[str]:
-    """Frames that are stored twice."""
+    """Frames that are stored twice, or not in their order."""
     where: dict[int, FragmentId] = {}
     for key, fragment in sorted(fragments.items()):
+        numbers = [seen.frame for seen in fragment.frames if seen.frame != UNKNOWN]
+        if any(two <= one for one, two in pairwise(numbers)):
+            yield f"the frames of fragment {key} are repeated or out of order"
         for seen in fragment.frames:
             if seen.frame != UNKNOWN and where.setdefault(seen.frame, key) != key:
                 yield f"frame {seen.frame} is in fragment {where[seen.frame]} and in {key}"

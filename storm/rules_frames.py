@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from storm.costs import COSTS
-from storm.facts import SECOND_US, TOLERANCE_US, UNKNOWN
-from storm.rules_loss import describe
+from storm.facts import SECOND_US, TOLERANCE_US, UNKNOWN, Seen
+from storm.rules_loss import EDGE_US, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from storm.case import Case
-    from storm.facts import Fragment, Seen
+    from storm.facts import Fragment
 
 FRAGMENT_US = SECOND_US
 """A packet that is missed is told of in the fragment of the next frame, which may be the next fragment."""
@@ -27,6 +29,21 @@ def once_in_order(case: Case) -> Iterator[str]:
     if wrong:
         before, after = wrong[0]
         yield f"{len(wrong)} frames repeated or out of order, the first: {after} after {before}"
+    yield from _too_many_unmarked(case)
+
+
+def _too_many_unmarked(case: Case) -> Iterator[str]:
+    """Frames without a number are not more than were spoiled between their neighbours that have one."""
+    spoiled = sorted(case.spoiled)
+    before, unmarked = 0, 0
+    for seen in (*case.camera.frames, Seen(sys.maxsize, 0, 0, intact=True)):
+        if seen.frame == UNKNOWN:
+            unmarked += 1
+            continue
+        most = bisect_right(spoiled, seen.frame) - bisect_left(spoiled, before)
+        if unmarked > most:
+            yield f"{unmarked} frames without a number after {before}, where {most} were spoiled"
+        before, unmarked = seen.frame, 0
 
 
 def bytes_are_identical(case: Case) -> Iterator[str]:
@@ -106,8 +123,8 @@ def video_is_the_segments(case: Case) -> Iterator[str]:
     camera = case.camera
     shown = Counter(map(_named, camera.frames))
     frames = [seen for fragment in camera.fragments.values() for seen in fragment.frames]
-    held = Counter(_named(seen) for seen in frames if camera.asked(seen.wall_us, -TOLERANCE_US - camera.shift_us))
-    inner = Counter(_named(seen) for seen in frames if camera.asked(seen.wall_us))
+    held = Counter(_named(seen) for seen in frames if camera.asked(seen.wall_us, -EDGE_US - camera.shift_us))
+    inner = Counter(_named(seen) for seen in frames if camera.asked(seen.wall_us, EDGE_US - camera.shift_us))
     if hidden := inner - shown:
         yield f"{hidden.total()} frames are in segments but not in video.mp4, the first {min(hidden)[0]}"
     if strange := shown - held:
@@ -138,12 +155,15 @@ def video_keeps_time(case: Case) -> Iterator[str]:
     A file keeps the camera's own pace inside a span, so a clock that has lied is still seen in it when the timeline has
     long been set right.
     """
-    lies = [COSTS[fault.kind].off_by_us for fault in case.camera.faults]
-    allowed_us = max([TOLERANCE_US, *lies]) + case.time.drifted_us
+    drifted_us = case.time.drifted_us
+    lies = sorted((fault.start_us - TOLERANCE_US, COSTS[fault.kind].off_by_us) for fault in case.camera.faults)
+    worst = [*accumulate((off_us for _, off_us in lies), max, initial=TOLERANCE_US)]
     wrong = [
         (seen, off_us)
         for seen in case.retrieved.values()
-        if seen.frame in case.stored and abs(off_us := seen.wall_us - case.stored[seen.frame].wall_us) > allowed_us
+        if seen.frame in case.stored
+        and abs(off_us := seen.wall_us - (at_us := case.stored[seen.frame].wall_us)) > TOLERANCE_US
+        and abs(off_us) > worst[bisect_right(lies, (at_us, sys.maxsize))] + drifted_us
     ]
     if wrong:
         seen, off_us = max(wrong, key=lambda each: abs(each[1]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from storm.costs import UNSAVED_US
@@ -36,21 +35,6 @@ def loss_is_declared(case: Case) -> Iterator[str]:
         yield f"{len(silent)} sent frames are lost outside every declared gap, the first {describe(silent[0])}"
 
 
-def spans_are_complete(case: Case) -> Iterator[str]:
-    """Between two frames of R from which whole ones are missing lies a gap: no tolerance is needed to say that."""
-    asked = [each.frame for each in case.whole.values() if case.camera.asked(each.sent_us)]
-    place = {frame: index for index, frame in enumerate(asked)}
-    known = [seen for frame, seen in sorted(case.retrieved.items()) if frame in place]
-    holes = [
-        (one, two)
-        for one, two in pairwise(known)
-        if place[two.frame] > place[one.frame] + 1 and case.gap_between(one.wall_us, two.wall_us) is None
-    ]
-    if holes:
-        one, two = holes[0]
-        yield f"{len(holes)} holes inside spans, the first between frames {one.frame} and {two.frame}"
-
-
 def loss_has_a_cause(case: Case) -> Iterator[str]:
     """Frames are lost only while something kept the camera from being recorded, and at most 2 s before a kill."""
     unexplained = [each for each in case.lost if not case.in_outage(each.sent_us)]
@@ -80,8 +64,7 @@ def gaps_have_a_cause(case: Case) -> Iterator[str]:
         reasons = [
             outage
             for outage in case.outages
-            if outage.lost_from_us - TOLERANCE_US <= gap.end_us
-            and gap.start_us <= outage.end_us + case.camera.gop_us + TOLERANCE_US
+            if outage.lost_from_us - TOLERANCE_US <= gap.end_us and gap.start_us <= outage.end_us + TOLERANCE_US
         ]
         if not reasons:
             yield f"the gap {gap} of {(gap.end_us - gap.start_us) / 1e6:.2f} s has no cause"

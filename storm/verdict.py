@@ -32,8 +32,8 @@ from storm.rules_loss import (
     loss_has_a_cause,
     loss_is_declared,
     recording_resumes,
-    spans_are_complete,
 )
+from storm.rules_spans import spans_are_complete, spans_are_footage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -83,6 +83,7 @@ RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
     bytes_are_identical,
     loss_is_declared,
     spans_are_complete,
+    spans_are_footage,
     spoiled_is_declared,
     loss_has_a_cause,
     gaps_are_tight,
