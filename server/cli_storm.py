@@ -45,7 +45,8 @@ def storm(
 
     Exit 0: nothing was broken; 1: violations; 2: no verdict.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # what was started is not in this terminal and would outlive it
+        signal.signal(number, _interrupt)
     try:
         with tempfile.TemporaryDirectory(prefix="hulta-storm-") as scratch:
             plan = make_plan(

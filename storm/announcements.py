@@ -7,13 +7,17 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Self
 
 from storm.api import Api, ApiFailed, instant_us
-from storm.facts import FragmentId
+from storm.facts import FragmentId, Violation
+from storm.waiting import wall_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PERIOD_S = 0.1
 ANSWER_S = 2.0
+AHEAD_US = 2_000_000
+"""More than any camera's clock is believed. What is announced is asked for if it ends in the range, so a time that is
+far ahead would keep it from being asked for."""
 
 
 class Announcements:
@@ -25,6 +29,7 @@ class Announcements:
         self._thread = threading.Thread(target=self._watch, name="announcements", daemon=True)
         self._lock = threading.Lock()
         self._seen: dict[str, dict[FragmentId, int]] = defaultdict(dict)
+        self._ahead: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -48,6 +53,15 @@ class Announcements:
         """The cameras that are not durable past an instant."""
         return [camera for camera in cameras if self.through_us(camera) <= instant_us]
 
+    @property
+    def violations(self) -> list[Violation]:
+        """Cameras of which was called durable what had not happened yet."""
+        with self._lock:
+            return [
+                Violation(rule="announced_is_retrieved", camera=name, detail=f"durable {ahead_us / 1e6:.2f} s ahead")
+                for name, ahead_us in self._ahead.items()
+            ]
+
     def _watch(self) -> None:
         while not self._stop.wait(PERIOD_S):
             try:
@@ -63,4 +77,7 @@ class Announcements:
             if durable is not None:
                 numbers = durable["epoch"], durable["sequence"], durable["fragment"]
                 mark = FragmentId(int(durable["run"], 16), *numbers)
-                self._seen[camera["name"]].setdefault(mark, instant_us(durable["through"]))
+                through_us = instant_us(durable["through"])
+                self._seen[camera["name"]].setdefault(mark, through_us)
+                if (ahead_us := through_us - wall_us()) > AHEAD_US:
+                    self._ahead.setdefault(camera["name"], ahead_us)

@@ -69,7 +69,11 @@ class Api:
             headers.update(response.getheaders())
             if (response.length or 0) > most_bytes:
                 raise ApiFailed(f"{target} is answered with {response.length} bytes; {most_bytes} are the most")
+            received = 0
             while block := response.read(BLOCK_BYTES):
+                received += len(block)
+                if received > most_bytes:  # not every answer says how long it is going to be
+                    raise ApiFailed(f"{target} is answered with more than {most_bytes} bytes")
                 yield block
             if response.length:
                 raise ApiFailed(f"{target}: the answer ends {response.length} bytes too early")

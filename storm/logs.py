@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 SPOILED = "!"
 """Ends the kind of a frame that did not leave its camera whole, in order and decodable as described."""
+
+
+TRACEBACK = "Traceback (most recent call last)"
+TRACEBACK_LINES, TRACEBACK_CHARACTERS = 20, 600
 
 
 def split_sent_log(log: Path, folder: Path) -> dict[str, Path]:
@@ -64,6 +69,15 @@ def read_faults(path: Path, until_us: int, numbers: Sequence[int] = ()) -> dict[
     for (_step, camera), begin in begun.items():
         found[camera].append(_window(begin, until_us))
     return {camera: sorted(windows, key=lambda window: window.start_us) for camera, windows in found.items()}
+
+
+def first_traceback(path: Path) -> str:
+    """How a program's log tells of its first unexpected exception; empty if there was none."""
+    with path.open(errors="replace") as file:
+        for line in file:
+            if TRACEBACK in line:
+                return "".join([line[line.index(TRACEBACK) :], *islice(file, TRACEBACK_LINES)])[:TRACEBACK_CHARACTERS]
+    return ""
 
 
 def _window(event: Mapping[str, Any], end_us: int) -> FaultWindow:

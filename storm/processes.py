@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -58,8 +59,9 @@ def end(process: subprocess.Popen[bytes] | None) -> None:
     process.send_signal(signal.SIGCONT)
     process.terminate()
     try:
-        process.wait(PATIENCE_S)
-    except subprocess.TimeoutExpired:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE_S)
+    finally:  # a second Ctrl-C does not leave it behind either; nothing is sent to one that has ended
         process.kill()
         process.wait()
 

@@ -22,7 +22,7 @@ from storm.examination import Question, examine_all, workers
 from storm.facts import SECOND_US, Violation
 from storm.figures import figures
 from storm.listing import stored, unlisted
-from storm.logs import read_faults, split_sent_log
+from storm.logs import first_traceback, read_faults, split_sent_log
 from storm.outages import causes
 from storm.plan import StormFailed
 from storm.processes import end
@@ -101,10 +101,13 @@ class Rig:
         if wait(left_s, lambda: not self._announced.behind(names, over_us)):
             gop_us = min(max(camera.gop_us for camera in self._plan.cameras), MOST_CALM_US // CALM_GOPS)
             self._result.to_us = wall_us() + CALM_GOPS * gop_us
-            wait(SETTLE_S, lambda: not self._announced.behind(names, self._result.to_us))
+            over_us = self._result.to_us
+            wait(SETTLE_S, lambda: not self._announced.behind(names, over_us))
         else:
             self._result.to_us = wall_us()
-            self._say(f"not recorded again: {', '.join(self._announced.behind(names, over_us))}")
+        for name in self._announced.behind(names, over_us):
+            detail = f"nothing after {over_us} is announced as durable, long after it was due"
+            self._result.violations.append(Violation(rule="recording_resumes", camera=name, detail=detail))
 
     def _due_us(self) -> int:
         """By when every camera has to be recorded again, the longest wait for a sync sample included."""
@@ -146,7 +149,7 @@ class Rig:
         self._say("settled; asking for everything")
         result.strikes = strikes
         result.reports = [*examine_all(self._questions(strikes))]
-        result.violations = [violation for report in result.reports for violation in report.violations]
+        result.violations += [violation for report in result.reports for violation in report.violations]
         result.violations += [*self._strikes.violations, *self._of_the_whole()]
         result.figures = figures(self._plan, result.reports, strikes, result.from_us, result.to_us)
         return result
@@ -154,6 +157,8 @@ class Rig:
     def _questions(self, strikes: Sequence[Strike]) -> list[Question]:
         logs = split_sent_log(self._system.sent_log, self._plan.data / "sent")
         faults = self._faults()
+        if left_out := {*self._plan.step_numbers} - {each.step for windows in faults.values() for each in windows}:
+            raise StormFailed(f"step {min(left_out)} of the script was not carried out: nothing is proved")
         return [
             Question(
                 api=self._system.api,
@@ -179,7 +184,6 @@ class Rig:
         code, words = self._system.check()
         if code != 0:
             yield Violation(rule="check_is_content", camera="", detail=f"hulta check exits {code}: {words}")
-        log = self._system.hulta_log.read_text(errors="replace")
-        if "Traceback (most recent call last)" in log:
-            detail = log[log.index("Traceback (most recent call last)") :][:600]
+        if detail := first_traceback(self._system.hulta_log):
             yield Violation(rule="no_traceback", camera="", detail=detail)
+        yield from self._announced.violations

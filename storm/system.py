@@ -162,8 +162,10 @@ def storm_system(plan: StormPlan) -> Iterator[System]:
         system.start_product()
         yield system
     finally:
-        end(system.supervisor)
-        end(system.simulator)
+        try:
+            end(system.supervisor)
+        finally:
+            end(system.simulator)
         for pipe in (system.simulator.stdin, system.simulator.stdout) if system.simulator is not None else ():
             if pipe is not None:
                 pipe.close()

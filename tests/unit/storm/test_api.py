@@ -12,7 +12,7 @@ import pytest
 from storm.announcements import Announcements
 from storm.api import Api, ApiFailed, instant_text, instant_us
 from storm.facts import FragmentId
-from storm.waiting import wait
+from storm.waiting import wait, wall_us
 
 INSTANT_US = 1_800_000_000_123_456
 
@@ -65,6 +65,13 @@ def test_everything_else_is_one_error(given: bytes, said: str) -> None:
         Api(port, patience_s=2).json("cameras")
 
 
+def test_an_answer_that_does_not_say_how_long_it_is_has_a_bound() -> None:
+    """Memory and disk are those of whoever asks."""
+    endless = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b" " * 2000
+    with answering(endless) as port, pytest.raises(ApiFailed, match="more than 1000 bytes"):
+        b"".join(Api(port, patience_s=2).stream("cameras", headers={}, most_bytes=1000))
+
+
 def test_nobody_there_is_the_same_error() -> None:
     """While the product is being started again."""
     with socket.socket() as probe:
@@ -93,3 +100,16 @@ def test_what_is_announced_is_noted() -> None:
         assert announced.seen("gate", INSTANT_US - 1) == frozenset()
         assert announced.behind(["gate", "yard"], INSTANT_US - 1) == ["yard"]
         assert wait(10, lambda: announced.through_us("gate") == INSTANT_US, look_s=0.01)
+
+
+@pytest.mark.parametrize(("ahead_us", "broken"), [(3_000_000, ["gate"]), (0, [])])
+def test_what_is_announced_before_it_has_happened(ahead_us: int, broken: list[str]) -> None:
+    """It would not be asked for, because it ends after the range."""
+    through = instant_text(wall_us() + ahead_us).encode()
+    body = (
+        b'{"run": "0a", "cameras": [{"id": "1", "name": "gate", "durable": {"run": "0a", "epoch": 1, "sequence": 2, '
+        b'"fragment": 3, "through": "%s"}}]}' % through
+    )
+    with answering(answer(body)) as port, Announcements(Api(port)) as announced:
+        assert wait(10, lambda: not announced.behind(["gate"], 0), look_s=0.01)
+        assert [each.camera for each in announced.violations] == broken

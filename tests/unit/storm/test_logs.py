@@ -9,7 +9,7 @@ from simulator.faults import make_fault
 from simulator.sent_log import SentFrame, SentLog
 from simulator.steps import Event, Phase
 from storm.facts import FaultWindow, Sent
-from storm.logs import read_faults, read_sent, split_sent_log
+from storm.logs import first_traceback, read_faults, read_sent, split_sent_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,3 +47,13 @@ def test_the_log_of_faults_becomes_windows(tmp_path: Path) -> None:
         "b": [FaultWindow("drift", 10, 30, 4, (("ppm", 4000),)), FaultWindow("off", 40, 90, 9)],
     }
     assert found["a"][0].parameter("ppm") == 4000
+
+
+def test_the_first_traceback_of_a_long_log(tmp_path: Path) -> None:
+    """From its line on, and no more than a sentence of the verdict bears."""
+    path = tmp_path / "hulta.log"
+    path.write_text("started\n" * 1000)
+    assert first_traceback(path) == ""
+    path.write_text("started\n{} Traceback (most recent call last):\n  one\nValueError: x\n" + "on\n" * 9999)
+    assert first_traceback(path).startswith("Traceback (most recent call last):\n  one\nValueError: x\n")
+    assert len(first_traceback(path)) <= 600

@@ -152,6 +152,23 @@ def test_a_stopped_process_is_ended_too(sleeper: subprocess.Popen[bytes]) -> Non
     assert sleeper.returncode == -signal.SIGTERM
 
 
+def test_an_impatient_interruption_leaves_nothing_behind(
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second Ctrl-C while a process is being ended."""
+    waiting = sleeper.wait
+
+    def interrupted(timeout: float | None = None) -> int:
+        if timeout is not None:
+            raise KeyboardInterrupt
+        return waiting()
+
+    monkeypatch.setattr(sleeper, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        end(sleeper)
+    assert sleeper.returncode is not None
+
+
 def test_waiting_has_a_bound() -> None:
     """And says whether what was waited for came about."""
     never: Callable[[], bool] = lambda: False  # noqa: E731 - a condition
