@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import av
+
 from media.errors import HultaError
 from storm.evidence import collect
 from storm.facts import UNKNOWN, Violation
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from storm.outages import Outage
 
 MOST_WORKERS = 4
+
+UNREADABLE = (HultaError, LookupError, TypeError, ValueError, av.error.FFmpegError)
+"""An answer that failed, or one that is not what the API promises: a key or a header is missing, a time is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +121,7 @@ def examine(question: Question) -> CameraReport:
             faults=question.faults,
             scratch=question.scratch,
         )
-    except HultaError as error:
+    except UNREADABLE as error:
         detail = f"{type(error).__name__}: {error}"
         violation = Violation(rule="evidence_is_readable", camera=question.camera.name, detail=detail)
         return CameraReport(camera=question.camera, violations=[violation], faults=question.faults)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from media.errors import GapReason
 from storm.costs import UNSAVED_US
 from storm.facts import TOLERANCE_US
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 EDGE_US = 2_000
 """Rounding where the product speaks about its own times: a frame, a span and a gap are computed from ticks."""
+
+REASONS = frozenset(GapReason)
 
 
 def announced_is_retrieved(case: Case) -> Iterator[str]:
@@ -59,8 +62,10 @@ def gaps_are_tight(case: Case) -> Iterator[str]:
 
 
 def gaps_have_a_cause(case: Case) -> Iterator[str]:
-    """A gap lies where something kept the camera from being recorded, and nowhere else."""
+    """A gap lies where something kept the camera from being recorded, and nowhere else; it says what that was."""
     for gap in case.camera.gaps:
+        if gap.reason not in REASONS:
+            yield f"the gap {gap} has the reason `{gap.reason}`, which is none"
         reasons = [
             outage
             for outage in case.outages

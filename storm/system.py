@@ -122,15 +122,18 @@ class System:
             self.start_product()
 
     def check(self) -> tuple[int, str]:
-        """`hulta check`: its exit code and its last words."""
-        done = subprocess.run(  # noqa: S603 - our own command line
-            program("check", "--data", self.hulta_data),
-            env=environment(self.plan.product),
-            cwd=self.plan.data,
-            capture_output=True,
-            timeout=CHECK_S,
-            check=False,
-        )
+        """`hulta check`: its exit code and its last words; -1 if it did not end."""
+        try:
+            done = subprocess.run(  # noqa: S603 - our own command line
+                program("check", "--data", self.hulta_data),
+                env=environment(self.plan.product),
+                cwd=self.plan.data,
+                capture_output=True,
+                timeout=CHECK_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return -1, f"no answer within {CHECK_S} s"
         return done.returncode, (done.stdout + done.stderr).decode(errors="replace").strip()[-2000:]
 
     def _config(self) -> dict[str, Any]:

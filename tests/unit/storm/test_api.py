@@ -6,11 +6,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
+from simulator import CameraOptions
 from storm.announcements import Announcements
 from storm.api import Api, ApiFailed, instant_text, instant_us
+from storm.examination import Question, examine
 from storm.facts import FragmentId
 from storm.waiting import wait, wall_us
 
@@ -113,3 +116,25 @@ def test_what_is_announced_before_it_has_happened(ahead_us: int, broken: list[st
     with answering(answer(body)) as port, Announcements(Api(port)) as announced:
         assert wait(10, lambda: not announced.behind(["gate"], 0), look_s=0.01)
         assert [each.camera for each in announced.violations] == broken
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"spans": [{"from": "noon", "to": "one"}]}', b"null"])
+def test_an_answer_that_is_not_what_the_api_promises_is_a_violation(body: bytes, tmp_path: Path) -> None:
+    """And the other cameras are examined all the same."""
+    with answering(answer(body)) as port:
+        report = examine(
+            Question(
+                api=Api(port, patience_s=2),
+                camera=CameraOptions(name="gate"),
+                cameras=1,
+                from_us=INSTANT_US,
+                to_us=INSTANT_US + 1,
+                sent_log=None,
+                announced=frozenset(),
+                faults=[],
+                strikes=[],
+                kill_us=0,
+                scratch=tmp_path / "video.mp4",
+            )
+        )
+    assert [violation.rule for violation in report.violations] == ["evidence_is_readable"]

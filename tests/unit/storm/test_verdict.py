@@ -165,3 +165,9 @@ def test_a_late_camera_process_is_not_the_timelines_fault() -> None:
 def test_a_broken_chain() -> None:
     """What the chain's check found becomes a violation as it is."""
     assert rules_broken(replace(evidence(), complaints=["run 1: fragment 3 is not linked"])) == {"chain_verifies"}
+
+
+def test_a_gap_without_a_reason() -> None:
+    """It is declared, tight and where it should be, and says nothing."""
+    assert rules_broken(evidence(reason="")) == {"gaps_have_a_cause"}
+    assert rules_broken(evidence(reason="unknown")) == {"gaps_have_a_cause"}
