@@ -30,6 +30,7 @@ NO_MEDIA_US = 8_000_000
 """A playing camera from which nothing comes for so long has stalled."""
 
 LOGIN_ATTEMPTS = 2
+MOST_WORDS = 100
 """One for the challenge, one for a stale nonce. More would lock the account."""
 
 REASON_OF_STATUS = {
@@ -141,7 +142,7 @@ class CameraSession:
                 break
         if answer.status != 200:
             reason = REASON_OF_STATUS.get(answer.status, GapReason.PROTOCOL)
-            raise SourceError(reason, f"{method} was answered with {answer.status} {answer.reason}")
+            raise SourceError(reason, f"{method} was answered with {answer.status} {_words(answer.reason)}")
         return answer
 
     def _may_log_in(self, answer: rtsp.Response) -> bool:
@@ -190,6 +191,11 @@ async def open_session(
         session.close()
         raise
     return camera
+
+
+def _words(reason: str) -> str:
+    """A camera's own words, which go into the journal and to whoever asks: a line of text, not 16 KB of anything."""
+    return "".join(letter if letter.isprintable() else "?" for letter in reason[:MOST_WORDS])
 
 
 async def _connect(address: str, port: int, clock: Clock) -> RtspSession:

@@ -19,6 +19,7 @@ from server.cli_frame import (
     load_host,
     new_table,
     out,
+    words_of_others,
 )
 from server.quantities import format_bytes
 
@@ -67,7 +68,7 @@ def _detail(part: dict[str, Any], kind: str) -> str:
         damaged = f", {part['damaged']} with losses" if part["damaged"] else ""
         return f"{part['segments']} segments, {format_bytes(part['bytes'])}{damaged}"
     reason = part.get("reason", "")
-    return ": ".join(text for text in (reason, part.get("detail", "")) if text)
+    return words_of_others(": ".join(text for text in (reason, part.get("detail", "")) if text))
 
 
 def register(app: typer.Typer) -> None:

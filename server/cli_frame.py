@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from media.errors import HultaError, NoFootage, NotFound, UsageError
@@ -47,6 +48,11 @@ def new_table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, no_wrap=True)
     return table
+
+
+def words_of_others(text: str) -> str:
+    """What a camera may have said, for a cell of a table: no markup, and nothing that a terminal obeys."""
+    return escape("".join(letter if letter.isprintable() else "?" for letter in text))
 
 
 def command(app: typer.Typer, function: Callable[..., Any], name: str | None = None) -> None:

@@ -19,6 +19,7 @@ from server.cli_frame import (
     load_host,
     new_table,
     out,
+    words_of_others,
 )
 from server.quantities import format_rate
 
@@ -70,7 +71,7 @@ def _row(camera: dict[str, Any]) -> list[str]:
         camera["name"],
         camera["site"],
         f"[{STYLES.get(state, '')}]{state}[/]" if state in STYLES else state,
-        ": ".join(text for text in (camera["reason"], camera["detail"]) if text),
+        words_of_others(": ".join(text for text in (camera["reason"], camera["detail"]) if text)),
         _moment(camera["since"]),
         _moment(camera["durable_through"]),
         f"{format_rate(rate_bps)}bit/s" if rate_bps else "",

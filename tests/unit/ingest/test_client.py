@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 
+from media.errors import GapReason, SourceError
 from media.rtp import RtpReceiver
 from media.rtsp import Headers, Response
 from media.rtsp_auth import verify
 from media.url import CameraUrl
 from tests.builders_recorder import Line, Nothing, Rig
+from tests.waiting import eventually
 
 URL = CameraUrl.parse("rtsp://op:secret@10.0.0.1/cam")
 
@@ -32,11 +35,11 @@ class Playing:
             self.camera.session.last_media_us = self.rig.clock.boot_us()
             self.camera.check(self.rig.clock.boot_us())
 
-    async def answer(self, status: int, *fields: tuple[str, str]) -> None:
+    async def answer(self, status: int, *fields: tuple[str, str], reason: str = "x") -> None:
         """The camera's answer to the last request."""
         cseq = self.requests()[-1].partition("CSeq: ")[2].partition("\r\n")[0]
         headers = Headers([("CSeq", cseq), *fields])
-        received = Response(status=status, reason="x", headers=headers).to_bytes()
+        received = Response(status=status, reason=reason, headers=headers).to_bytes()
         self.camera.session.get_buffer(0)[: len(received)] = received
         self.camera.session.buffer_updated(len(received))
         await self.camera.session._clock.sleep(0)
@@ -98,3 +101,13 @@ async def test_a_keepalive_that_nobody_answers_costs_nothing(playing: Playing) -
     await playing.pass_time(200)
     assert len(playing.requests()) == 6
     assert not playing.camera.session.failure.done()
+
+
+async def test_a_cameras_own_words_are_a_short_line_of_text(playing: Playing) -> None:
+    """They go into the journal, into answers of the API and to a terminal."""
+    asked = asyncio.create_task(playing.camera._request("DESCRIBE", "rtsp://10.0.0.1/cam", {}))
+    await eventually("the request", playing.requests)
+    await playing.answer(404, reason="Not \x1b[2J here" + 5_000 * "!")
+    with pytest.raises(SourceError, match=r"^DESCRIBE was answered with 404 Not \?\[2J here!{87}$") as caught:
+        await asked
+    assert caught.value.reason is GapReason.NOT_FOUND

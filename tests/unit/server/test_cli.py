@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from media.errors import CatalogError, ConfigError, HultaError, NoFootage, NotFound, RangeError
 from server.cli import build
-from server.cli_frame import exit_code
+from server.cli_footage import _table
+from server.cli_frame import exit_code, new_table
+from server.cli_status import COLUMNS, _row
 
 SECRET = "hunter2-canary"
 CONFIG = """\
@@ -302,3 +305,19 @@ def test_exits_are_those_of_the_contract() -> None:
     """0 done, 1 failed, 2 usage, 3 not found, 4 nothing in range."""
     errors = (HultaError("x"), CatalogError("x"), ConfigError("x"), RangeError("x"), NotFound("x"), NoFootage("x"))
     assert [exit_code(error) for error in errors] == [1, 1, 2, 2, 3, 4]
+
+
+@pytest.mark.parametrize("said", ["404 No [/x] here", "404 [bold]No", "404 \x1b]0;No\x1b[2J"])
+def test_what_a_camera_says_is_shown_and_not_obeyed(said: str) -> None:
+    """One camera's words keep nobody from seeing the others, and do not reach the terminal as orders."""
+    at = "2026-01-01T00:00:00.000000Z"
+    camera = {"name": "gate", "site": "harbour", "state": "failed", "reason": "protocol", "detail": said, "since": at}
+    status = new_table(*COLUMNS)
+    status.add_row(*_row({**camera, "durable_through": None, "bitrate_bps": None, "camera_clock_offset_us": None}))
+    gap = {"from": at, "to": at, "reason": "protocol", "detail": said}
+    footage = _table({"spans": [], "gaps": [gap], "expired": [], "missing": [], "pending": []})
+    console = Console(width=200, force_terminal=True, color_system=None)
+    for table in (status, footage):
+        with console.capture() as printed:
+            console.print(table)
+        assert f"protocol: {said}".replace("\x1b", "?") in printed.get()
