@@ -119,7 +119,9 @@ class StreamTimeline:
             while pts_ticks in self._recent:  # two pictures at one instant: the later one was sent to be shown, too
                 pts_ticks += 1
         delay_us = arrival_us - self.wall_us(pts_ticks)
-        if jumped or delay_us < (-STEP_US if self._settled else -EARLY_AT_FIRST_US):
+        early = delay_us < (-STEP_US if self._settled else -EARLY_AT_FIRST_US)
+        # By arrival it could be shown no sooner than this. Where that is later still, time would run ahead for ever.
+        if jumped or (early and pts_ticks > self._highest_ticks + self._reordered_ticks + 1):
             pts_ticks = self._by_arrival(arrival_us)
             delay_us = arrival_us - self.wall_us(pts_ticks)
             camera_ticks = self._camera_ticks + pts_ticks - self._true_ticks(self._camera_ticks)

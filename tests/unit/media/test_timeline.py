@@ -260,3 +260,20 @@ def test_the_host_anchor_slews_small_errors_and_reports_steps() -> None:
     assert anchor.wall_us(1_000_000) == START_US + 1_000_000 + SLEW_PPM
     assert anchor.observe(2_000_000, START_US - 3_600_000_000) == pytest.approx(-3_602_000_000, abs=2_000)
     assert anchor.wall_us(2_000_000) == START_US - 3_600_000_000
+
+
+def test_b_frames_that_were_held_back_at_the_beginning_do_not_make_time_run_ahead() -> None:
+    """A session begins while the host stands still for 2 s: what waited comes at once, and seems to be early.
+
+    To place each of these frames by its arrival, after all that was shown, would set the next one further ahead.
+    """
+    timeline = StreamTimeline(90_000)
+    shown = [0, *(first + step for first in range(0, 600, 3) for step in (3, 1, 2))]
+    for sent, frame in enumerate(shown):
+        arrival_us = 1_000_000_000_000 + max(sent * 1_000_000 // 15, 2_000_000)
+        ticks = timeline.place(frame * 6000, arrival_us)
+        if sent and sent % 13 == 0:
+            timeline.settle(ticks)
+    ahead_us = timeline.wall_us(ticks) - arrival_us
+    assert abs(ahead_us) < 500_000
+    assert timeline.jumps < 20
