@@ -79,10 +79,11 @@ def digest(row: Segment) -> bytes:
 class Journal:
     """Records with their offsets, as if read from a run's journal."""
 
-    def __init__(self, run: int = RUN, *, start: float = 0, after: float = -1e6) -> None:
+    def __init__(self, run: int = RUN, *, start: float = 0, after: float = -1e6, after_us: int | None = None) -> None:
         self.run = run
         self.records: list[journal.JournalRecord] = []
-        self.add(journal.run_start(run=run, host="rec-1", boot_id="boot", at_us=at(start), after_us=at(after)))
+        before_us = at(after) if after_us is None else after_us
+        self.add(journal.run_start(run=run, host="rec-1", boot_id="boot", at_us=at(start), after_us=before_us))
 
     def add(self, record: dict[str, Any]) -> None:
         """Append a record."""

@@ -100,12 +100,14 @@ class Teller:
         self.stream = main_stream(camera)
         self.first_run = first_run
         self.now = 0.0
+        self.newest: int | None = None  # the order of the run before: no two runs of a spool have the same
         self.told = Told()
 
     async def live(self, number: int, life: Life, *, last: bool) -> None:
         """One run, to its end and, unless it still lives, its settlement."""
         self._pass(life.pause, GapReason.SHUTDOWN if number == 0 else None)
-        journal = Journal(run=self.first_run + number, start=self.now)
+        journal = Journal(run=self.first_run + number, start=self.now, after_us=self.newest)
+        self.newest = int(journal.records[0].fields["order_us"])
         journal.stream_start(self.now, stream=self.stream)
         recorded: list[tuple[int, Segment]] = []  # with the number of records there were when it was sealed
         recording, late = False, 0.0

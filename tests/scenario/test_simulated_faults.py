@@ -34,7 +34,13 @@ async def _simulator(*words: str) -> AsyncIterator[tuple[Process, list[str]]]:
     """The process and the URLs that it prints."""
     command = [sys.executable, "-P", "-m", "server", "simulate", "--cameras", "2", "--port", "0", "--gop", "200ms"]
     process = await asyncio.create_subprocess_exec(
-        *command, "--bitrate", "500k", *words, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        *command,
+        *("--bitrate", "500k", *words),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        # As at a terminal: what runs in the background of a script inherits a SIGINT that is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert process.stdout is not None
