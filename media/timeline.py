@@ -30,6 +30,9 @@ EARLY_AT_FIRST_US = 2_000_000
 """Before anything is written the first frame does not count for more than others: B-frames of a slow camera come early
 by some of its long intervals, once the first one waited for its order."""
 
+MOST_SLEW_PPM = 500_000
+"""However large the error: at 1 000 000 and more a camera's time would run backwards."""
+
 WINDOW_US = 10_000_000
 """The least-delayed frame is looked for in the last one to two windows."""
 
@@ -259,7 +262,8 @@ class StreamTimeline:
             if error_us < 0 or alert:
                 most_us = max(most_us, abs(error_us) * elapsed_us // (EARLY_SLEW_S * 1_000_000))
             most_us = min(most_us, abs(error_us) // 2)
-            self._slew_ppm = (most_us if error_us > 0 else -most_us) * 1_000_000 // elapsed_us
+            slew_ppm = min(most_us * 1_000_000 // elapsed_us, MOST_SLEW_PPM)
+            self._slew_ppm = slew_ppm if error_us > 0 else -slew_ppm
         ppm = self._rate.ppm + self._slew_ppm
         if ppm != self._ppm:
             self._base_ticks = self._true_ticks(self._camera_ticks)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ingest.segmenter import Segmenter
+from media.timeline import StreamTimeline
 from tests.builders_segmenter import (
     FRAME_TICKS,
     FRAME_US,
@@ -180,3 +181,13 @@ def test_a_short_fragment_after_a_long_hole_does_not_end_before_it_begins() -> N
     lengths_us = [commit.end_wall_us - commit.wall_us for commit in files.commits]
     assert min(lengths_us) >= FRAME_US // 2
     assert all(after.wall_us >= before.end_wall_us for before, after in pairwise(files.commits))
+
+
+def test_no_error_makes_a_cameras_time_run_backwards() -> None:
+    """20 s early is followed at a bounded rate: a quarter of it each second would be five seconds back for each."""
+    timeline = StreamTimeline(90_000)
+    timeline.place(0, START_US)
+    timeline.settle(0)
+    timeline._set_rate(-20_000_000, 1_000_000)
+    steps = [timeline.place(number * 90_000, START_US + number * 1_000_000) for number in (1, 2)]
+    assert steps == [45_000, 90_000]
