@@ -93,7 +93,7 @@ def read_duration(text: str) -> int:
     try:
         return parse_duration_us(text)
     except ConfigError:
-        raise ConfigError("must be a number with a unit such as 1s, 500ms or 2m") from None
+        raise ConfigError("must be a number with a unit such as 1s, 500ms, 2m or 1h") from None
 
 
 def show_duration(value_us: Value) -> str:

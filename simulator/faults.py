@@ -78,11 +78,12 @@ class Fault:
         return shown
 
 
-def find_kind(name: str) -> FaultKind:
-    """An entry of the catalogue; ConfigError names the nearest."""
+def find_kind(name: str, *, of_cameras: bool = False) -> FaultKind:
+    """An entry of the catalogue; ConfigError names the nearest. `of_cameras`: those of processes are not offered."""
     kind = CATALOGUE.get(name)
     if kind is None:
-        raise ConfigError(f"no fault is called `{name}`{nearest(name, list(CATALOGUE))}")
+        known = [each.name for each in _KINDS if not (of_cameras and each.place is Place.PROCESS)]
+        raise ConfigError(f"no fault is called `{name}`{nearest(name, known)}")
     return kind
 
 
@@ -96,12 +97,13 @@ def make_fault(name: str, written: Mapping[str, object]) -> Fault:
     return Fault(name, values)
 
 
-def nearest(word: str, known: list[str]) -> str:
-    """`; did you mean ...?` for an error message, or what there is."""
+def nearest(word: str, known: list[str], most: int = 40) -> str:
+    """`; did you mean ...?` for an error message, or what there is: `most` of it."""
     near = get_close_matches(word, known, n=1, cutoff=0.5)
     if near:
         return f"; did you mean `{near[0]}`?"
-    return f"; known are {', '.join(known[:40])}" if known else ""
+    more = f" ... and {len(known) - most} more" if len(known) > most else ""
+    return f"; known are {', '.join(known[:most])}{more}" if known else ""
 
 
 def _lasting(place: Place, name: str, says: str, *parameters: Parameter) -> FaultKind:

@@ -43,7 +43,9 @@ def read_reel(path: Path, *, marked: bool) -> Reel:
     try:
         units, time_base, parameters = _read(path)
     except (av.FFmpegError, CodecError) as error:
-        raise ConfigError(f"simulator file {path}: not readable as H.264 video: {error}") from error
+        # FFmpeg's own numbers and its second mention of the file are left out.
+        reason = error.strerror if isinstance(error, av.FFmpegError) else error
+        raise ConfigError(f"simulator file {path}: not readable as H.264 video: {reason}") from error
     coded = [CodedFrame.from_nals(unit.nals, marked=marked) for unit in units]
     first = next((index for index, frame in enumerate(coded) if frame.sync), None)
     if first is None or parameters is None:

@@ -22,9 +22,9 @@ MAX_PICTURE_BITS = 1_200_000
 """What a drawn picture can fill: all its grain, coded almost without loss."""
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _RATE_FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
-_DURATION_FACTORS_US = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000}
+_DURATION_FACTORS_US = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +151,10 @@ def parse_bitrate(text: str) -> int:
 
 
 def parse_duration_us(text: str) -> int:
-    """Microseconds from `1s`, `500ms`, `1.5s` or `2m`."""
+    """Microseconds from `1s`, `500ms`, `1.5s`, `2m` or `1h`."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ConfigError(f"duration {text!r}: a number with a unit such as 1s, 500ms or 2m")
+        raise ConfigError(f"duration {text!r}: a number with a unit such as 1s, 500ms, 2m or 1h")
     return _scaled(match[1], _DURATION_FACTORS_US[match[2]])
 
 

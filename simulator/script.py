@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 from media.errors import ConfigError
 from simulator.fault_parameters import Parameter, read_duration, show_duration
 from simulator.faults import Fault, FaultKind, Place, find_kind, make_fault, nearest
-from simulator.steps import Event, Phase, Script, Step
+from simulator.steps import Event, Phase, Script, Step, all_of
 
 __all__ = ["Event", "Phase", "Script", "Step", "parse_flag", "parse_script"]
 
@@ -38,7 +39,7 @@ _OWN_KEYS = (*_TIMES, "fault", "cameras", "sites")
 
 
 def parse_script(value: object, where: Where) -> Script:
-    """A script from the plain values of its file. ConfigError says where what is wrong."""
+    """A script from the plain values of its file. ConfigError says where what is wrong, of each step the first."""
     with _at(where(())):
         if not isinstance(value, dict) or "steps" not in value:
             raise ConfigError("a script is a table with the key `steps`")
@@ -49,7 +50,7 @@ def parse_script(value: object, where: Where) -> Script:
         if key != "steps":
             with _at(where((key,))):
                 raise ConfigError(f"unknown key `{key}`{nearest(str(key), ['steps'])}")
-    return Script(tuple(_step(step, index, where) for index, step in enumerate(steps)))
+    return Script(tuple(all_of(partial(_step, step, index, where) for index, step in enumerate(steps))))
 
 
 def parse_flag(text: str) -> Step:
@@ -65,9 +66,11 @@ def parse_flag(text: str) -> Step:
             if not equals or key in written:
                 raise ConfigError(f"`{pair}`: parameters are written key=value, each once")
             written[key] = value
-        kind = find_kind(name)
+        kind = find_kind(name, of_cameras=True)
+        if kind.place is Place.PROCESS:
+            raise ConfigError(f"{name} is about processes of the recorder: only `hulta storm` does that, by a script")
         times = _times(kind, {key: written.pop(key) for key in _TIMES if key in written}, flag=True)
-        patterns = () if kind.place is Place.PROCESS else (pattern or "*",)
+        patterns = (pattern or "*",)
         fault = make_fault(name, written)
         return Step(**times, fault=fault, cameras=patterns, sites=patterns, place=f"--fault {text}")
 
@@ -131,7 +134,7 @@ def _time(key: str, raw: object) -> int:
     if raw == 0 and not isinstance(raw, bool):
         return 0
     if not isinstance(raw, str):
-        raise ConfigError(f"{key} {raw!r}: must be a number with a unit such as 10s, 500ms or 2m")
+        raise ConfigError(f"{key} {raw!r}: must be a number with a unit such as 10s, 500ms, 2m or 1h")
     try:
         time_us = read_duration(raw)
     except ConfigError as error:

@@ -14,15 +14,24 @@ import heapq
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from media.errors import ConfigError
 from simulator.fault_parameters import show_duration
 from simulator.faults import Fault, Place, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+Part = TypeVar("Part")
+
+MOST_NAMES = 5
+"""Of cameras and sites, where a name is wrong: a city has hundreds."""
+
+MOST_SAID = 20
+"""Steps of a script about which is said what is wrong."""
 
 
 class Phase(StrEnum):
@@ -76,9 +85,9 @@ class Script:
         """What happens when, for a fleet given as the site of each camera by name; only the steps with `numbers`.
 
         Events of the same instant come in the order of the steps, ends first. Endless if a step is. ConfigError, before
-        the first event, for a name that nobody has and for a fault that a camera would have twice at once.
+        the first event, for every name that nobody has and for a fault that a camera would have twice at once.
         """
-        chosen = [self._chosen(step, fleet) for step in self.steps]
+        chosen = all_of(partial(self._chosen, step, fleet) for step in self.steps)
         self._refuse_overlaps(chosen)
         lines = [
             _events(number, step, cameras)
@@ -96,8 +105,11 @@ class Script:
             a_site = pattern in step.sites and any(fnmatchcase(name, pattern) for name in sites)
             if not a_camera and not a_site:
                 known = [*(fleet if pattern in step.cameras else ()), *(sites if pattern in step.sites else ())]
-                what = "camera" if pattern in step.cameras else "site"
-                raise ConfigError(f"{step.place}: no {what} is called `{pattern}`{nearest(pattern, known)}")
+                looked = {"no camera": pattern in step.cameras, "no site": pattern in step.sites and bool(sites)}
+                nobody = " and ".join(what for what, wanted in looked.items() if wanted) or "no site"
+                raise ConfigError(
+                    f"{step.place}: {nobody} is called `{pattern}`{nearest(pattern, known, most=MOST_NAMES)}"
+                )
         return tuple(name for name, site in fleet.items() if step.touches(name, site))
 
     def _refuse_overlaps(self, chosen: list[tuple[str, ...]]) -> None:
@@ -115,6 +127,22 @@ class Script:
                         f"{until} already ({before.place})"
                     )
                 last[step.fault.name, camera] = step
+
+
+def all_of(makers: Iterable[Callable[[], Part]]) -> list[Part]:
+    """What each of them makes. ConfigError has a line for each that fails, not only for the first."""
+    made: list[Part] = []
+    wrong: list[str] = []
+    for make in makers:
+        try:
+            made.append(make())
+        except ConfigError as error:
+            wrong.append(str(error))
+    if len(wrong) > MOST_SAID:
+        wrong[MOST_SAID:] = [f"... and {len(wrong) - MOST_SAID} more"]
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    return made
 
 
 def _matches(patterns: tuple[str, ...], name: str) -> bool:

@@ -82,3 +82,11 @@ def test_what_is_no_video_file_at_all_is_refused_by_name(tmp_path: Path) -> None
     path.write_text("buy milk\n" * 100)
     with pytest.raises(ConfigError, match=r"notes\.txt: not readable as H.264 video"):
         read_reel(path, marked=False)
+
+
+def test_an_empty_file_is_refused_without_a_number(tmp_path: Path) -> None:
+    """FFmpeg's own is a riddle."""
+    path = tmp_path / "empty.mp4"
+    path.touch()
+    with pytest.raises(ConfigError, match=r"empty\.mp4: not readable as H.264 video: Invalid data found[^\[]*$"):
+        read_reel(path, marked=False)

@@ -27,14 +27,15 @@ def test_another_bitrate_is_refused_with_an_example(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "microseconds"), [("1s", 1_000_000), ("500ms", 500_000), ("0.5s", 500_000), ("2m", 120_000_000)]
+    ("text", "microseconds"),
+    [("1s", 1_000_000), ("500ms", 500_000), ("0.5s", 500_000), ("2m", 120_000_000), ("1h", 3_600_000_000)],
 )
 def test_a_duration_has_a_unit(text: str, microseconds: int) -> None:
     """1s is a second."""
     assert parse_duration_us(text) == microseconds
 
 
-@pytest.mark.parametrize("text", ["", "1", "s", "1h", "-1s"])
+@pytest.mark.parametrize("text", ["", "1", "s", "1d", "-1s"])
 def test_another_duration_is_refused_with_an_example(text: str) -> None:
     """The message shows what would be right."""
     with pytest.raises(ConfigError, match="such as 1s"):

@@ -7,6 +7,7 @@ import pytest
 from media.errors import ConfigError
 from simulator.faults import make_fault
 from simulator.script import MAX_STEPS, Step, parse_flag, parse_script
+from simulator.steps import MOST_SAID
 
 S = 1_000_000
 
@@ -50,9 +51,9 @@ STEP = {"at": "1s", "for": "1s", "fault": "loss", "cameras": ["*"]}
         ({"percnt": 1}, "s.yaml:steps.0.percnt: unknown key `percnt` for loss; did you mean `percent`?"),
         ({"percent": 200}, "s.yaml:steps.0.percent: percent '200': must be between 0.01 and 100"),
         ({"camera": "x"}, "s.yaml:steps.0.camera: unknown key `camera` for loss; did you mean `cameras`?"),
-        ({"at": None}, "s.yaml:steps.0: at None: must be a number with a unit such as 10s, 500ms or 2m"),
-        ({"at": "later"}, "s.yaml:steps.0: at 'later': must be a number with a unit such as 1s, 500ms or 2m"),
-        ({"at": 10}, "s.yaml:steps.0: at 10: must be a number with a unit such as 10s, 500ms or 2m"),
+        ({"at": None}, "s.yaml:steps.0: at None: must be a number with a unit such as 10s, 500ms, 2m or 1h"),
+        ({"at": "later"}, "s.yaml:steps.0: at 'later': must be a number with a unit such as 1s, 500ms, 2m or 1h"),
+        ({"at": 10}, "s.yaml:steps.0: at 10: must be a number with a unit such as 10s, 500ms, 2m or 1h"),
         ({"at": "2000m"}, "s.yaml:steps.0: at '2000m': must be at most 86400s"),
         ({"for": 0}, "s.yaml:steps.0: `for` must be longer than 0"),
         ({"every": "1s"}, "s.yaml:steps.0: loss lasts: it takes `for`, not `every`"),
@@ -88,6 +89,25 @@ def test_what_a_step_lacks_is_said(missing: str, message: str) -> None:
     assert str(failure.value) == f"s.yaml:steps.0: {message}"
 
 
+def test_what_is_wrong_with_every_step_is_said_at_once() -> None:
+    """Up to a screenful."""
+    with pytest.raises(ConfigError) as failure:
+        parse_script({"steps": [{**STEP, "at": 10}, STEP, {**STEP, "fault": "los"}]}, _where)
+    first, second = str(failure.value).splitlines()
+    assert first.startswith("s.yaml:steps.0: at 10")
+    assert second.startswith("s.yaml:steps.2: no fault is called `los`")
+    with pytest.raises(ConfigError) as failure:
+        parse_script({"steps": [{**STEP, "at": 10}] * 50}, _where)
+    assert str(failure.value).splitlines()[MOST_SAID:] == ["... and 30 more"]
+
+
+def test_a_flag_is_not_offered_what_only_storms_do() -> None:
+    """`kil` is near to `kill`, which the simulator would refuse."""
+    with pytest.raises(ConfigError) as failure:
+        parse_flag("kil,at=1s")
+    assert "kill`" not in str(failure.value)
+
+
 @pytest.mark.parametrize(
     "value",
     [None, [], "steps", {}, {"steps": {}}, {"steps": []}, {"steps": ["x"]}, {"steps": [STEP] * (MAX_STEPS + 1)}],
@@ -121,7 +141,6 @@ def test_an_unknown_key_beside_the_steps_is_refused() -> None:
             Step(at_us=5 * S, fault=make_fault("timestamp-jump", {"by": "1s"}), cameras=("*",), sites=("*",)),
         ),
         ("off,at=1s,for=2s", Step(at_us=S, for_us=2 * S, fault=make_fault("off", {}), cameras=("*",), sites=("*",))),
-        ("kill,at=1s", Step(at_us=S, fault=make_fault("kill", {}))),
     ],
 )
 def test_a_flag_is_a_step(text: str, step: Step) -> None:
@@ -137,6 +156,7 @@ def test_a_flag_is_a_step(text: str, step: Step) -> None:
         ("loss,percent=1,percent=2", "`percent=2`: parameters are written key=value, each once"),
         ("loss,percent=101", "percent '101': must be between 0.01 and 100"),
         ("loss,colour=1", "loss has no parameter `colour`"),
+        ("kill,at=1s", "kill is about processes of the recorder: only `hulta storm` does that"),
         ("loss@", "after `@` comes a pattern of camera or site names"),
         ("cut", "cut happens in an instant: say when, `at=10s`, or how often, `every=10s`"),
     ],

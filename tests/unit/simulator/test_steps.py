@@ -77,7 +77,7 @@ def test_a_camera_is_chosen_once_however_many_patterns_match_it() -> None:
         (("norby-1-a",), (), "s.yaml:3: no camera is called `norby-1-a`; did you mean `norrby-1-a`?"),
         (("*",), ("hulta-2",), "s.yaml:3: no site is called `hulta-2`; did you mean `hulta-1`?"),
         (("norrby-1",), (), "s.yaml:3: no camera is called `norrby-1`; did you mean `norrby-1-b`?"),
-        (("zzz*",), ("zzz*",), "s.yaml:3: no camera is called `zzz*`; known are "),
+        (("zzz*",), ("zzz*",), "s.yaml:3: no camera and no site is called `zzz*`; known are "),
     ],
 )
 def test_a_name_that_nobody_has_is_an_error(cameras: tuple[str, ...], sites: tuple[str, ...], message: str) -> None:
@@ -86,6 +86,16 @@ def test_a_name_that_nobody_has_is_an_error(cameras: tuple[str, ...], sites: tup
     with pytest.raises(ConfigError) as failure:
         Script((step,)).timeline(FLEET)
     assert str(failure.value).startswith(message)
+
+
+def test_a_city_is_not_listed_whole_and_every_wrong_name_is_said() -> None:
+    """Five names are enough to see what they look like; the second mistake is in the same answer."""
+    city = {f"gate-{number:02d}": "" for number in range(60)}
+    steps = [Step(for_us=S, fault=LOSS, cameras=(f"{name}*",), sites=(f"{name}*",), place=name) for name in ("x", "zz")]
+    with pytest.raises(ConfigError) as failure:
+        Script(tuple(steps)).timeline(city)
+    known = "known are gate-00, gate-01, gate-02, gate-03, gate-04 ... and 55 more"
+    assert str(failure.value) == f"x: no camera is called `x*`; {known}\nzz: no camera is called `zz*`; {known}"
 
 
 def test_a_pattern_of_a_flag_may_match_cameras_or_sites() -> None:
