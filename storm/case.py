@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A camera, its outages, and the lists that the rules share; each is made once."""
+    """A camera, its outages, and the lists that the rules share; each is made once. The script began at `began_us`."""
 
     camera: CameraEvidence
     outages: Sequence[Outage]
+    began_us: int = 0
 
     @cached_property
     def whole(self) -> Mapping[int, Sent]:

@@ -47,6 +47,7 @@ class Question:
     cameras: int
     from_us: int
     to_us: int
+    began_us: int
     sent_log: Path | None  # none if it sent nothing
     announced: frozenset[FragmentId]
     faults: Sequence[FaultWindow]
@@ -59,13 +60,15 @@ class Question:
 class Counts:
     """Frames and fragments of one camera, or of all, in the range.
 
-    Every frame sent is retrieved, or lost, or was spoiled on its way and is missing.
+    Every frame sent is retrieved, or lost, or was spoiled on its way and is missing. One that came back `unmarked` is
+    among the missing: nobody can say which of them it is.
     """
 
     sent: int = 0
     spoiled: int = 0
     retrieved: int = 0
     altered: int = 0
+    unmarked: int = 0
     lost_declared: int = 0
     lost_undeclared: int = 0
     spoiled_missing: int = 0
@@ -125,7 +128,13 @@ def examine(question: Question) -> CameraReport:
         detail = f"{type(error).__name__}: {error}"
         violation = Violation(rule="evidence_is_readable", camera=question.camera.name, detail=detail)
         return CameraReport(camera=question.camera, violations=[violation], faults=question.faults)
-    case = case_of(evidence, question.strikes, cameras=question.cameras, kill_us=question.kill_us)
+    case = case_of(
+        evidence,
+        question.strikes,
+        cameras=question.cameras,
+        kill_us=question.kill_us,
+        began_us=question.began_us,
+    )
     return CameraReport(
         camera=question.camera,
         violations=judge(case),
@@ -154,7 +163,8 @@ def count(case: Case) -> Counts:
         sent=len(sent),
         spoiled=len(spoiled),
         retrieved=len(sent & case.retrieved.keys()),
-        altered=sum(is_altered(seen, case) for seen in camera.frames),
+        altered=len({seen.frame for seen in camera.frames if seen.frame in sent and is_altered(seen, case)}),
+        unmarked=sum(seen.frame == UNKNOWN for seen in camera.frames),
         lost_declared=len(case.lost) - len(undeclared),
         lost_undeclared=len(undeclared),
         spoiled_missing=len(spoiled - case.retrieved.keys()),

@@ -35,6 +35,7 @@ def figures(
         "frames_duplicated": total.duplicated,
         "frames_spoiled_on_their_way": total.spoiled,
         "frames_retrieved_altered": total.altered,
+        "frames_retrieved_without_number": total.unmarked,
         "fragments_announced_durable": total.fragments_announced,
         "fragments_retrieved": total.fragments_retrieved,
         "fragments_flagged_as_damaged": total.fragments_damaged,
@@ -42,7 +43,7 @@ def figures(
         **_again(reports),
         "kills": dict(Counter(strike.role for strike in strikes if strike.kind == "kill")),
         "pauses": dict(Counter(strike.role for strike in strikes if strike.kind == "pause")),
-        "faults": fault_figures(reports),
+        "faults": fault_figures(reports, strikes),
     }
 
 
@@ -56,13 +57,18 @@ def interrupted(report: CameraReport) -> list[Outage]:
     ]
 
 
-def fault_figures(reports: Sequence[CameraReport]) -> dict[str, dict[str, Any]]:
-    """What became of each kind of fault: how often, on how many cameras, and how soon they were recorded again."""
-    times, cameras = Counter[str](), defaultdict(set)
+def fault_figures(reports: Sequence[CameraReport], strikes: Sequence[Strike]) -> dict[str, dict[str, Any]]:
+    """What became of each kind of fault: how often, on how many cameras, and how soon they were recorded again.
+
+    A camera's fault counts once for each camera; a kill or a pause once, and the cameras that it may have stopped.
+    """
+    times, cameras = Counter(strike.kind for strike in strikes), defaultdict(set)
     for report in reports:
         for fault in report.faults:
             times[fault.kind] += 1
             cameras[fault.kind].add(report.camera.name)
+        for cause in (cause for outage in report.outages for cause in outage.causes):
+            cameras[cause.kind].add(report.camera.name)
     again = _again_us(reports)
     return {
         kind: {

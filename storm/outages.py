@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from storm.costs import COSTS, HANG_US, KILL_US, RECORDING_ROLES, UNSAVED_US, herd_us
+from storm.facts import SECOND_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +34,14 @@ class Cause(NamedTuple):
     anew: bool = False
     unsaved_us: int = 0
     dying_us: int = 0
+    role: str = ""
+    """Of the process that was hit."""
+
+    def said(self, zero_us: int) -> str:
+        """For a sentence of the verdict: `kill record at 35.0 s`, counted as the console and the plot count."""
+        when = "at" if self.end_us == self.start_us else "until"
+        what = f"{self.kind} {self.role}" if self.role else self.kind
+        return f"{what} {when} {(self.end_us - zero_us) / SECOND_US:.1f} s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +137,11 @@ def _of_strikes(strikes: Iterable[Strike], again_us: int) -> Iterator[Cause]:
     for strike in strikes:
         if strike.kind == "kill" and strike.role in RECORDING_ROLES:
             due_us = strike.at_us + again_us
-            yield Cause(strike.at_us, strike.at_us, "kill", due_us, anew=True, unsaved_us=UNSAVED_US)
+            yield Cause(strike.at_us, strike.at_us, "kill", due_us, anew=True, unsaved_us=UNSAVED_US, role=strike.role)
         elif strike.kind == "pause" and strike.role == "record" and strike.end_us - strike.at_us >= HANG_US:
             due_us = strike.end_us + again_us
-            yield Cause(strike.at_us, strike.end_us, "pause", due_us, unsaved_us=UNSAVED_US, dying_us=KILL_US)
+            cause = Cause(strike.at_us, strike.end_us, "pause", due_us, unsaved_us=UNSAVED_US, dying_us=KILL_US)
+            yield cause._replace(role=strike.role)
 
 
 def _of_faults(faults: Iterable[FaultWindow], herd: int) -> Iterator[Cause]:

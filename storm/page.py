@@ -57,8 +57,10 @@ def _violations(result: Result) -> Iterator[str]:
         return
     yield '<h2>Violations</h2><div class="scroll"><table><tr><th>rule</th><th>camera</th><th>what</th></tr>'
     for violation in result.violations[:MOST_VIOLATIONS]:
-        yield _row(violation.rule, violation.camera or "all", violation.detail)
+        rule, camera = escape(violation.rule), escape(violation.camera or "all")
+        yield f'<tr><td>{rule}</td><td class="name">{camera}</td><td>{escape(violation.detail)}</td></tr>'
     yield "</table></div>"
+    yield from (f"<p>{escape(hint)}</p>" for hint in result.hints)
     if len(result.violations) > MOST_VIOLATIONS:
         yield f"<p>and {len(result.violations) - MOST_VIOLATIONS} more</p>"
 
@@ -93,10 +95,6 @@ def _faults(faults: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         cells = "".join(f'<td class="number">{_shown(row[head])}</td>' for head in heads)
         yield f"<tr><td>{escape(kind)}</td>{cells}</tr>"
     yield "</table></div>"
-
-
-def _row(*cells: str) -> str:
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
 def _shown(value: object) -> str:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from storm.result import Result
 
 WIDTH, LABEL, RIGHT = 1200, 190, 12
-ROW, BAR, TOP = 18, 8, 62
+ROW, BAR, TOP = 18, 8, 80
+LEGEND_COLUMNS = 4
 STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 MOST_TICKS = 14
 BOUNDS_S = (0.5, 1, 2, 3, 5, 8, 13, 20, 60, 340)
@@ -65,16 +66,13 @@ def cameras_plot(result: Result) -> str:
 
 def _legend() -> Iterator[str]:
     words = {"span": "recorded", "damage": "packets missing", "fault": "fault of the camera", **FAMILY_WORDS}
-    place, line = 4, 13
-    for name, text in words.items():
-        width = 26 + 6 * len(text)
-        if place + width > WIDTH:
-            place, line = 4, line + 18
-        yield f'<rect class="{name}" x="{place}" y="{line - 9}" width="10" height="10"/>'
-        yield f'<text x="{place + 14}" y="{line}">{escape(text)}</text>'
-        place += width
+    for index, (name, text) in enumerate(words.items()):
+        line, column = divmod(index, LEGEND_COLUMNS)
+        x, y = 4 + column * WIDTH // LEGEND_COLUMNS, 13 + 18 * line
+        yield f'<rect class="{name}" x="{x}" y="{y - 9}" width="10" height="10"/>'
+        yield f'<text x="{x + 14}" y="{y}">{escape(text)}</text>'
     says = "dashed: a process of the recorder is killed; shaded: one is stopped"
-    yield f'<text class="quiet" x="{place + 10}" y="{line}">{says}</text>'
+    yield f'<text class="quiet" x="4" y="{13 + 18 * -(-len(words) // LEGEND_COLUMNS)}">{says}</text>'
 
 
 def _grid(scale: TimeScale, height: int) -> Iterator[str]:

@@ -41,7 +41,7 @@ h1 { font-size: 1.5rem; } h2 { margin-top: 2.2rem; font-size: 1.1rem; }
 .passed { background: var(--good); } .failed { background: var(--bad); }
 table { border-collapse: collapse; background: var(--raised); font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .8rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-td.number, th.number { text-align: right; }
+td.number, th.number { text-align: right; } td.name { white-space: nowrap; }
 figure { margin: 0; padding: .8rem; background: var(--raised); border: 1px solid var(--line); overflow-x: auto; }
 figcaption { margin-bottom: .6rem; color: var(--quiet); }
 svg { display: block; width: 100%; min-width: 60rem; height: auto; }

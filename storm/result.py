@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 SHOWN = 40
 """Violations that are printed; the JSON has them all."""
 
+HINTS = {
+    "recording_resumes": (
+        "recording_resumes is the first rule to fail where the host is too small: see what it ran out of, or try the "
+        "same storm with fewer cameras"
+    )
+}
+"""What may be behind a broken rule, for people."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Result:
@@ -38,11 +46,17 @@ class Result:
         """The names of the rules that the evidence contradicts."""
         return {violation.rule for violation in self.violations}
 
+    @property
+    def hints(self) -> list[str]:
+        """What may be behind the violations, each once."""
+        return [hint for rule, hint in HINTS.items() if rule in self.rules_broken]
+
     def __str__(self) -> str:
         """What a person reads."""
         lines = [*figure_lines(self.figures), *map(str, self.violations[:SHOWN])]
         if len(self.violations) > SHOWN:
             lines.append(f"... and {len(self.violations) - SHOWN} more")
+        lines += [f"hint: {hint}" for hint in self.hints]
         lines.append("PASSED" if self.passed else f"FAILED: {len(self.violations)} violations")
         return "\n".join(lines)
 

@@ -105,8 +105,9 @@ class Rig:
             wait(SETTLE_S, lambda: not self._announced.behind(names, over_us))
         else:
             self._result.to_us = wall_us()
+        after_s = (over_us - self._result.began_us) / 1e6
         for name in self._announced.behind(names, over_us):
-            detail = f"nothing after {over_us} is announced as durable, long after it was due"
+            detail = f"nothing after {after_s:.1f} s is announced as durable, long after it was due"
             self._result.violations.append(Violation(rule="recording_resumes", camera=name, detail=detail))
 
     def _due_us(self) -> int:
@@ -166,6 +167,7 @@ class Rig:
                 cameras=len(self._names),
                 from_us=self._result.from_us,
                 to_us=self._result.to_us,
+                began_us=self._result.began_us,
                 sent_log=logs.get(camera.name),
                 announced=self._announced.seen(camera.name, self._result.to_us),
                 faults=[fault for fault in faults.get(camera.name, ()) if fault.start_us < self._result.to_us],

@@ -89,16 +89,14 @@ def recording_resumes(case: Case) -> Iterator[str]:
     The wait for a sync sample is added.
     """
     for outage in case.outages:
+        cause = outage.last.said(case.began_us)
         if not outage.recovered:
             if outage.due_us + case.gop_us(outage) < case.camera.to_us:
-                yield f"never recorded again after the {outage.kind} that ended at {outage.last.end_us}"
+                yield f"never recorded again after {cause}"
         elif outage.reached_us > outage.due_us + case.gop_us(outage):
             ended_us = outage.last.end_us
             took_s, due_s = (outage.reached_us - ended_us) / 1e6, (outage.due_us - ended_us) / 1e6
-            yield (
-                f"reached again only {took_s:.2f} s after the {outage.kind} that ended at {ended_us}; "
-                f"due after {due_s:.2f} s and a sync sample"
-            )
+            yield f"reached again only {took_s:.2f} s after {cause}; due after {due_s:.2f} s and a sync sample"
 
 
 def declared_us(camera: CameraEvidence) -> int:

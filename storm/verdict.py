@@ -99,12 +99,14 @@ RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
 )
 
 
-def case_of(camera: CameraEvidence, strikes: Sequence[Strike], *, cameras: int = 1, kill_us: int = KILL_US) -> Case:
+def case_of(
+    camera: CameraEvidence, strikes: Sequence[Strike], *, cameras: int = 1, kill_us: int = KILL_US, began_us: int = 0
+) -> Case:
     """The evidence with the outages that follow from the faults and the kills."""
     found = causes(
         (strike for strike in strikes if strike.at_us < camera.to_us), camera.faults, cameras=cameras, kill_us=kill_us
     )
-    return Case(camera=camera, outages=outages(camera.sent, found, camera.to_us))
+    return Case(camera=camera, outages=outages(camera.sent, found, camera.to_us), began_us=began_us)
 
 
 def judge(case: Case) -> list[Violation]:

@@ -14,16 +14,16 @@ import pytest
 from media.errors import GapReason
 from simulator import CameraOptions
 from storm.examination import CameraReport, count
-from storm.facts import FaultWindow, Interval, Violation
+from storm.facts import UNKNOWN, FaultWindow, Interval, Violation
 from storm.figures import figures
 from storm.page import to_html
-from storm.page_plots import again_plot, cameras_plot
+from storm.page_plots import WIDTH, again_plot, cameras_plot
 from storm.page_style import family
 from storm.plan import StormPlan
 from storm.result import Result
 from storm.rules_loss import allowance_us, declared_us
 from storm.verdict import case_of, judge
-from tests.builders_storm import KILLS, at, evidence, fault
+from tests.builders_storm import FIRST, KILLS, alter, at, evidence, fault, spoil, undisturbed, without
 
 if TYPE_CHECKING:
     from storm.facts import CameraEvidence
@@ -77,6 +77,7 @@ def test_every_frame_sent_is_accounted_for() -> None:
     assert found["gaps_of_allowance_percent"] == 66.7
     assert found["recording_again_worst_s"] == 2.9, "counted from the cut, which was the last of it"
     assert found["kills"] == {"record": 1, "serve": 1}
+    assert (found["faults"]["kill"]["times"], found["faults"]["kill"]["cameras"]) == (2, 1), "`serve` stops no camera"
     assert found["faults"]["loss"] == {
         "times": 1,
         "cameras": 1,
@@ -96,6 +97,35 @@ def test_the_verdict_is_printed_and_written() -> None:
     assert document["passed"] is False
     assert len(document["violations"]) == 60
     assert document["cameras"][0]["outages"][0]["kind"] == "cut"
+
+
+def test_frames_that_were_spoiled_are_counted_once_each() -> None:
+    """One comes back altered, one without its number, one not at all; none is both missing and altered."""
+    camera = undisturbed()
+    for number in (FIRST + 100, FIRST + 200, FIRST + 300):
+        camera = spoil(camera, number)
+    camera = alter(camera, FIRST + 100, lost_packets=1, crc32=9)
+    camera = alter(camera, FIRST + 200, lost_packets=1, crc32=9, frame=UNKNOWN)
+    found = count(case_of(without(camera, FIRST + 300, lost_packets=1), ()))
+    assert (found.spoiled, found.spoiled_missing, found.altered, found.unmarked) == (3, 2, 1, 1)
+
+
+def test_a_host_that_is_too_small_gets_a_hint_once() -> None:
+    """In the text and on the page."""
+    found = result()
+    assert "hint" not in str(found)
+    found.violations = [Violation(rule="recording_resumes", camera="gate", detail="late")] * 3
+    assert str(found).count("too small") == 1
+    assert to_html(found).count("too small") == 1
+
+
+def test_the_legend_has_room_for_its_words() -> None:
+    """Nine units a letter are more than any font of this size takes; nothing overlaps, nothing leaves the picture."""
+    texts = [each for each in ET.fromstring(cameras_plot(result())).iter() if each.tag.endswith("text")]
+    legend = sorted((int(each.get("y", "0")), float(each.get("x", "0")), len(each.text or "")) for each in texts[:9])
+    following = [*legend[1:], (0, 0.0, 0)]
+    for (line, x, letters), (next_line, next_x, _) in zip(legend, following, strict=True):
+        assert x + 9 * letters <= (next_x - 14 if next_line == line else WIDTH)
 
 
 class Tags(HTMLParser):

@@ -11,11 +11,13 @@ from dataclasses import replace
 import pytest
 
 from storm.facts import FragmentId, Interval
+from storm.verdict import case_of, judge
 from tests.builders_storm import (
     FIRST,
     KILLS,
     at,
     evidence,
+    fault,
     moved,
     rules_broken,
     verdict,
@@ -122,6 +124,16 @@ def test_frames_lost_when_nothing_that_records_was_killed() -> None:
 def test_recording_that_resumes_late() -> None:
     """5 s plus one GOP after the kill, the camera has to be sending to a new session."""
     assert rules_broken(evidence(again=30)) == {"recording_resumes"}
+
+
+def test_a_violation_counts_from_the_beginning_of_the_storm() -> None:
+    """As the console and the plot do."""
+    said = [each.detail for each in judge(case_of(evidence(again=30), KILLS, began_us=at(1)))]
+    assert any("s after kill record at 19.0 s; due after" in detail for detail in said)
+    gone = replace(evidence(again=45), faults=[fault("off", 20, 22)])
+    assert "never recorded again after off until 21.0 s" in [
+        each.detail for each in judge(case_of(gone, (), began_us=at(1)))
+    ]
 
 
 def test_an_instant_that_is_neither_span_nor_gap() -> None:
