@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+import select
+import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -38,7 +40,21 @@ DEFAULT_DATA = Path("hulta-data")
 
 WIDE = 500  # columns for pipes and files: no id or instant is ever cut for a program
 
-out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE)
+UNREAD = 128 + signal.SIGPIPE
+"""The exit when nobody reads on (`hulta ... | head -3`): a shell's for a program that SIGPIPE has ended."""
+
+
+class Answers(Console):
+    """What is printed for people and programs, as long as somebody reads it."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """End without a word: whoever read has seen enough. Nothing is left for Python to write at its end."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(UNREAD)
+
+
+out = Answers(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
@@ -68,12 +84,21 @@ def _speaking_plainly(function: Callable[..., Any]) -> Callable[..., Any]:
         except HultaError as error:
             fail(error)
         except OSError as error:  # the disk, a directory that may not be written: the user's to mend
+            if isinstance(error, BrokenPipeError) and _is_unread():
+                out.on_broken_pipe()
             where = f"{error.filename}: " if error.filename else ""
             fail(HultaError(f"{where}{error.strerror or type(error).__name__}"))
         except KeyboardInterrupt:
             raise typer.Exit(FAILED) from None
 
     return run
+
+
+def _is_unread() -> bool:
+    """Whether it is the standard output that nobody reads, not a connection to somebody else."""
+    found = select.poll()
+    found.register(1, 0)
+    return any(events & select.POLLERR for _, events in found.poll(0))
 
 
 def fail(error: HultaError) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +17,13 @@ from server.cue import line_on_stdin
 from server.fault_script import read_script
 from simulator import Credentials, SimulatorOptions
 from simulator import run as run_simulator
-from simulator.options import parse_bitrate, parse_duration_us
+from simulator.options import Kind, parse_bitrate, parse_duration_us
 from simulator.script import parse_flag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PASSWORD_VARIABLE = "HULTA_SIMULATE_PASSWORD"  # noqa: S105 - its name
 
 
 def simulate(
@@ -33,7 +41,7 @@ def simulate(
     oracle: Annotated[bool, typer.Option("--oracle", help="Add the oracle mark to the frames of --file.")] = False,
     username: Annotated[str | None, typer.Option(help="Ask for this user.")] = None,
     password: Annotated[
-        str | None, typer.Option(envvar="HULTA_SIMULATE_PASSWORD", help="And for this password.", show_envvar=True)
+        str | None, typer.Option(envvar=PASSWORD_VARIABLE, help="And for this password.", show_envvar=True)
     ] = None,
     seed: Annotated[int, typer.Option(help="Where everything that looks random comes from.")] = 0,
     sent_log: Annotated[Path | None, typer.Option(help="Write what was sent to this file.", metavar="FILE")] = None,
@@ -48,24 +56,24 @@ def simulate(
     fault_log: Annotated[Path | None, typer.Option(help="Write what was wrong when.", metavar="FILE")] = None,
 ) -> None:
     """Serve simulated cameras; print one URL a line."""
-    credentials = Credentials(username=username, password=password or "") if username is not None else None
     alike = {"--cameras": cameras, "--bitrate": bitrate, "--fps": fps, "--gop": gop}
     given = [name for name, value in alike.items() if value is not None]
     if fleet is not None and given:
         raise ConfigError(f"--fleet says itself what {given[0]} would say; leave one of them out")
     if wait and script is None:
         raise ConfigError("--wait is about --script, which is not given")
+    kind = _kind(bitrate, fps, gop)
     options = SimulatorOptions(
         cameras=cameras if cameras is not None else 1,
         fleet=read_fleet(fleet) if fleet is not None else (),
         port=port,
-        bitrate_bps=parse_bitrate(bitrate or "4M"),
-        fps=fps if fps is not None else 25,
-        gop_us=parse_duration_us(gop or "1s"),
+        bitrate_bps=kind.bitrate_bps,
+        fps=kind.fps,
+        gop_us=kind.gop_us,
         seed=seed,
         file=file,
         oracle=oracle,
-        credentials=credentials,
+        credentials=_credentials(username, password),
         sent_log=sent_log,
         faults=tuple(parse_flag(text) for text in fault or ()),
         script=read_script(script) if script is not None else None,
@@ -73,6 +81,37 @@ def simulate(
     )
     # The URLs are the command's answer.
     run_simulator(options, lambda url: print(url, flush=True), line_on_stdin if wait else None)  # noqa: T201
+
+
+def _kind(bitrate: str | None, fps: int | None, gop: str | None) -> Kind:
+    """What cameras that are alike send. ConfigError names the option that is wrong."""
+    kind = Kind()
+    with _about("--fps"):
+        kind = Kind(fps=kind.fps if fps is None else fps)
+    with _about("--bitrate"):
+        kind = replace(kind, bitrate_bps=kind.bitrate_bps if bitrate is None else parse_bitrate(bitrate))
+    with _about("--gop"):
+        return replace(kind, gop_us=kind.gop_us if gop is None else parse_duration_us(gop))
+
+
+def _credentials(username: str | None, password: str | None) -> Credentials | None:
+    """The login that is asked for; ConfigError if half of it is missing."""
+    if username is None:
+        if password not in {None, os.environ.get(PASSWORD_VARIABLE)}:  # that one may be meant for another simulator
+            raise ConfigError("--username is missing: --password is nothing without it")
+        return None
+    if password is None:
+        raise ConfigError(f"--password (or {PASSWORD_VARIABLE}) is missing: --username is nothing without it")
+    return Credentials(username=username, password=password)
+
+
+@contextmanager
+def _about(option: str) -> Iterator[None]:
+    """Puts the option before the message of an error."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{option}: {error}") from None
 
 
 def register(app: typer.Typer) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
 import random
 import signal
 import tempfile
+import traceback
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -17,22 +21,21 @@ from storm.page import to_html
 from storm.rig import run_storm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import FrameType
-
-    from storm.result import Result
 
 NO_VERDICT = USAGE
 """The question could not be answered: a wrong one, or a storm that could not be carried out."""
 
-MOST_MINUTES = 24 * 60
+LEAST_MINUTES, MOST_MINUTES = 0.1, 24 * 60
 
 
 def storm(
     fleet: Annotated[
         Path, typer.Option(help="Simulate and record every camera of this configuration.", metavar="FILE")
     ],
-    minutes: Annotated[float, typer.Option(min=0.1, max=MOST_MINUTES, help="How long; the script has to fit.")],
     script: Annotated[Path, typer.Option(help="What goes wrong, and when.", metavar="FILE")],
+    minutes: Annotated[str, typer.Option(help="How long; the script has to fit. Required.", metavar="M")] = "",
     cameras: Annotated[int | None, typer.Option(min=1, help="Only so many, the first of the fleet.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed draws the same faults. Drawn if not given.")] = None,
     data: Annotated[
@@ -47,42 +50,101 @@ def storm(
     """
     for number in (signal.SIGTERM, signal.SIGHUP):  # what was started is not in this terminal and would outlive it
         signal.signal(number, _interrupt)
-    try:
-        with tempfile.TemporaryDirectory(prefix="hulta-storm-") as scratch:
+    with _or_no_verdict():
+        seconds = _seconds(minutes)
+        where = _new_directory(data) if data is not None else None
+        for option, path in {"--json": json, "--html": html}.items():
+            _require_writable(option, path)
+        with tempfile.TemporaryDirectory(prefix="hulta-storm-", ignore_cleanup_errors=True) as scratch:
             plan = make_plan(
                 fleet=fleet,
                 script=script,
-                seconds=round(minutes * 60),
+                seconds=seconds,
                 seed=random.SystemRandom().randrange(1 << 32) if seed is None else seed,
-                data=_new_directory(data) if data is not None else Path(scratch),
+                data=where or Path(scratch),
                 cameras=cameras,
             )
             result = run_storm(plan, say=lambda line: out.print(line, markup=False))
-            _report(result, json, html)
-    except HultaError as error:
-        err.print(f"no verdict: {error}", style="red", markup=False)
-        if error.hint:
-            err.print(f"hint: {error.hint}", markup=False)
-        raise typer.Exit(NO_VERDICT) from None
-    except KeyboardInterrupt:
-        err.print("no verdict: interrupted", style="red", markup=False)
-        raise typer.Exit(NO_VERDICT) from None
+    try:
+        out.print(str(result), markup=False)
+    finally:  # also when nobody reads what is printed
+        _write("--json", json, result.to_json)
+        _write("--html", html, lambda: to_html(result))
     raise typer.Exit(0 if result.passed else FAILED)
 
 
-def _report(result: Result, json: Path | None, html: Path | None) -> None:
-    if json is not None:
-        json.write_text(result.to_json(), encoding="utf-8")
-    if html is not None:
-        html.write_text(to_html(result), encoding="utf-8")
-    out.print(str(result), markup=False)
+@contextmanager
+def _or_no_verdict() -> Iterator[None]:
+    """Whatever prevents a verdict ends with a sentence and exit 2: 1 says that promises were broken."""
+    try:
+        yield
+    except HultaError as error:
+        _give_up(str(error), error.hint)
+    except KeyboardInterrupt:
+        _give_up("interrupted")
+    except OSError as error:  # the disk, most likely
+        _give_up(f"{error.filename or '--data'}: {error.strerror or type(error).__name__}")
+    except Exception as error:  # noqa: BLE001 - a defect, whatever it is, is no violation either
+        err.print(traceback.format_exc(), markup=False)
+        _give_up(f"{type(error).__name__}: {error}")
+
+
+def _give_up(why: str, hint: str = "") -> NoReturn:
+    err.print(f"no verdict: {why}", style="red", markup=False)
+    if hint:
+        err.print(f"hint: {hint}", markup=False)
+    raise typer.Exit(NO_VERDICT) from None
+
+
+def _seconds(minutes: str) -> int:
+    """How long the storm lasts; whoever gave none, or no number, is told what to give."""
+    try:
+        number = float(minutes)
+    except ValueError:
+        number = math.nan  # within no bounds
+    if not LEAST_MINUTES <= number <= MOST_MINUTES:
+        raise HultaError(f"--minutes: give a number from {LEAST_MINUTES} to {MOST_MINUTES}, such as 10")
+    return round(number * 60)
+
+
+def _write(option: str, path: Path | None, text: Callable[[], str]) -> None:
+    """The verdict stands, written or not."""
+    if path is not None:
+        try:
+            path.write_text(text(), encoding="utf-8")
+        except OSError as error:
+            err.print(f"error: {_because(option, path, error)}", style="red", markup=False)
+
+
+def _require_writable(option: str, path: Path | None) -> None:
+    """Before the storm, whose verdict would be lost. Nothing is left behind; a pipe or a device is left alone."""
+    if path is None:
+        return
+    try:
+        exists = path.exists()
+        if not exists or path.is_file() or path.is_dir():
+            path.open("a", encoding="utf-8").close()
+        if not exists:
+            path.unlink()
+    except OSError as error:
+        raise HultaError(_because(option, path, error)) from None
 
 
 def _new_directory(path: Path) -> Path:
     """Its logs are what is judged: those of an earlier storm must not be in it."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise HultaError(f"{path}: a storm needs a new or empty directory")
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise HultaError(f"--data {path}: a storm needs a new or empty directory")
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HultaError(_because("--data", path, error)) from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise HultaError(f"--data {path}: may not be written")
     return path.resolve()
+
+
+def _because(option: str, path: Path, error: OSError) -> str:
+    return f"{option} {path}: {error.strerror or type(error).__name__}"
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

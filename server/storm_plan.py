@@ -30,9 +30,12 @@ def make_plan(
     """The plan of a storm over the first `cameras` of a fleet. ConfigError names file and line."""
     settings, everyone = read_city(fleet)
     entries = {entry.name: entry for site in settings.sites for entry in site.cameras}
-    lineup = [camera for camera in everyone if entries[camera.name].enabled][:cameras]
+    lineup = [camera for camera in everyone if entries[camera.name].enabled]
     if not lineup:
         raise ConfigError(f"{fleet}:1: sites: no camera is enabled")
+    if cameras is not None and cameras > len(lineup):
+        raise ConfigError(f"--cameras {cameras}: {fleet} has {len(lineup)} that are enabled")
+    lineup = lineup[:cameras]
     steps = read_script(script)
     for step in steps.steps:
         _require_time(step, seconds)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -232,6 +235,12 @@ def test_a_camera_is_not_silently_replaced(config: Path, monkeypatch: pytest.Mon
         (["simulate", "--fault", "loss@cam/0002"], 2, "no camera is called `cam/0002`; did you mean `cam/0001`?"),
         (["simulate", "--fault", "kill,at=1s"], 2, "--fault kill,at=1s: kill is about processes of the recorder"),
         (["simulate", "--script", "nowhere.yaml"], 2, "nowhere.yaml: No such file"),
+        (["simulate", "--gop", "1"], 2, "--gop: duration '1': a number with a unit such as 1s, 500ms, 2m or 1h"),
+        (["simulate", "--gop", "1h"], 2, "--gop: simulator gop"),
+        (["simulate", "--bitrate", "4X"], 2, "--bitrate: bitrate '4X'"),
+        (["simulate", "--fps", "0"], 2, "--fps: simulator fps 0: must be between 1 and 120"),
+        (["simulate", "--username", "u"], 2, "--password (or HULTA_SIMULATE_PASSWORD) is missing"),
+        (["simulate", "--password", "p"], 2, "--username is missing"),
         (["simulate", "--wait"], 2, "--wait is about --script, which is not given"),
     ],
 )
@@ -240,6 +249,20 @@ def test_what_a_person_gets_wrong_is_a_sentence(config: Path, words: list[str], 
     assert config.exists()
     result = hulta(*words)
     assert (result.exit_code, message in result.output) == (code, True), result.output
+
+
+@pytest.mark.parametrize("words", [["config", "check", "my.yaml"], ["simulate", "--port", "0"]])
+def test_nobody_reads_on(config: Path, words: list[str]) -> None:
+    """`hulta ... | head -3` ends without a word, as a program that SIGPIPE has ended."""
+    assert config.exists()
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-P", "-m", "server", *words]
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_no_server_is_a_sentence(config: Path) -> None:

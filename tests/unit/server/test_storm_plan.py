@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
 from media.errors import ConfigError
+from server import cli_storm
 from server.cli import build
 from server.fault_script import read_script
 from server.settings import parse_settings
 from server.storm_plan import make_plan
 from simulator.faults import CATALOGUE
 from storm.disk import needed_bytes, require_room
+from storm.facts import Violation
 from storm.plan import StormFailed, StormPlan
+from storm.result import Result
+
+if TYPE_CHECKING:
+    from typer.testing import Result as CommandResult
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -38,6 +45,14 @@ steps:
   - {at: 2s, every: 500ms, for: 5s, fault: kill, role: record}
   - {at: 3s, for: 9500ms, fault: drift, ppm: -4000, cameras: ["yard *"]}
 """
+
+
+OPTIONS = {"--fleet": "fleet.yaml", "--script": "script.yaml", "--minutes": "1"}
+
+
+def storm(options: dict[str, str]) -> CommandResult:
+    """The command, as it ends."""
+    return CliRunner().invoke(build(["storm"]), ["storm", *(word for option in options.items() for word in option)])
 
 
 def plan_of(folder: Path, script: str = SCRIPT, *, seconds: int = 20, cameras: int | None = None) -> StormPlan:
@@ -145,7 +160,14 @@ def test_a_disk_that_is_too_small_is_noticed_before(tmp_path: Path) -> None:
     [
         ({"--script": "nowhere.yaml"}, "nowhere.yaml: No such file or directory"),
         ({"--minutes": "0.1"}, "off ends at 11s, the storm at 6s"),
-        ({"--data": "."}, "a storm needs a new or empty directory"),
+        ({"--data": "."}, "--data .: a storm needs a new or empty directory"),
+        ({"--data": "/proc/x"}, "no verdict: --data /proc/x: "),
+        ({"--data": "fleet.yaml/x"}, "no verdict: --data fleet.yaml/x: Not a directory"),
+        ({"--json": "nowhere/v.json"}, "no verdict: --json nowhere/v.json: No such file or directory"),
+        ({"--html": "."}, "no verdict: --html .: Is a directory"),
+        ({"--cameras": "99"}, "--cameras 99: fleet.yaml has 2 that are enabled"),
+        ({"--minutes": "1m"}, "--minutes: give a number from 0.1 to 1440, such as 10"),
+        ({"--minutes": "0"}, "--minutes: give a number from 0.1 to 1440, such as 10"),
     ],
 )
 def test_a_storm_that_cannot_be_is_no_verdict(
@@ -154,7 +176,50 @@ def test_a_storm_that_cannot_be_is_no_verdict(
     """Exit 2, with a sentence."""
     monkeypatch.chdir(tmp_path)
     plan_of(tmp_path)
-    options = {"--fleet": "fleet.yaml", "--script": "script.yaml", "--minutes": "1", **change}
-    done = CliRunner().invoke(build(["storm"]), ["storm", *(word for option in options.items() for word in option)])
+    done = storm({**OPTIONS, **change})
     assert done.exit_code == 2
     assert said in done.output
+
+
+def test_the_minutes_are_asked_for() -> None:
+    """With what to give."""
+    done = storm({name: value for name, value in OPTIONS.items() if name != "--minutes"})
+    assert (done.exit_code, "--minutes: give a number from 0.1 to 1440, such as 10" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize(("violations", "code"), [([], 0), ([Violation(rule="no", camera="", detail="x")], 1)])
+def test_a_verdict_that_cannot_be_written_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, violations: list[Violation], code: int
+) -> None:
+    """It is printed, written where it can be, and decides the exit. What was tried before is not left behind."""
+    monkeypatch.chdir(tmp_path)
+    plan_of(tmp_path)
+    before: list[bool] = []
+
+    def stormed(_plan: StormPlan, **_: object) -> Result:
+        before.append(Path("data/v.html").exists())
+        return Result(violations=violations)
+
+    monkeypatch.setattr(cli_storm, "run_storm", stormed)
+    done = storm({**OPTIONS, "--data": "data", "--json": "/dev/full", "--html": "data/v.html"})
+    assert done.exit_code == code
+    assert done.stdout.rstrip().splitlines()[-1].startswith(("PASSED", "FAILED")[code])
+    assert "--json /dev/full: No space left on device" in done.stderr
+    assert before == [False]
+    assert "Hulta storm" in Path("data/v.html").read_text()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device", "sent.log"), TypeError("a defect")])
+def test_what_prevents_a_verdict_is_no_violation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Exit 1 would say that promises were broken."""
+    monkeypatch.chdir(tmp_path)
+    plan_of(tmp_path)
+
+    def stormed(_plan: StormPlan, **_: object) -> Result:
+        raise error
+
+    monkeypatch.setattr(cli_storm, "run_storm", stormed)
+    done = storm(OPTIONS)
+    assert (done.exit_code, "no verdict: " in done.stderr) == (2, True)
