@@ -223,12 +223,12 @@ class Segmenter:
         elapsed_ticks = pts_ticks - self._pts[0]
         if unit.sync:
             if self._break_wanted or self._segment_due(pts_ticks):
-                self._close_fragment(pts_ticks)
+                self._close_before(unit, pts_ticks)
                 self._rotate(pts_ticks)
             elif elapsed_ticks * 1_000_000 >= SYNC_CUT_US * self._timescale or self._full:
-                self._close_fragment(pts_ticks)
+                self._close_before(unit, pts_ticks)
         elif elapsed_ticks >= self._fragment_ticks or self._full:
-            self._close_fragment(self._before(pts_ticks))
+            self._close_before(unit, self._before(pts_ticks))
             if self._end_us - self._segment_start_us > LONGEST_SEGMENT_US:
                 self._seal()
 
@@ -314,6 +314,16 @@ class Segmenter:
         self._lost += unit.lost_packets
         self._clock_quality |= self._timeline.quality
         self._highest_ticks = max(self._highest_ticks, pts_ticks)
+
+    def _close_before(self, unit: AccessUnit, end_ticks: int) -> None:
+        """Close the fragment where a unit begins another. Where packets were lost between the two, both say so.
+
+        The last frame here is shown for as long as a missing one would have been, and the other side, which has their
+        number, may never become durable: then nothing else would say that a frame is missing.
+        """
+        if unit.lost_packets:
+            self._lost += 1
+        self._close_fragment(end_ticks)
 
     def _close_fragment(self, end_ticks: int) -> None:
         assert self._writer is not None

@@ -275,6 +275,10 @@ class Wire:
         """Lost packets, as the commits declare them."""
         return sum(fragment.commit.lost_packets for found in self._scans() for fragment in found.fragments)
 
+    def fragments(self) -> int:
+        """How many were stored."""
+        return sum(len(found.fragments) for found in self._scans())
+
     def clock_quality(self) -> list[int]:
         """Of each fragment."""
         return [fragment.commit.clock_quality for found in self._scans() for fragment in found.fragments]

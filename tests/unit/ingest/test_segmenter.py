@@ -50,6 +50,20 @@ def test_fragments_follow_the_gop_and_tile_the_time() -> None:
     assert segmenter.end_us == START_US + 6_000_000
 
 
+@pytest.mark.parametrize("gop", [25, 200])
+def test_a_picture_lost_between_two_fragments_is_damage_of_both(gop: int) -> None:
+    """The first is shown through the hole, and the second may never become durable: each has to say it alone."""
+    files = Files()
+    segmenter = segmenter_into(files)
+    feed(segmenter, range(24), gop=gop)  # picture 24 does not come
+    unit = unit_of(25, sync=gop == 25)
+    unit.lost_packets = 3
+    segmenter.add(unit, START_US + 25 * FRAME_US)
+    segmenter.end_span()
+    assert [(commit.samples, commit.lost_packets) for commit in files.commits] == [(24, 1), (1, 3)]
+    assert files.commits[0].end_wall_us == START_US + 1_000_000
+
+
 def test_a_long_gop_is_cut_each_second() -> None:
     """Smart codecs send a sync sample every 8 s and more; a crash must not cost that much."""
     files = Files()
