@@ -225,9 +225,11 @@ class Segmenter:
             if self._break_wanted or self._segment_due(pts_ticks):
                 self._close_before(unit, pts_ticks)
                 self._rotate(pts_ticks)
-            elif elapsed_ticks * 1_000_000 >= SYNC_CUT_US * self._timescale or self._full:
+            elif self._full or (
+                elapsed_ticks * 1_000_000 >= SYNC_CUT_US * self._timescale and not self._timeline.catching_up
+            ):
                 self._close_before(unit, pts_ticks)
-        elif elapsed_ticks >= self._fragment_ticks or self._full:
+        elif self._full or (elapsed_ticks >= self._fragment_ticks and not self._timeline.catching_up):
             self._close_before(unit, self._before(pts_ticks))
             if self._end_us - self._segment_start_us > LONGEST_SEGMENT_US:
                 self._seal()

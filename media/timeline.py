@@ -54,6 +54,10 @@ LAGGING_US = 5_000_000
 """A session whose frames come 10 s late, for 5 s, is on a line that does not carry it. For less, a host that stood
 still may be catching up."""
 
+WAITED_US = 5_000
+"""A frame that is less late than all before it by so much had to wait less for this host: jitter is found out in the
+first few frames, and no camera sends 200 a second."""
+
 SILENCE_US = 3_000_000
 SILENT_INTERVALS = 4
 """A camera that sends nothing for over 3 s, and for over four of its usual intervals, has been interrupted."""
@@ -94,6 +98,11 @@ class StreamTimeline:
         self.floor_ticks = 0
         """Nothing from now on is shown before this; set it to the time of each sync sample."""
         self.jumps = 0
+        self.catching_up = False
+        """Whether the session begins with frames that waited for this host: each next one still tells the time better.
+
+        Nothing should be settled yet.
+        """
         self.quality = 0
         """Of the unit placed last: RATE_CORRECTED, PLACED_BY_ARRIVAL."""
 
@@ -133,7 +142,10 @@ class StreamTimeline:
         self._previous_timestamp = timestamp
         self._camera_ticks = camera_ticks
         if self._fresh_delay_us is None or delay_us < self._fresh_delay_us:
+            self.catching_up = not self._settled and delay_us < (self._fresh_delay_us or 0) - WAITED_US
             self._fresh_delay_us = delay_us
+        else:
+            self.catching_up = False
         if delay_us > LATE_US:
             self._late_since_us = self._late_since_us or arrival_us
         elif self._late_since_us:

@@ -200,6 +200,11 @@ class Stored:
     span: int
 
 
+def numbers(stored: list[Stored]) -> list[int]:
+    """Which frames they are."""
+    return [unit.number for unit in stored]
+
+
 class Wire:
     """A camera's side of a playing session: frames that know their number, and every lie a test wants to tell.
 
@@ -278,6 +283,10 @@ class Wire:
     def fragments(self) -> int:
         """How many were stored."""
         return sum(len(found.fragments) for found in self._scans())
+
+    def gap_reasons(self) -> list[GapReason]:
+        """Of all gaps that are declared, the one after the end included."""
+        return [gap.reason for gap in self.rig.ledger(self.footage()).gaps]
 
     def clock_quality(self) -> list[int]:
         """Of each fragment."""

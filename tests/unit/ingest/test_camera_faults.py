@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable
 
 import pytest
 
 from media.errors import GapReason, Mp4Error
 from media.timeline import PLACED_BY_ARRIVAL, RATE_CORRECTED
 from tests.builders_h264 import PPS, SPS
-from tests.builders_recorder import FRAME_US, Stored, Wire
+from tests.builders_recorder import FRAME_US, Stored, Wire, numbers
 
 LARGER = bytes.fromhex("6764001facd9405005bb016a02020280000003008000001e078c18cb")  # 1280x720, High, from x264
 
@@ -24,30 +23,22 @@ async def _wire() -> Wire:
     return Wire()
 
 
-def _numbers(stored: list[Stored]) -> list[int]:
-    return [unit.number for unit in stored]
-
-
 def _in_order(stored: list[Stored]) -> None:
     """Each unit is shown later than the one before, and none of them for no time."""
     assert all(before.shown_us < after.shown_us for before, after in itertools.pairwise(stored))
     assert min(unit.duration_ticks for unit in stored) > 0
 
 
-def _gap_reasons(wire: Wire) -> list[GapReason]:
-    return [gap.reason for gap in wire.rig.ledger(wire.footage()).gaps]
-
-
 async def test_an_intact_camera_is_recorded_whole(wire: Wire) -> None:
     """What the other tests are compared with: all frames, one span, no damage, one gap after the end."""
     wire.play(250)
     stored = wire.record()
-    assert _numbers(stored) == list(range(250))
+    assert numbers(stored) == list(range(250))
     _in_order(stored)
     assert {unit.span for unit in stored} == {0}
     assert wire.damage() == 0
     assert set(wire.clock_quality()) == {0}
-    assert _gap_reasons(wire) == [GapReason.SHUTDOWN]
+    assert wire.gap_reasons() == [GapReason.SHUTDOWN]
 
 
 # --- clocks
@@ -69,14 +60,14 @@ async def test_timestamps_that_stand_still_cost_no_frame(wire: Wire, catches_up:
         wire.ticks += 250 * 3600
     wire.play(100)
     stored = wire.record()
-    assert _numbers(stored) == list(range(450))
+    assert numbers(stored) == list(range(450))
     _in_order(stored)
     start_us = stored[0].shown_us
     assert all(abs(unit.shown_us - start_us - unit.number * FRAME_US) < 100_000 for unit in stored)
     assert stored[-1].span == (0 if catches_up else 1)
     flagged = [quality & PLACED_BY_ARRIVAL for quality in wire.clock_quality()]
     assert 10 <= flagged.count(PLACED_BY_ARRIVAL) <= 13
-    assert _gap_reasons(wire) == [GapReason.SHUTDOWN]
+    assert wire.gap_reasons() == [GapReason.SHUTDOWN]
 
 
 @pytest.mark.parametrize("jump_us", [10_000_000, -2_000_000, -700_000, 600_000, -3_600_000_000, 40_000_000_000])
@@ -86,11 +77,11 @@ async def test_a_clock_that_jumps_starts_one_span_and_costs_no_frame(wire: Wire,
     wire.ticks += jump_us * 9 // 100
     wire.play(140)
     stored = wire.record()
-    assert _numbers(stored) == list(range(250))
+    assert numbers(stored) == list(range(250))
     _in_order(stored)
     assert next(unit.number for unit in stored if unit.span == 1) == 125
     assert all(abs(unit.shown_us - stored[0].shown_us - unit.number * FRAME_US) < 100_000 for unit in stored)
-    assert _gap_reasons(wire) == [GapReason.SHUTDOWN]
+    assert wire.gap_reasons() == [GapReason.SHUTDOWN]
 
 
 async def test_a_jump_of_less_than_half_a_second_is_drift(wire: Wire) -> None:
@@ -99,7 +90,7 @@ async def test_a_jump_of_less_than_half_a_second_is_drift(wire: Wire) -> None:
     wire.ticks += 300 * 90
     wire.play(140)
     stored = wire.record()
-    assert _numbers(stored) == list(range(250))
+    assert numbers(stored) == list(range(250))
     assert {unit.span for unit in stored} == {0}
 
 
@@ -108,7 +99,7 @@ async def test_timestamps_wrap_without_a_trace(wire: Wire) -> None:
     wire.ticks = (1 << 32) - 125 * 3600
     wire.play(250)
     stored = wire.record()
-    assert _numbers(stored) == list(range(250))
+    assert numbers(stored) == list(range(250))
     _in_order(stored)
     assert {unit.span for unit in stored} == {0}
 
@@ -122,7 +113,7 @@ async def test_a_drifting_clock_is_one_span(wire: Wire, ppm: int) -> None:
         wire.ticks += 3600 * ppm // 1_000_000
         wire.play(1)
     stored = wire.record()
-    assert _numbers(stored) == list(range(7500))
+    assert numbers(stored) == list(range(7500))
     assert {unit.span for unit in stored} == {0}
     assert abs(stored[-1].shown_us - stored[0].shown_us - 7499 * FRAME_US) < 120_000
     assert abs(sum(unit.duration_ticks for unit in stored) - 7500 * 3600) < 120 * 90  # a file follows the time of day
@@ -142,10 +133,10 @@ async def test_a_change_of_ssrc_costs_no_frame(packet_bytes: int) -> None:
         wire.ticks += ssrc << 28
         wire.play(110)
     stored = wire.record()
-    assert _numbers(stored) == list(range(330))
+    assert numbers(stored) == list(range(330))
     _in_order(stored)
     assert wire.damage() == 2
-    assert _gap_reasons(wire) == [GapReason.SHUTDOWN]
+    assert wire.gap_reasons() == [GapReason.SHUTDOWN]
 
 
 @pytest.mark.parametrize("by", [1000, 40_000, -1000, -50, -1, -3])
@@ -155,7 +146,7 @@ async def test_a_jump_of_the_sequence_numbers_costs_no_frame(wire: Wire, by: int
     wire.sequence += by
     wire.play(140)
     stored = wire.record()
-    assert _numbers(stored) == list(range(250))
+    assert numbers(stored) == list(range(250))
     assert wire.damage() == (1000 if by == 1000 else 1)
     assert {unit.span for unit in stored} == {0}
 
@@ -170,7 +161,7 @@ async def test_repeated_packets_cost_nothing(wire: Wire) -> None:
         return [packet for packet in packets for _ in range(1 + (rng.random() < 0.3))]
 
     wire.play(250, repeat)
-    assert _numbers(wire.record()) == list(range(250))
+    assert numbers(wire.record()) == list(range(250))
     assert wire.damage() == 0
 
 
@@ -185,10 +176,10 @@ async def test_an_overtaken_packet_damages_its_own_unit_only(wire: Wire, distanc
 
     wire.packet_bytes = 200
     wire.play(250, swap)
-    stored = _numbers(wire.record())
+    stored = numbers(wire.record())
     assert stored == [number for number in range(250) if number % 5 != 2]
     assert wire.damage() >= 50
-    assert _gap_reasons(wire) == [GapReason.SHUTDOWN]
+    assert wire.gap_reasons() == [GapReason.SHUTDOWN]
 
 
 async def test_packets_overtaken_by_the_next_frame_damage_two_units_at_most(wire: Wire) -> None:
@@ -198,7 +189,7 @@ async def test_packets_overtaken_by_the_next_frame_damage_two_units_at_most(wire
     wire.hear(b"".join([*one[:-2], two[0], *one[-2:], *two[1:]]))
     wire.pass_time(2 * FRAME_US)
     wire.play(60)
-    stored = _numbers(wire.record())
+    stored = numbers(wire.record())
     assert set(range(122)) - set(stored) <= {60, 61}
     assert wire.damage() > 0
 
@@ -218,11 +209,11 @@ async def test_lost_packets_are_damage_and_nothing_else(wire: Wire) -> None:
 
     wire.play(1500, lose)
     stored = wire.record()
-    assert set(whole) <= set(_numbers(stored))
-    assert len(stored) == len(set(_numbers(stored)))
+    assert set(whole) <= set(numbers(stored))
+    assert len(stored) == len(set(numbers(stored)))
     assert sum(lost) <= wire.damage() <= sum(lost) + wire.fragments()
     assert {unit.span for unit in stored} == {0}
-    assert _gap_reasons(wire) == [GapReason.SHUTDOWN]
+    assert wire.gap_reasons() == [GapReason.SHUTDOWN]
 
 
 # --- what the camera sends
@@ -234,7 +225,7 @@ async def test_changed_parameter_sets_cost_no_frame(wire: Wire) -> None:
     wire.sets = (LARGER, PPS)
     wire.play(125)
     stored = wire.record()
-    assert _numbers(stored) == list(range(250))
+    assert numbers(stored) == list(range(250))
     assert next(unit.number for unit in stored if unit.span == 1) == 125
     _in_order(stored)
 
@@ -245,7 +236,7 @@ async def test_a_gop_of_a_minute_is_durable_each_second(wire: Wire) -> None:
     wire.play(25 * 150)
     files = wire.rig.spool.files
     assert sum(len(file.waiting) for file in files) >= 149
-    assert _numbers(wire.record()) == list(range(25 * 150))
+    assert numbers(wire.record()) == list(range(25 * 150))
     assert len(files) == 3
 
 
@@ -259,7 +250,7 @@ async def test_pictures_without_parameter_sets_are_declared_and_recorded_once_th
     wire.sets = (SPS, PPS)
     wire.play(100)
     assert wire.rig.recorder.state()["state"] == "recording"
-    assert _numbers(wire.record()) == list(range(275, 370))
+    assert numbers(wire.record()) == list(range(275, 370))
     (gap, _shutdown) = wire.rig.ledger(wire.footage()).gaps
     assert gap.reason is GapReason.NO_SYNC
     assert "SPS" in gap.detail
@@ -307,194 +298,6 @@ async def test_a_unit_that_cannot_be_taken_ends_the_footage_before_it(
     assert (wire.failed.reason, str(wire.failed)) == (GapReason.PROTOCOL, "internal error: Mp4Error")
     assert wire.receiver.malformed_packets == 0
     wire.rig.recorder._failed(wire.failed)
-    assert _numbers(wire.record()) == list(range(50))
+    assert numbers(wire.record()) == list(range(50))
     gap = wire.rig.ledger(wire.footage()).gaps[0]
     assert gap.start_us == wire.footage()[-1].end_us
-
-
-# --- too much, too little
-
-
-async def test_twenty_times_too_much_is_a_flood(wire: Wire) -> None:
-    """A 4 Mbit/s camera that sends 80: told within 3 s, by every byte on the connection."""
-    wire.picture_bytes, wire.packet_bytes = 17_200 * 20, 1400
-    wire.play(75)
-    assert wire.failed is not None
-    assert wire.failed.reason is GapReason.FLOOD
-    assert "Mbit/s; 60 are the limit" in str(wire.failed)
-
-
-async def test_what_a_camera_is_configured_for_is_no_flood(wire: Wire) -> None:
-    """Three times its nominal rate, where that is more than 60 Mbit/s."""
-    from dataclasses import replace
-
-    wire.rig.recorder.assign(replace(wire.rig.assignment, bitrate_bps=40_000_000))
-    wire.picture_bytes, wire.packet_bytes = 17_200 * 20, 1400
-    wire.play(75)
-    assert wire.failed is None
-
-
-@pytest.mark.parametrize("junk", [b"\r\n" * 40_000, b"$\x07\xff\xff" + bytes(65_535), b"$\x09\x00\x00" * 4_000])
-async def test_a_flood_of_anything_is_a_flood(wire: Wire, junk: bytes) -> None:
-    """Empty lines, channels nobody asked for, empty frames."""
-    wire.play(70, lambda packets: [*packets, *([junk] * 6)])
-    assert wire.failed is not None
-    assert wire.failed.reason is GapReason.FLOOD
-
-
-async def test_a_flood_of_messages_ends_at_once(wire: Wire) -> None:
-    """Each costs as much as ten packets: nobody waits for the next look of the clock."""
-    wire.hear(b"RTSP/1.0 200\r\n\r\n" * 1000)
-    assert wire.failed is not None
-    assert wire.failed.reason is GapReason.FLOOD
-    assert wire.camera.session.messages < 300
-
-
-async def test_a_message_now_and_then_is_none(wire: Wire) -> None:
-    """A camera may announce things all day."""
-    for _ in range(600):
-        wire.hear(b"RTSP/1.0 200\r\nCSeq: 999\r\n\r\n" * 10)
-        wire.play(25)
-    assert wire.failed is None
-
-
-@pytest.mark.parametrize(
-    ("junk", "words"),
-    [(b"\x01\x02\x03\x04\x05", "framing lost"), (b"RTSP/7.7 nonsense\r\n\r\n", "no RTSP message")],
-)
-async def test_garbage_between_frames_ends_the_session_with_evidence(wire: Wire, junk: bytes, words: str) -> None:
-    """What came before it is kept, and the gap says after which packet."""
-    wire.play(60)
-    last = wire.sequence - 1 & 0xFFFF
-    wire.hear(junk)
-    assert wire.failed is not None
-    assert wire.failed.reason is GapReason.PROTOCOL
-    assert words in str(wire.failed)
-    assert f"after packet {last}" in str(wire.failed)
-    assert _numbers(wire.record()) == list(range(60))
-
-
-@pytest.mark.parametrize("seed", range(8))
-async def test_random_bytes_between_frames_end_the_session(wire: Wire, seed: int) -> None:
-    """Whatever they look like, within the size of the largest frame; no frame that was stored is another than sent."""
-    wire.play(60)
-    wire.hear(random.Random(seed).randbytes(200))
-    for _ in range(25 * 10):
-        if wire.failed is None:
-            wire.play(1)
-    assert wire.failed is not None
-    assert wire.failed.reason in (GapReason.PROTOCOL, GapReason.FLOOD)
-    stored = _numbers(wire.record())
-    assert stored[:60] == list(range(60))
-    assert stored == sorted(set(stored))
-
-
-def _half(packets: list[bytes]) -> list[bytes]:
-    return [*packets[:-1], packets[-1][:50]]
-
-
-@pytest.mark.parametrize(
-    ("alter", "error", "reason", "words"),
-    [
-        (_half, None, GapReason.PROTOCOL, "closed by the camera in the midst of a packet, 46 of its"),
-        (list, None, GapReason.UNREACHABLE, "closed by the camera"),
-        (list, ConnectionResetError(104, "Connection reset by peer"), GapReason.UNREACHABLE, "ECONNRESET"),
-    ],
-)
-async def test_a_connection_that_ends_says_how(
-    wire: Wire,
-    alter: Callable[[list[bytes]], list[bytes]],
-    error: Exception | None,
-    reason: GapReason,
-    words: str,
-) -> None:
-    """In the midst of a packet, between two, or by the network; with the last packet's number."""
-    wire.play(60)
-    wire.play(1, alter)
-    wire.camera.session.connection_lost(error)
-    assert wire.failed is not None
-    assert wire.failed.reason is reason
-    assert words in str(wire.failed)
-    assert "after packet" in str(wire.failed)
-
-
-async def test_a_silent_camera_is_told_within_nine_seconds(wire: Wire) -> None:
-    """With the number of the last packet; and the gap begins where the footage ends."""
-    wire.play(60)
-    wire.pass_time(7_800_000)
-    assert wire.failed is None
-    wire.pass_time(1_000_000)
-    assert wire.failed is not None
-    assert wire.failed.reason is GapReason.STALLED
-    assert str(wire.sequence - 1 & 0xFFFF) in str(wire.failed)
-    wire.rig.recorder._failed(wire.failed)
-    assert _numbers(wire.record()) == list(range(60))
-    gap = wire.rig.ledger(wire.footage()).gaps[0]
-    assert (gap.start_us, gap.reason) == (wire.footage()[-1].end_us, GapReason.STALLED)
-
-
-async def test_a_camera_that_stalls_for_less_has_a_gap_and_no_new_session(wire: Wire) -> None:
-    """Nothing is lost; the time in which nothing was sent is no footage, though the last picture may still be shown."""
-    wire.play(60)
-    wire.pass_time(7_000_000)
-    wire.ticks += 7 * 90_000
-    wire.number = 75
-    wire.play(60)
-    assert wire.failed is None
-    assert wire.rig.recorder.state()["state"] == "recording"
-    assert _numbers(wire.record()) == [*range(60), *range(75, 135)]
-    gap = wire.rig.ledger(wire.footage()).gaps[0]
-    assert (gap.reason, gap.detail) == (GapReason.STALLED, "the camera sent no picture for 7.0 s, then went on")
-    assert gap.end_us is not None
-    assert 6_900_000 < gap.end_us - gap.start_us <= 7_000_000
-
-
-async def test_frames_after_a_stall_that_nothing_can_begin_with_are_kept(wire: Wire) -> None:
-    """It goes on in the midst of a GOP: a span cannot begin there, and frames count more than a tight gap."""
-    wire.play(60)
-    wire.pass_time(7_000_000)
-    wire.ticks += 7 * 90_000
-    wire.play(60)
-    assert _numbers(wire.record()) == list(range(120))
-
-
-@pytest.mark.parametrize("interval_us", [1_000_000, 3_400_000, 5_000_000])
-async def test_a_slow_camera_is_not_interrupted_by_itself(wire: Wire, interval_us: int) -> None:
-    """A frame each second, or each five; what is silence is told by what is usual."""
-    wire.gop = 1
-    for _ in range(20):
-        wire.hear(b"".join(wire.packets()))
-        wire.pass_time(interval_us)
-        wire.ticks += interval_us * 9 // 100 - 3600
-    assert _numbers(wire.record()) == list(range(20))
-    assert _gap_reasons(wire) == [GapReason.SHUTDOWN]
-
-
-async def test_a_trickle_is_a_stall(wire: Wire) -> None:
-    """A line that carries a third of the stream: frames come ever later. What came is stored at its own time."""
-    wire.play(60)
-    while wire.failed is None:
-        wire.hear(b"".join(wire.packets()))
-        wire.pass_time(3 * FRAME_US)
-        assert wire.number < 1000
-    assert wire.failed.reason is GapReason.STALLED
-    stored = wire.record()
-    assert _numbers(stored) == list(range(wire.number))
-    assert all(abs(unit.shown_us - stored[0].shown_us - unit.number * FRAME_US) < 3_000_000 for unit in stored)
-
-
-async def test_a_process_that_stood_still_blames_no_camera(wire: Wire) -> None:
-    """Stopped for 15 s: what waited in the sockets is read, and lies where it belongs."""
-    wire.play(60)
-    waiting = b"".join(packet for _ in range(375) for packet in wire.packets())
-    wire.rig.clock.advance(15_000_000)
-    wire.rig.recorder.held(15_000_000)
-    wire.rig.tick()
-    assert wire.failed is None
-    wire.hear(waiting)
-    wire.play(60)
-    assert wire.failed is None
-    stored = wire.record()
-    assert _numbers(stored) == list(range(495))
-    assert {unit.span for unit in stored} == {0}
-    assert all(abs(unit.shown_us - stored[0].shown_us - unit.number * FRAME_US) < 100_000 for unit in stored)

@@ -191,3 +191,17 @@ def test_no_error_makes_a_cameras_time_run_backwards() -> None:
     timeline._set_rate(-20_000_000, 1_000_000)
     steps = [timeline.place(number * 90_000, START_US + number * 1_000_000) for number in (1, 2)]
     assert steps == [45_000, 90_000]
+
+
+def test_frames_that_waited_for_the_host_at_the_start_of_a_session_lie_where_they_were_taken() -> None:
+    """A process that was held for 1.8 s reads them in one go: the first ones looked as if they had just been taken."""
+    files = Files()
+    segmenter = segmenter_into(files)
+    held_us = 1_800_000
+    for number in range(100):
+        arrival_us = START_US + max(held_us + number, number * FRAME_US)
+        segmenter.add(unit_of(number, sync=number % 50 == 0, parameters=SMALL if number == 0 else None), arrival_us)
+    segmenter.end_span()
+    assert files.commits[0].wall_us == START_US
+    assert files.commits[-1].end_wall_us == START_US + 100 * FRAME_US
+    assert max(commit.samples for commit in files.commits) <= 50, "not longer than the burst"

@@ -1,0 +1,200 @@
+"""What a recording makes of a camera that sends too much, too little, something else, or nothing any more."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from media.errors import GapReason
+from tests.builders_recorder import FRAME_US, Wire, numbers
+
+
+@pytest.fixture(name="wire")
+async def _wire() -> Wire:
+    return Wire()
+
+
+async def test_twenty_times_too_much_is_a_flood(wire: Wire) -> None:
+    """A 4 Mbit/s camera that sends 80: told within 3 s, by every byte on the connection."""
+    wire.picture_bytes, wire.packet_bytes = 17_200 * 20, 1400
+    wire.play(75)
+    assert wire.failed is not None
+    assert wire.failed.reason is GapReason.FLOOD
+    assert "Mbit/s; 60 are the limit" in str(wire.failed)
+
+
+async def test_what_a_camera_is_configured_for_is_no_flood(wire: Wire) -> None:
+    """Three times its nominal rate, where that is more than 60 Mbit/s."""
+    wire.rig.recorder.assign(replace(wire.rig.assignment, bitrate_bps=40_000_000))
+    wire.picture_bytes, wire.packet_bytes = 17_200 * 20, 1400
+    wire.play(75)
+    assert wire.failed is None
+
+
+@pytest.mark.parametrize("junk", [b"\r\n" * 40_000, b"$\x07\xff\xff" + bytes(65_535), b"$\x09\x00\x00" * 4_000])
+async def test_a_flood_of_anything_is_a_flood(wire: Wire, junk: bytes) -> None:
+    """Empty lines, channels nobody asked for, empty frames."""
+    wire.play(70, lambda packets: [*packets, *([junk] * 6)])
+    assert wire.failed is not None
+    assert wire.failed.reason is GapReason.FLOOD
+
+
+async def test_a_flood_of_messages_ends_at_once(wire: Wire) -> None:
+    """Each costs as much as ten packets: nobody waits for the next look of the clock."""
+    wire.hear(b"RTSP/1.0 200\r\n\r\n" * 1000)
+    assert wire.failed is not None
+    assert wire.failed.reason is GapReason.FLOOD
+    assert wire.camera.session.messages < 300
+
+
+async def test_a_message_now_and_then_is_none(wire: Wire) -> None:
+    """A camera may announce things all day."""
+    for _ in range(600):
+        wire.hear(b"RTSP/1.0 200\r\nCSeq: 999\r\n\r\n" * 10)
+        wire.play(25)
+    assert wire.failed is None
+
+
+@pytest.mark.parametrize(
+    ("junk", "words"),
+    [(b"\x01\x02\x03\x04\x05", "framing lost"), (b"RTSP/7.7 nonsense\r\n\r\n", "no RTSP message")],
+)
+async def test_garbage_between_frames_ends_the_session_with_evidence(wire: Wire, junk: bytes, words: str) -> None:
+    """What came before it is kept, and the gap says after which packet."""
+    wire.play(60)
+    last = wire.sequence - 1 & 0xFFFF
+    wire.hear(junk)
+    assert wire.failed is not None
+    assert wire.failed.reason is GapReason.PROTOCOL
+    assert words in str(wire.failed)
+    assert f"after packet {last}" in str(wire.failed)
+    assert numbers(wire.record()) == list(range(60))
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_random_bytes_between_frames_end_the_session(wire: Wire, seed: int) -> None:
+    """Whatever they look like, within the size of the largest frame; no frame that was stored is another than sent."""
+    wire.play(60)
+    wire.hear(random.Random(seed).randbytes(200))
+    for _ in range(25 * 10):
+        if wire.failed is None:
+            wire.play(1)
+    assert wire.failed is not None
+    assert wire.failed.reason in (GapReason.PROTOCOL, GapReason.FLOOD)
+    stored = numbers(wire.record())
+    assert stored[:60] == list(range(60))
+    assert stored == sorted(set(stored))
+
+
+def _half(packets: list[bytes]) -> list[bytes]:
+    return [*packets[:-1], packets[-1][:50]]
+
+
+@pytest.mark.parametrize(
+    ("alter", "error", "reason", "words"),
+    [
+        (_half, None, GapReason.PROTOCOL, "closed by the camera in the midst of a packet, 46 of its"),
+        (list, None, GapReason.UNREACHABLE, "closed by the camera"),
+        (list, ConnectionResetError(104, "Connection reset by peer"), GapReason.UNREACHABLE, "ECONNRESET"),
+    ],
+)
+async def test_a_connection_that_ends_says_how(
+    wire: Wire,
+    alter: Callable[[list[bytes]], list[bytes]],
+    error: Exception | None,
+    reason: GapReason,
+    words: str,
+) -> None:
+    """In the midst of a packet, between two, or by the network; with the last packet's number."""
+    wire.play(60)
+    wire.play(1, alter)
+    wire.camera.session.connection_lost(error)
+    assert wire.failed is not None
+    assert wire.failed.reason is reason
+    assert words in str(wire.failed)
+    assert "after packet" in str(wire.failed)
+
+
+async def test_a_silent_camera_is_told_within_nine_seconds(wire: Wire) -> None:
+    """With the number of the last packet; and the gap begins where the footage ends."""
+    wire.play(60)
+    wire.pass_time(7_800_000)
+    assert wire.failed is None
+    wire.pass_time(1_000_000)
+    assert wire.failed is not None
+    assert wire.failed.reason is GapReason.STALLED
+    assert str(wire.sequence - 1 & 0xFFFF) in str(wire.failed)
+    wire.rig.recorder._failed(wire.failed)
+    assert numbers(wire.record()) == list(range(60))
+    gap = wire.rig.ledger(wire.footage()).gaps[0]
+    assert (gap.start_us, gap.reason) == (wire.footage()[-1].end_us, GapReason.STALLED)
+
+
+async def test_a_camera_that_stalls_for_less_has_a_gap_and_no_new_session(wire: Wire) -> None:
+    """Nothing is lost; the time in which nothing was sent is no footage, though the last picture may still be shown."""
+    wire.play(60)
+    wire.pass_time(7_000_000)
+    wire.ticks += 7 * 90_000
+    wire.number = 75
+    wire.play(60)
+    assert wire.failed is None
+    assert wire.rig.recorder.state()["state"] == "recording"
+    assert numbers(wire.record()) == [*range(60), *range(75, 135)]
+    gap = wire.rig.ledger(wire.footage()).gaps[0]
+    assert (gap.reason, gap.detail) == (GapReason.STALLED, "the camera sent no picture for 7.0 s, then went on")
+    assert gap.end_us is not None
+    assert 6_900_000 < gap.end_us - gap.start_us <= 7_000_000
+
+
+async def test_frames_after_a_stall_that_nothing_can_begin_with_are_kept(wire: Wire) -> None:
+    """It goes on in the midst of a GOP: a span cannot begin there, and frames count more than a tight gap."""
+    wire.play(60)
+    wire.pass_time(7_000_000)
+    wire.ticks += 7 * 90_000
+    wire.play(60)
+    assert numbers(wire.record()) == list(range(120))
+
+
+@pytest.mark.parametrize("interval_us", [1_000_000, 3_400_000, 5_000_000])
+async def test_a_slow_camera_is_not_interrupted_by_itself(wire: Wire, interval_us: int) -> None:
+    """A frame each second, or each five; what is silence is told by what is usual."""
+    wire.gop = 1
+    for _ in range(20):
+        wire.hear(b"".join(wire.packets()))
+        wire.pass_time(interval_us)
+        wire.ticks += interval_us * 9 // 100 - 3600
+    assert numbers(wire.record()) == list(range(20))
+    assert wire.gap_reasons() == [GapReason.SHUTDOWN]
+
+
+async def test_a_trickle_is_a_stall(wire: Wire) -> None:
+    """A line that carries a third of the stream: frames come ever later. What came is stored at its own time."""
+    wire.play(60)
+    while wire.failed is None:
+        wire.hear(b"".join(wire.packets()))
+        wire.pass_time(3 * FRAME_US)
+        assert wire.number < 1000
+    assert wire.failed.reason is GapReason.STALLED
+    stored = wire.record()
+    assert numbers(stored) == list(range(wire.number))
+    assert all(abs(unit.shown_us - stored[0].shown_us - unit.number * FRAME_US) < 3_000_000 for unit in stored)
+
+
+async def test_a_process_that_stood_still_blames_no_camera(wire: Wire) -> None:
+    """Stopped for 15 s: what waited in the sockets is read, and lies where it belongs."""
+    wire.play(60)
+    waiting = b"".join(packet for _ in range(375) for packet in wire.packets())
+    wire.rig.clock.advance(15_000_000)
+    wire.rig.recorder.held(15_000_000)
+    wire.rig.tick()
+    assert wire.failed is None
+    wire.hear(waiting)
+    wire.play(60)
+    assert wire.failed is None
+    stored = wire.record()
+    assert numbers(stored) == list(range(495))
+    assert {unit.span for unit in stored} == {0}
+    assert all(abs(unit.shown_us - stored[0].shown_us - unit.number * FRAME_US) < 100_000 for unit in stored)
