@@ -5,6 +5,7 @@
     recorder.py        one stream: sessions, backoff, memory bound
     gap_account.py     one stream's gaps, each with its reason
     watch.py           what ends a session that still plays: silence, floods, nothing to record
+    source.py          what a recorder records from, however it is reached: the port
     client.py          from a URL to a playing session: DESCRIBE, SETUP, PLAY, keepalive
     session.py         the connection and the hot path: socket -> interleaved -> RTP -> access unit
     segmenter.py       access units -> fragments, segments, spans (no I/O)

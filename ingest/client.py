@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ingest.network import resolve
 from ingest.session import RtspSession, error_name
+from ingest.source import Tally
 from media import rtsp, rtsp_auth, sdp
 from media.errors import GapReason, MediaError, SourceError
 from media.h264 import H264Depacketizer
@@ -95,6 +96,37 @@ class CameraSession:
     def held(self, held_us: int) -> None:
         """The process stood still for so long: that is no silence of the camera."""
         self.session.last_media_us += held_us
+
+    @property
+    def failure(self) -> asyncio.Future[SourceError]:
+        """See `ingest.source.Source`."""
+        return self.session.failure
+
+    def fail(self, reason: GapReason, message: str) -> None:
+        """End the session for this reason."""
+        self.session.fail(reason, message)
+
+    def tally(self) -> Tally:
+        """See `ingest.source.Source`. RTSP messages are counted anew from here on."""
+        receiver, session = self.receiver, self.session
+        session.messages = 0
+        packets = receiver.packets + receiver.foreign_packets + receiver.late_packets + session.stray_packets
+        return Tally(wire_bytes=session.received_bytes, octets=receiver.octets, packets=packets)
+
+    def what_came(self) -> str:
+        """Packets by what became of them, and the last thing that was wrong with one."""
+        receiver = self.receiver
+        words = [f"{receiver.packets} packets"]
+        for count, kind in (
+            (receiver.foreign_packets, "of other types or sources"),
+            (receiver.malformed_packets, "malformed"),
+            (receiver.lost_packets, "lost"),
+        ):
+            if count:
+                words.append(f"{count} {kind}")
+        if receiver.last_error is not None:
+            words.append(str(receiver.last_error))
+        return ", ".join(words)
 
     def close(self) -> None:
         """TEARDOWN, as far as it still gets through. The answer is not waited for."""

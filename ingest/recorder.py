@@ -123,7 +123,7 @@ class Recorder:
         except Exception as error:
             log.exception("recorder_defect", camera=self._assignment.name)
             if self._watch is not None:
-                self._watch.camera.session.fail(GapReason.PROTOCOL, f"internal error: {type(error).__name__}")
+                self._watch.camera.fail(GapReason.PROTOCOL, f"internal error: {type(error).__name__}")
 
     def _tick(self, now_us: int, boot_us: int) -> None:
         self._segmenter.close_overdue(now_us)
@@ -183,14 +183,14 @@ class Recorder:
         )
         self._watch = watch = SessionWatch(camera, self._clock.boot_us())
         try:
-            await first_of(self._changed.wait(), camera.session.wait_failed())
+            await first_of(self._changed.wait(), asyncio.wait([camera.failure]))
         finally:
             self._watch = None
             camera.close()
             self._end_span()
             self._counts["received_bytes"] += watch.received_bytes
-        if camera.session.failure.done():
-            raise camera.session.failure.result()
+        if camera.failure.done():
+            raise camera.failure.result()
         if self._wanted:
             self._stop_recording(GapReason.NO_SYNC, "the camera's settings changed")
 
@@ -234,7 +234,7 @@ class Recorder:
             reason, detail = GapReason.PROTOCOL, f"internal error: {type(error).__name__}"
             log.error("recorder_defect", camera=self._assignment.name, exc_info=error)
         if self._watch is not None:
-            self._watch.camera.session.fail(reason, detail)
+            self._watch.camera.fail(reason, detail)
         else:
             self._stop_recording(reason, detail)
 
@@ -252,7 +252,7 @@ class Recorder:
             return
         self._gaps.missing(self._segmenter.end_us, GapReason.NO_SYNC, awaited)
         if self._watch is not None:
-            self._watch.camera.session.fail(GapReason.NO_SYNC, "no sync sample for as long as a segment may be")
+            self._watch.camera.fail(GapReason.NO_SYNC, "no sync sample for as long as a segment may be")
 
     def _stop_recording(self, reason: GapReason, detail: str, *, since_us: int | None = None) -> None:
         """From the end of the footage; where there was none, from `since_us`, or now."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingest.source import Tally
 from media.errors import GapReason
 
 if TYPE_CHECKING:
-    from ingest.client import CameraSession
     from ingest.segmenter import Segmenter
+    from ingest.source import Source
 
 NO_PICTURE_US = 20_000_000
 """A camera may send packets and no picture for this long: a large one takes its time on a narrow line."""
@@ -35,7 +36,7 @@ FLOOD_PACKETS = 40_000
 class SessionWatch:
     """One session's. `check` is called a few times a second, with an instant of the boot clock."""
 
-    def __init__(self, camera: CameraSession, boot_us: int) -> None:
+    def __init__(self, camera: Source, boot_us: int) -> None:
         self.camera = camera
         self.picture_us = self.described_us = self.recording_us = boot_us
         """When there last was a picture, a description, footage; the beginning of the session before that."""
@@ -43,7 +44,7 @@ class SessionWatch:
         self.received_bytes = 0
         """Of payloads, as far as measured."""
         self._measured_us = boot_us
-        self._octets = self._bytes = self._packets = 0
+        self._seen = Tally()
 
     def check(self, boot_us: int, segmenter: Segmenter, nominal_bps: int) -> None:
         """Look, and end the session where there is a reason to."""
@@ -54,9 +55,9 @@ class SessionWatch:
             self.described_us = boot_us
         if segmenter.recording:
             self.recording_us = boot_us
-        fail = self.camera.session.fail
+        fail = self.camera.fail
         if boot_us - self.picture_us > NO_PICTURE_US:
-            fail(GapReason.NO_MEDIA, f"no picture for {NO_PICTURE_US // 1_000_000} s; {self._what_came()}")
+            fail(GapReason.NO_MEDIA, f"no picture for {NO_PICTURE_US // 1_000_000} s; {self.camera.what_came()}")
         elif boot_us - self.described_us > NO_PARAMETERS_US:
             fail(GapReason.NO_SYNC, f"pictures for {NO_PARAMETERS_US // 1_000_000} s, but {segmenter.awaited}")
         elif boot_us - self.recording_us > NO_SYNC_US:
@@ -71,33 +72,16 @@ class SessionWatch:
         self.described_us += held_us
         self.recording_us += held_us
 
-    def _what_came(self) -> str:
-        receiver = self.camera.receiver
-        words = [f"{receiver.packets} packets"]
-        for count, kind in (
-            (receiver.foreign_packets, "of other types or sources"),
-            (receiver.malformed_packets, "malformed"),
-            (receiver.lost_packets, "lost"),
-        ):
-            if count:
-                words.append(f"{count} {kind}")
-        if receiver.last_error is not None:
-            words.append(str(receiver.last_error))
-        return ", ".join(words)
-
     def _measure(self, boot_us: int, limit_bps: int) -> None:
-        receiver, session = self.camera.receiver, self.camera.session
+        seen, tally = self._seen, self.camera.tally()
         elapsed_us = boot_us - self._measured_us
-        octets, received = receiver.octets - self._octets, session.received_bytes - self._bytes
-        total = receiver.packets + receiver.foreign_packets + receiver.late_packets + session.stray_packets
-        packets = total - self._packets
-        self._measured_us, self._packets = boot_us, total
-        self._octets, self._bytes = receiver.octets, session.received_bytes
-        session.messages = 0
+        octets, received = tally.octets - seen.octets, tally.wire_bytes - seen.wire_bytes
+        packets = tally.packets - seen.packets
+        self._measured_us, self._seen = boot_us, tally
         self.bitrate_bps = octets * 8_000_000 // elapsed_us
         self.received_bytes += octets
         if received * 8_000_000 > limit_bps * elapsed_us:
-            rate = received * 8 / elapsed_us
-            session.fail(GapReason.FLOOD, f"the camera sends {rate:.0f} Mbit/s; {limit_bps / 1e6:.0f} are the limit")
+            rate, limit = received * 8 / elapsed_us, limit_bps / 1e6
+            self.camera.fail(GapReason.FLOOD, f"the camera sends {rate:.0f} Mbit/s; {limit:.0f} are the limit")
         elif packets * 1_000_000 > FLOOD_PACKETS * elapsed_us:
-            session.fail(GapReason.FLOOD, f"the camera sends {packets * 1_000_000 // elapsed_us} packets a second")
+            self.camera.fail(GapReason.FLOOD, f"the camera sends {packets * 1_000_000 // elapsed_us} packets a second")
