@@ -1,6 +1,7 @@
 """From a camera's URL to a playing session: connect, DESCRIBE, SETUP, PLAY, and keep alive (RFC 2326).
 
-Video over TCP, H.264. Every failure ends in a SourceError whose reason becomes the reason of the gap.
+Video over TCP, of the codecs in `media.codecs`. Every failure ends in a SourceError whose reason becomes the reason
+of the gap.
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ from ingest.network import resolve
 from ingest.session import RtspSession, error_name
 from ingest.source import Tally
 from media import rtsp, rtsp_auth, sdp
-from media.errors import GapReason, MediaError, SourceError
-from media.h264 import H264Depacketizer
-from media.h264_parameters import ParameterSets
+from media.codecs import choose_video
+from media.errors import CodecError, GapReason, MediaError, SourceError
 from media.rtp import RtpReceiver
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ingest.backoff import Herd
     from media.access_unit import AccessUnit
+    from media.rtp import PayloadTaker
     from media.url import CameraUrl
     from storage.clock import Clock
 
@@ -71,9 +72,12 @@ class CameraSession:
             description = sdp.parse(answer.body)
         except MediaError as error:
             raise SourceError(GapReason.PROTOCOL, f"the camera's description is unusable: {error}") from error
-        video = _choose_video(description)
+        try:
+            video, taker = choose_video(description.media, emit)
+        except CodecError as error:
+            raise SourceError(GapReason.UNSUPPORTED, str(error)) from error
         self._aggregate_url = sdp.join_control(base, description.control)
-        await self._setup(sdp.join_control(base, video.control), video, emit)
+        await self._setup(sdp.join_control(base, video.control), video, taker)
         await self._request("PLAY", self._aggregate_url, {"Range": "npt=0.000-"})
         self._keepalive_us = self._clock.boot_us()
 
@@ -152,7 +156,7 @@ class CameraSession:
             # Cameras differ in what keeps a session: OPTIONS first, then what its answer advertises (quirk S19).
             self._keepalive_method = rtsp.keepalive_method(rtsp.parse_public(response.headers.get("Public", "")))
 
-    async def _setup(self, control: str, video: sdp.MediaDescription, emit: Callable[[AccessUnit], None]) -> None:
+    async def _setup(self, control: str, video: sdp.MediaDescription, taker: PayloadTaker) -> None:
         answer = await self._request("SETUP", control, {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"})
         try:
             session_id, timeout_s = rtsp.parse_session(answer.headers.get("Session", ""))
@@ -163,8 +167,7 @@ class CameraSession:
             raise SourceError(GapReason.UNSUPPORTED, "the camera does not send over TCP")
         self._session_header = {"Session": session_id}
         self._keepalive_every_us = min(timeout_s, 60) * 500_000
-        sprop = ParameterSets.from_sprop(video.fmtp.get("sprop-parameter-sets", ""))
-        self.receiver = RtpReceiver(video.payload_type, H264Depacketizer(emit, sprop))
+        self.receiver = RtpReceiver(video.payload_type, taker)
         self.session.play_into(self.receiver, channels[0])
 
     async def _request(self, method: str, url: str, headers: dict[str, str]) -> rtsp.Response:
@@ -243,12 +246,3 @@ async def _connect(address: str, port: int, clock: Clock) -> RtspSession:
     except OSError as error:
         raise SourceError(GapReason.UNREACHABLE, f"{address}:{port}: {error_name(error)}") from error
     return session
-
-
-def _choose_video(description: sdp.SessionDescription) -> sdp.MediaDescription:
-    videos = [media for media in description.media if media.kind == "video"]
-    for video in videos:
-        if video.encoding == "H264":
-            return video
-    found = ", ".join(video.encoding for video in videos) or "no video"
-    raise SourceError(GapReason.UNSUPPORTED, f"the camera offers {found}; H264 is supported")

@@ -15,6 +15,7 @@ From the network
     h264_parameters    parameter sets, and the description of a stream for a file
     h264_sps           the bits of an SPS
     nal                NAL units, start codes, length prefixes
+    codecs             the codecs that can be recorded, one row each
     access_unit        all coded data of one instant
     timeline           RTP timestamps -> media time -> wall time
     clock_rate         how fast a camera's clock runs
@@ -26,6 +27,7 @@ Into and out of files (docs/formats/segment.md)
     fmp4_write         fragments -> a segment                       hot path, 4
     moof               the header of a fragment                     hot path, 5
     init_section       what a file begins with
+    sample_entry       how a file says what its pictures are coded in
     commit             the boxes that make a fragment durable and a segment complete
     closing            the two boxes at a segment's end
     boxes              boxes, and the checked ones that can be believed wherever they are found

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from media.h264_parameters import ParameterSets
+    from media.track import Track
+
+
+class StreamParameters(Protocol):
+    """What a decoder of a stream must know before its first picture: parameter sets, or what its codec calls so."""
+
+    def track(self, timescale: int = 90000) -> Track:
+        """Describe the stream for a file. CodecError if that cannot be done."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -18,12 +26,13 @@ class AccessUnit:
     """
 
     nals: bytearray
-    """Every NAL unit behind its 4-byte big-endian length, bit-exact and in order (SEI and parameter sets too)."""
+    """The sample as files hold it. H.264 and H.265: every NAL unit behind its 4-byte big-endian length, bit-exact and
+    in order (SEI and parameter sets too)."""
     rtp_timestamp: int
     """The presentation time as sent: 32 bit, wraps."""
     sync: bool
-    """Holds an IDR picture: decodable without earlier units."""
+    """Decodable without earlier units."""
     lost_packets: int
     """Packets lost or unusable inside this unit or just before it; more than zero means damage."""
-    parameters: ParameterSets | None
-    """Set on the first unit whose parameter sets are known, and on each unit that brought other ones."""
+    parameters: StreamParameters | None
+    """Set on the first unit whose parameters are known, and on each unit that brought other ones."""

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-import struct
 from dataclasses import dataclass
 
 from media import nal as nal_units
+from media.boxes import box
 from media.errors import CodecError
 from media.h264_sps import SequenceParameters, parse_pps_id, parse_sps
+from media.sample_entry import visual_entry
 from media.track import Track
 
 # Real sets have 10 to 300 bytes. The bound keeps 32 + 256 hostile ones from holding more than a megabyte.
 MAX_SET_BYTES = 4096
 # ISO 14496-15, 5.3.3.1: numbers of 5 and 8 bits. H.264 allows one more of each, no camera needs a second.
 MOST_SPS, MOST_PPS = 31, 255
-
-# ISO 14496-12, 8.5.2 and 12.1.3: reserved, data_reference_index, pre_defined, width, height, 72 dpi twice,
-# reserved, frame_count, compressorname, depth 24, pre_defined.
-_VISUAL_ENTRY = struct.Struct(">6xH16xHHIIIH32xHh")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +92,8 @@ class ParameterSets:
         )
 
     def _sample_entry(self, parameters: SequenceParameters) -> bytes:
-        visual = _VISUAL_ENTRY.pack(1, parameters.width, parameters.height, 0x480000, 0x480000, 0, 1, 24, -1)
-        return _box(b"avc1", visual + _box(b"avcC", self._configuration(parameters)))
+        configuration = box(b"avcC", self._configuration(parameters))
+        return visual_entry(b"avc1", parameters.width, parameters.height, configuration)
 
     def _configuration(self, parameters: SequenceParameters) -> bytes:
         """AVCDecoderConfigurationRecord, ISO 14496-15, 5.3.3.1, with NAL lengths of 4 bytes."""
@@ -120,5 +117,8 @@ def _by_id(others: dict[int, bytes], set_id: int, nal: bytes) -> tuple[bytes, ..
     return tuple(others[number] for number in sorted(others))
 
 
-def _box(kind: bytes, payload: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(payload), kind) + payload
+def avc_codec(entry: str, configuration: bytes) -> str:
+    """The codec (RFC 6381 3.3) by an 'avcC' box and the entry it stands in."""
+    if len(configuration) < 7:
+        raise CodecError(f"a decoder configuration (avcC) of {len(configuration)} bytes, or none")
+    return f"{entry}.{configuration[1:4].hex()}"

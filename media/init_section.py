@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 
-from media.boxes import box, child, children, full_box, parse_header
+from media.boxes import box, child, full_box, parse_header
+from media.codecs import describe_entry
 from media.errors import Mp4Error
 from media.moof import TRACK_ID
 from media.track import Track
@@ -21,7 +22,6 @@ _UNDETERMINED = 0x55C4  # ISO 639-2 "und", five bits a letter
 _MOVIE_TIMESCALE = 1000
 _ENABLED_IN_MOVIE = 3
 _SELF_CONTAINED = 1
-_SAMPLE_ENTRY_HEAD_BYTES = 78  # of a VisualSampleEntry, before the boxes inside it (§12.1.3)
 
 
 def init_section(track: Track) -> bytes:
@@ -85,15 +85,6 @@ def _mvex() -> bytes:
     return box(b"mvex", full_box(b"trex", 0, 0, struct.pack(">5I", TRACK_ID, 1, 0, 0, 0)))
 
 
-def _track_of(timescale: int, entries: bytes) -> Track:
-    header = parse_header(entries)
-    if header.kind != b"avc1" or header.size_bytes != len(entries) or len(entries) < 8 + _SAMPLE_ENTRY_HEAD_BYTES:
-        raise Mp4Error(f"sample entry {header.kind!r} of {header.size_bytes} bytes; one 'avc1' entry is expected")
-    width, height = struct.unpack_from(">HH", entries, 32)
-    avcc = next(
-        (content for kind, content in children(entries[8 + _SAMPLE_ENTRY_HEAD_BYTES :]) if kind == b"avcC"), b""
-    )
-    if len(avcc) < 7:
-        raise Mp4Error("an avc1 sample entry without a decoder configuration (avcC)")
-    codec = f"avc1.{avcc[1:4].hex()}"
-    return Track(kind="video", timescale=timescale, codec=codec, width=width, height=height, sample_entry=entries)
+def _track_of(timescale: int, entry: bytes) -> Track:
+    codec, width, height = describe_entry(entry)
+    return Track(kind="video", timescale=timescale, codec=codec, width=width, height=height, sample_entry=entry)

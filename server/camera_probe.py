@@ -11,8 +11,7 @@ from ingest.client import open_session
 from media.errors import GapReason, SourceError
 
 if TYPE_CHECKING:
-    from media.access_unit import AccessUnit
-    from media.h264_parameters import ParameterSets
+    from media.access_unit import AccessUnit, StreamParameters
     from media.url import CameraUrl
     from storage.clock import Clock
 
@@ -40,7 +39,7 @@ class _Watch:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.synced = asyncio.Event()
-        self.parameters: ParameterSets | None = None
+        self.parameters: StreamParameters | None = None
         self.began_us = self.last_sync_us = 0
         self.frames = self.syncs = self.size_bytes = self.lost_packets = 0
 

@@ -1,0 +1,96 @@
+"""The codecs that Hulta records: one row for each, from the session description to the file.
+
+A codec is added by its row here and one in `simulator.codecs`; nothing else in the product asks for a codec by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from media.errors import CodecError, Mp4Error
+from media.h264 import H264Depacketizer
+from media.h264_parameters import ParameterSets, avc_codec
+from media.sample_entry import read_visual_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from media.access_unit import AccessUnit
+    from media.rtp import PayloadTaker
+    from media.sdp import MediaDescription
+
+    Emit = Callable[[AccessUnit], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoCodec:
+    """One way to code pictures."""
+
+    encoding: str
+    """Its name in session descriptions, in capitals: "H264"."""
+    receive: Callable[[MediaDescription, Emit], PayloadTaker]
+    """What puts its access units together. CodecError names a mode of it that cannot be recorded."""
+    entries: tuple[bytes, ...]
+    """The sample entries that files describe it by. Hulta writes the first one."""
+    configuration: bytes
+    """The box inside of them that sets up a decoder."""
+    read_configuration: Callable[[str, bytes], str]
+    """The codec as RFC 6381 writes it, from an entry's four letters and that box. CodecError if it is none."""
+
+
+def _receive_h264(media: MediaDescription, emit: Emit) -> PayloadTaker:
+    return H264Depacketizer(emit, ParameterSets.from_sprop(media.fmtp.get("sprop-parameter-sets", "")))
+
+
+VIDEO = (
+    VideoCodec(
+        encoding="H264",
+        receive=_receive_h264,
+        entries=(b"avc1", b"avc3"),
+        configuration=b"avcC",
+        read_configuration=avc_codec,
+    ),
+)
+
+
+def choose_video(offered: Iterable[MediaDescription], emit: Emit) -> tuple[MediaDescription, PayloadTaker]:
+    """The first video of a description that can be recorded, and what takes its payloads.
+
+    CodecError says what is offered instead.
+    """
+    by_encoding = {codec.encoding: codec for codec in VIDEO}
+    refused: list[str] = []
+    for media in offered:
+        codec = by_encoding.get(media.encoding)
+        if media.kind != "video":
+            continue
+        if codec is None:
+            refused.append(media.encoding or f"payload type {media.payload_type} without a name")
+            continue
+        try:
+            return media, codec.receive(media, emit)
+        except CodecError as error:
+            refused.append(str(error))
+    offer = ", ".join(refused) or "no video"
+    raise CodecError(f"the camera offers {offer}; {' and '.join(by_encoding)} can be recorded")
+
+
+def find_video(sample_entry: bytes) -> VideoCodec:
+    """The codec of a visual sample entry; Mp4Error for one that Hulta does not know."""
+    kind = read_visual_entry(sample_entry).kind
+    for codec in VIDEO:
+        if kind in codec.entries:
+            return codec
+    known = ", ".join(each.decode() for codec in VIDEO for each in codec.entries)
+    raise Mp4Error(f"sample entry {kind!r}; known are {known}")
+
+
+def describe_entry(sample_entry: bytes) -> tuple[str, int, int]:
+    """Codec (RFC 6381), width and height of a visual sample entry; Mp4Error for one that describes no pictures."""
+    codec, entry = find_video(sample_entry), read_visual_entry(sample_entry)
+    kind = entry.kind.decode()
+    try:
+        return codec.read_configuration(kind, entry.content(codec.configuration)), entry.width, entry.height
+    except CodecError as error:
+        raise Mp4Error(f"an {kind} sample entry: {error}") from error
