@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -17,21 +17,19 @@ from ingest.session import RtspSession
 from ingest.watch import SessionWatch
 from media.access_unit import AccessUnit
 from media.errors import GapReason, SourceError
-from media.fmp4_read import fragment_samples, scan
-from media.h264 import H264Depacketizer, packetize, split_length_prefixed
+from media.h264 import H264Depacketizer
 from media.h264_parameters import ParameterSets
 from media.identity import SegmentIdentity
-from media.rtp import RtpReceiver, write_header
+from media.rtp import RtpReceiver
 from media.url import CameraUrl
 from storage.clock import FakeClock
 from storage.coverage import Interval
 from storage.gap_ledger import GapLedger
 from storage.spool import SpoolRun
-from tests.builders_h264 import PPS, SPS, frame
+from tests.builders_h264 import PPS, SPS
+from tests.builders_recorded import FRAME_TICKS, FRAME_US, Footage, Recorded
 
 STREAM = UUID(int=3)
-FRAME_US = 40_000
-FRAME_TICKS = 3600
 Done = Callable[[Exception | None], None]
 
 
@@ -190,37 +188,15 @@ class Rig:
         return ledger
 
 
-@dataclass(frozen=True)
-class Stored:
-    """One access unit out of the spool."""
-
-    number: int
-    shown_us: int
-    duration_ticks: int
-    span: int
-
-
-def numbers(stored: list[Stored]) -> list[int]:
-    """Which frames they are."""
-    return [unit.number for unit in stored]
-
-
-class Wire:
-    """A camera's side of a playing session: frames that know their number, and every lie a test wants to tell.
-
-    `record` ends the session and gives back what is in the spool.
-    """
+class Wire(Recorded, Footage):
+    """A camera's side of a playing session. `record` ends the session and gives back what is in the spool."""
 
     def __init__(self, rig: Rig | None = None, *, packet_bytes: int = 400, described: bool = False) -> None:
+        super().__init__(packet_bytes=packet_bytes)
         self.rig = rig or Rig()
         sets = ParameterSets.from_nals([SPS, PPS]) if described else None
         self.receiver = RtpReceiver(96, H264Depacketizer(self.rig.recorder._on_unit, sets))
         self.camera = self.rig.watch(self.receiver)
-        self.ssrc, self.sequence, self.ticks = 7, 65_000, 0xFFFF_0000
-        self.sets: tuple[bytes, ...] = (SPS, PPS)
-        self.number = 0
-        self.gop = 25
-        self.packet_bytes, self.picture_bytes = packet_bytes, 1000
 
     @property
     def failed(self) -> SourceError | None:
@@ -235,21 +211,6 @@ class Wire:
             self.camera.session.get_buffer(len(read))[: len(read)] = read
             self.camera.session.buffer_updated(len(read))
 
-    def packets(self) -> list[bytes]:
-        """The packets of the next frame, as interleaved frames; the clocks move on to the one after it."""
-        sync = self.number % self.gop == 0
-        body = b"\x88" + self.number.to_bytes(4, "big") + b"\x5a" * (self.picture_bytes * (5 if sync else 1))
-        nals = [*self.sets, b"\x65" + body] if sync else [b"\x41" + body]
-        payloads = packetize(nals, self.packet_bytes)
-        sent = []
-        for payload in payloads:
-            header = write_header(self.sequence, self.ticks, self.ssrc, 96, marker=payload is payloads[-1])
-            sent.append(frame(0, header + payload))
-            self.sequence += 1
-        self.number += 1
-        self.ticks += FRAME_TICKS
-        return sent
-
     def play(self, frames: int, alter: Callable[[list[bytes]], list[bytes]] = list) -> None:
         """Frames at 25 a second, the packets of each altered; four times a second the worker looks."""
         for _ in range(frames):
@@ -262,56 +223,3 @@ class Wire:
             self.rig.clock.advance(FRAME_US)
             if self.rig.clock.boot_us() // FRAME_US % 6 == 0:
                 self.rig.tick()
-
-    def record(self) -> list[Stored]:
-        """End the session; every unit in the spool, in the order of the files. All that is written is durable."""
-        self.rig.recorder.stop()
-        for file in self.rig.spool.files:
-            for done in file.waiting:
-                done(None)
-        return list(self._stored())
-
-    def footage(self) -> list[Interval]:
-        """Where there is footage."""
-        fragments = [fragment for found in self._scans() for fragment in found.fragments]
-        return [Interval(fragment.commit.wall_us, fragment.commit.end_wall_us) for fragment in fragments]
-
-    def damage(self) -> int:
-        """Lost packets, as the commits declare them."""
-        return sum(fragment.commit.lost_packets for found in self._scans() for fragment in found.fragments)
-
-    def fragments(self) -> int:
-        """How many were stored."""
-        return sum(len(found.fragments) for found in self._scans())
-
-    def gap_reasons(self) -> list[GapReason]:
-        """Of all gaps that are declared, the one after the end included."""
-        return [gap.reason for gap in self.rig.ledger(self.footage()).gaps]
-
-    def clock_quality(self) -> list[int]:
-        """Of each fragment."""
-        return [fragment.commit.clock_quality for found in self._scans() for fragment in found.fragments]
-
-    def _scans(self) -> list[Any]:
-        contents = [bytes(file.content) for file in self.rig.spool.files if not file.abandoned]
-        return [scan(lambda at, n, c=content: c[at : at + n], len(content), verify=True) for content in contents]  # type: ignore[misc]
-
-    def _stored(self) -> Iterator[Stored]:
-        for file, found in zip(self.rig.spool.files, self._scans(), strict=True):
-            assert not found.torn
-            assert not found.faults
-            for fragment in found.fragments:
-                commit, at = fragment.commit, fragment.data_offset
-                ticks, samples = fragment_samples(bytes(file.content[commit.offset : fragment.data_offset - 8]))
-                for sample in samples:
-                    nals = split_length_prefixed(bytes(file.content[at : at + sample.size_bytes]))
-                    shown = ticks + sample.composition_offset_ticks - commit.media_ticks
-                    yield Stored(
-                        number=int.from_bytes(nals[-1][2:6], "big"),
-                        shown_us=commit.wall_us
-                        + shown * (commit.end_wall_us - commit.wall_us) // commit.duration_ticks,
-                        duration_ticks=sample.duration_ticks,
-                        span=commit.span,
-                    )
-                    at += sample.size_bytes
-                    ticks += sample.duration_ticks

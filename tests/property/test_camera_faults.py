@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from media.errors import GapReason
 from tests.builders_h264 import PPS, SPS
-from tests.builders_recorder import FRAME_US, Rig, Stored, Wire
+from tests.builders_recorded import FRAME_US, Stored
+from tests.builders_recorder import Rig, Wire
 
 LARGER = bytes.fromhex("6764001facd9405005bb016a02020280000003008000001e078c18cb")
 EDGE_US = 500_000

@@ -13,7 +13,8 @@ import pytest
 from media.errors import GapReason, Mp4Error
 from media.timeline import PLACED_BY_ARRIVAL, RATE_CORRECTED
 from tests.builders_h264 import PPS, SPS
-from tests.builders_recorder import FRAME_US, Stored, Wire, numbers
+from tests.builders_recorded import FRAME_US, Stored, numbers
+from tests.builders_recorder import Wire
 
 LARGER = bytes.fromhex("6764001facd9405005bb016a02020280000003008000001e078c18cb")  # 1280x720, High, from x264
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from media.errors import GapReason
-from tests.builders_recorder import FRAME_US, Wire, numbers
+from tests.builders_recorded import FRAME_US, numbers
+from tests.builders_recorder import Wire
 
 
 @pytest.fixture(name="wire")
