@@ -39,8 +39,11 @@ REORDERED_OVERDUE_US = 2_600_000
 """The same where units are not sent in the order they are shown: rather wait a little, but not for ever."""
 
 LONGEST_SEGMENT_US = 570_000_000
-"""No segment is over 10 minutes (the catalog relies on it); a camera that sends no sync sample for so long is cut.
-One frame may last long: 8 s of silence, 10 s that a late clock is set forward, and all of a fragment."""
+"""No segment is over 10 minutes (the catalog relies on it); a camera that sends no sync sample for so long is cut."""
+
+LAST_UNIT_US = 580_000_000
+"""What is shown later does not belong to the segment, however long the silence before it was: of the camera, or of a
+host that stood still. Behind it there is room for the last frame of a fragment, and for the slew of ten minutes."""
 
 MOST_SEGMENT_US = 540_000_000
 """No segment is due later, whatever was configured, so that a sync sample comes before the cut that needs none."""
@@ -113,6 +116,7 @@ class Segmenter:
         self._fragment_ticks = FRAGMENT_US * timescale // 1_000_000
         self._typical_ticks = timescale // 25
         self._reorders = False
+        self._floor_ticks = self._last_ticks = -1 << 62
         self._clear_fragment()
 
     def rotate_every(self, segment_us: int) -> None:
@@ -166,17 +170,18 @@ class Segmenter:
         if self._timeline.jumps != self._jumps:
             self._jumps = self._timeline.jumps
             self._break_wanted = True
+        if pts_ticks < self._floor_ticks:
+            # Nothing is shown before its span, nor in a fragment that was closed without waiting for it.
+            self._floor_ticks = pts_ticks = self._floor_ticks + 1
         if self._writer is None:
             if not unit.sync or self._track is None:
                 return False
             self._start_span(pts_ticks)
         else:
-            if pts_ticks < self._span_ticks:
-                # Nothing after a sync sample is shown before it: a time that says so lies, and no file has such.
-                pts_ticks = max(self._highest_ticks, self._span_ticks) + 1
             self._cut_before(unit, pts_ticks)
             if self._writer is None:
                 return False
+            pts_ticks = max(pts_ticks, self._floor_ticks)
         if unit.sync:
             self._timeline.floor_ticks = pts_ticks
         self._keep(unit, pts_ticks, arrival_us)
@@ -208,9 +213,13 @@ class Segmenter:
 
     def _cut_before(self, unit: AccessUnit, pts_ticks: int) -> None:
         if unit.sync and (silence_us := self._timeline.silence_us):
-            self.end_span()
-            self._sink.interrupted(self._end_us, silence_us)
-            self._start_span(pts_ticks)
+            self._interrupt(pts_ticks, silence_us)
+            return
+        if pts_ticks > self._last_ticks:
+            if unit.sync:
+                self._interrupt(pts_ticks, 0)
+            else:
+                self.end_span()
             return
         if pts_ticks <= self._highest_ticks:
             self._reorders = self._reorders or pts_ticks < self._highest_ticks
@@ -233,6 +242,11 @@ class Segmenter:
             self._close_before(unit, self._before(pts_ticks))
             if self._end_us - self._segment_start_us > LONGEST_SEGMENT_US:
                 self._seal()
+
+    def _interrupt(self, pts_ticks: int, silence_us: int) -> None:
+        self.end_span()
+        self._sink.interrupted(self._end_us, silence_us or self._timeline.wall_us(pts_ticks) - self._end_us)
+        self._start_span(max(pts_ticks, self._floor_ticks))
 
     def _cut_idle(self, unit: AccessUnit, pts_ticks: int) -> None:
         """The fragment was closed by the clock, before this unit could tell how long its last frame was shown."""
@@ -273,7 +287,7 @@ class Segmenter:
         self._break_wanted = False
         self._span = self._spans
         self._spans += 1
-        self._span_ticks = pts_ticks
+        self._span_ticks = self._floor_ticks = pts_ticks
         self._open_segment(pts_ticks)
 
     def _open_segment(self, pts_ticks: int) -> None:
@@ -284,6 +298,7 @@ class Segmenter:
         )
         self._sequence += 1
         self._segment_start_us = self._timeline.wall_us(pts_ticks)
+        self._last_ticks = pts_ticks + LAST_UNIT_US * self._timescale // 1_000_000
         self._writer = SegmentWriter(identity, self._track, self._span, self._chain)
         self._clear_fragment()
         self._sink.open_segment(identity, self._track, self._writer.init)
@@ -349,14 +364,15 @@ class Segmenter:
         finally:
             self._clear_fragment()  # one that is refused would be refused again; the footage ends before it
         self._end_us = self._not_before_us = end_us
-        self._highest_ticks = end_ticks - 1
+        self._highest_ticks, self._floor_ticks = end_ticks - 1, end_ticks
         self._sink.append_fragment(buffers, commit)
 
     def _samples(self, decode_ticks: list[int], end_ticks: int) -> list[Sample]:
         following = decode_ticks[1:]
         following.append(end_ticks)
         if len(decode_ticks) > 1:
-            self._typical_ticks = decode_ticks[-1] - decode_ticks[-2] or self._typical_ticks
+            typical_ticks = decode_ticks[-1] - decode_ticks[-2] or self._typical_ticks
+            self._typical_ticks = min(typical_ticks, self._fragment_ticks)
         return [
             Sample(len(unit), after - decode, pts - decode, sync)
             for unit, decode, after, pts, sync in zip(
