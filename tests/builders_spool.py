@@ -52,7 +52,7 @@ class FileSeam:
         self.failed = ""
         self._stop_at: tuple[int, bool] | None = None
         self._fail_at: tuple[int, int] | None = None
-        self._failures: list[tuple[str, str, int, int, int]] = []
+        self._failures: list[tuple[str, str | Path, int, int, int]] = []
         self._open: set[int] = set()
         self._lock = threading.Lock()
 
@@ -65,9 +65,9 @@ class FileSeam:
         """Put the test's own event in order with the file operations."""
         self.events.append(Event(what, path or Path()))
 
-    def fail(self, operation: str, path_part: str, code: int, *, times: int = 1, skip: int = 0) -> None:
-        """Let `times` calls of `operation` on a path with `path_part` in it raise OSError, after `skip` others."""
-        self._failures.append((operation, path_part, code, times, skip))
+    def fail(self, operation: str, path: str | Path, code: int, *, times: int = 1, skip: int = 0) -> None:
+        """Let `times` calls of `operation` on a path, or one with this text in it, raise OSError, after `skip`."""
+        self._failures.append((operation, path, code, times, skip))
 
     def fail_at(self, call: int, code: int) -> None:
         """Let the call with this number (from 0) raise OSError(code); `failed` tells afterwards what it was."""
@@ -120,7 +120,7 @@ class FileSeam:
             self.failed = name
             raise OSError(self._fail_at[1], os.strerror(self._fail_at[1]))
         for index, (operation, part, code, times, skip) in enumerate(self._failures):
-            if operation == name and part in str(path):
+            if operation == name and (part == path if isinstance(part, Path) else part in str(path)):
                 if skip:
                     self._failures[index] = (operation, part, code, times, skip - 1)
                     continue

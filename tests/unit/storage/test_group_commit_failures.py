@@ -196,7 +196,7 @@ async def test_a_lost_run_directory_takes_no_new_streams(tmp_path: Path, seam: F
     """A stream's directory whose name may be gone holds nothing durable, whatever is synced inside it."""
     run = create_run(tmp_path)
     announced = Announcements()
-    seam.fail("sync_directory", layout.run_name(RUN), errno.EIO)
+    seam.fail("sync_directory", run.directory, errno.EIO)
     for sequence in range(2):
         segment = run.open_segment(identity(sequence), INIT)
         assert isinstance(await announced.appended(segment, str(sequence)), SpoolError)
@@ -207,7 +207,7 @@ async def test_all_that_came_with_a_lost_directory_is_lost(tmp_path: Path, seam:
     """Two files of a new stream in one round: the run's directory fails, and with the stream's name both are gone."""
     run = create_run(tmp_path)
     announced = Announcements()
-    seam.fail("sync_directory", layout.run_name(RUN), errno.EIO)
+    seam.fail("sync_directory", run.directory, errno.EIO)
     run.note(journal.clock_step(at_us=1, step_us=1), lambda error: announced.add("note", error))
     await announced.wait("note")  # the pause before the next round has begun: what is queued now is in that one
     for sequence in range(2):
