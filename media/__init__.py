@@ -16,6 +16,11 @@ From the network
     h264_sps           the bits of an SPS
     nal                NAL units, start codes, length prefixes
     codecs             the codecs that can be recorded, one row each
+    aac                AAC: payloads -> access units
+    aac_config         what an AAC decoder must know
+    opus, g711         the same for Opus, and for PCMU and PCMA
+    audio_codecs       which sound of a description can be recorded
+    audio_description  the description of sound for a file
     access_unit        all coded data of one instant
     timeline           RTP timestamps -> media time -> wall time
     clock_rate         how fast a camera's clock runs

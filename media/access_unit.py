@@ -27,7 +27,7 @@ class AccessUnit:
 
     nals: bytearray
     """The sample as files hold it. H.264 and H.265: every NAL unit behind its 4-byte big-endian length, bit-exact and
-    in order (SEI and parameter sets too)."""
+    in order (SEI and parameter sets too). Sound: the bytes of one frame, or of one packet where it has no frames."""
     rtp_timestamp: int
     """The presentation time as sent: 32 bit, wraps."""
     sync: bool
@@ -36,3 +36,5 @@ class AccessUnit:
     """Packets lost or unusable inside this unit or just before it; more than zero means damage."""
     parameters: StreamParameters | None
     """Set on the first unit whose parameters are known, and on each unit that brought other ones."""
+    duration_ticks: int = 0
+    """How long it lasts, where its bytes tell, as those of sound do. 0: until the next one."""

@@ -54,6 +54,8 @@ class MediaDescription:
     """In capitals: "H264". Empty when neither an rtpmap nor RFC 3551 names it."""
     clock_rate: int
     """Ticks per second of the RTP timestamps; 0 when unknown."""
+    channels: int = 0
+    """Of sound, where an rtpmap states them; else 0."""
     fmtp: Mapping[str, str] = field(default_factory=dict)
     """Format parameters by lower-case name; values as written."""
     control: str | None = None
@@ -104,27 +106,29 @@ def _parse_media(section: list[str]) -> MediaDescription | None:
         return None
     encodings = _encodings(section)
     payload_type = next((number for number in payload_types if number in encodings), payload_types[0])
-    encoding, clock_rate = encodings.get(payload_type, ("", 0))
+    encoding, clock_rate, channels = encodings.get(payload_type, ("", 0, 0))
     return MediaDescription(
         kind=kind.lower(),
         transport=transport,
         payload_type=payload_type,
         encoding=encoding,
         clock_rate=clock_rate,
+        channels=channels,
         fmtp=_format_parameters(section, payload_type),
         control=_attribute(section, "control"),
     )
 
 
-def _encodings(section: Iterable[str]) -> dict[int, tuple[str, int]]:
-    """Encoding and clock rate by payload type; an rtpmap wins over RFC 3551 (quirk D6)."""
-    encodings = dict(_STATIC_TYPES)
+def _encodings(section: Iterable[str]) -> dict[int, tuple[str, int, int]]:
+    """Encoding, clock rate and channels by payload type; an rtpmap wins over RFC 3551 (quirk D6)."""
+    encodings = {number: (name, clock_rate, 0) for number, (name, clock_rate) in _STATIC_TYPES.items()}
     for value in _attributes(section, "rtpmap"):
         number, _, mapping = value.partition(" ")
         name, _, rest = mapping.strip().partition("/")
-        payload_type, clock_rate = parse_integer(number), parse_integer(rest.partition("/")[0])
+        rate, _, channels = rest.partition("/")
+        payload_type, clock_rate = parse_integer(number), parse_integer(rate)
         if payload_type is not None and clock_rate and clock_rate < 1 << 32:  # what files can hold
-            encodings[payload_type] = (name.strip().upper(), clock_rate)
+            encodings[payload_type] = (name.strip().upper(), clock_rate, parse_integer(channels) or 0)
     return encodings
 
 
