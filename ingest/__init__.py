@@ -6,7 +6,11 @@
     gap_account.py     one stream's gaps, each with its reason
     watch.py           what ends a session that still plays: silence, floods, nothing to record
     source.py          what a recorder records from, however it is reached: the port
-    client.py          from a URL to a playing session: DESCRIBE, SETUP, PLAY, keepalive
+    client.py          from an approach to a playing session: DESCRIBE, SETUP, PLAY, keepalive
+    approach.py        how a camera is reached: URL, networks
+    login.py           what is answered to a camera's challenges
+    tracks.py          which tracks are taken, and by whom
+    carrier.py         how a track's packets get here: on the connection
     session.py         the connection and the hot path: socket -> interleaved -> RTP -> access unit
     segmenter.py       access units -> fragments, segments, spans (no I/O)
     backoff.py         when to try again, and how many at once

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from ingest.approach import Approach
 from media.errors import ConfigError, HultaError
 from media.url import CameraUrl
 
@@ -40,6 +41,11 @@ class Assignment:
     bitrate_bps: int | None = None
     networks: tuple[str, ...] = ()
     problem: str = ""
+
+    @property
+    def approach(self) -> Approach | None:
+        """How its camera is reached; None where that is not known."""
+        return None if self.url is None else Approach(url=self.url, networks=self.networks)
 
 
 def write_assignments(path: Path, assignments: Sequence[Assignment], box: SecretBox) -> None:

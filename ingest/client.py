@@ -1,29 +1,30 @@
-"""From a camera's URL to a playing session: connect, DESCRIBE, SETUP, PLAY, and keep alive (RFC 2326).
+"""From an approach to a playing session: connect, DESCRIBE, SETUP of each track, PLAY, and keep alive (RFC 2326).
 
-Video over TCP, of the codecs in `media.codecs`. Every failure ends in a SourceError whose reason becomes the reason
-of the gap.
+Every failure ends in a SourceError whose reason becomes the reason of the gap.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from typing import TYPE_CHECKING
 
+from ingest.carrier import InterleavedCarrier
+from ingest.login import ATTEMPTS, Login
 from ingest.network import resolve
 from ingest.session import RtspSession, error_name
 from ingest.source import Tally
-from media import rtsp, rtsp_auth, sdp
-from media.codecs import choose_video
-from media.errors import CodecError, GapReason, MediaError, SourceError
-from media.rtp import RtpReceiver
+from ingest.tracks import choose_tracks
+from media import rtsp, sdp
+from media.errors import GapReason, MediaError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping
 
+    from ingest.approach import Approach
     from ingest.backoff import Herd
-    from media.access_unit import AccessUnit
-    from media.rtp import PayloadTaker
+    from ingest.carrier import Carrier
+    from ingest.tracks import CameraTrack, TrackTaker
+    from media.rtp import RtpReceiver
     from media.url import CameraUrl
     from storage.clock import Clock
 
@@ -31,9 +32,7 @@ CONNECT_TIMEOUT_S = 3.0
 NO_MEDIA_US = 8_000_000
 """A playing camera from which nothing comes for so long has stalled."""
 
-LOGIN_ATTEMPTS = 2
 MOST_WORDS = 100
-"""One for the challenge, one for a stale nonce. More would lock the account."""
 
 REASON_OF_STATUS = {
     401: GapReason.AUTH,
@@ -48,36 +47,36 @@ REASON_OF_STATUS = {
 
 
 class CameraSession:
-    """A playing session. `received` counts; `session.failure` tells when and why it ended."""
+    """A playing session. `receiver` counts what came; `session.failure` tells when and why it ended."""
 
     def __init__(self, url: CameraUrl, session: RtspSession, clock: Clock) -> None:
         self._url = url
         self._clock = clock
-        self._challenges: tuple[rtsp_auth.Challenge, ...] = ()
-        self._nonce_count = 0
+        self._login = Login(url.username, url.password)
         self._aggregate_url = url.request_url
         self._keepalive_method = "OPTIONS"
         self._keepalive_us = 0
         self._login_repeated = False
         self._session_header: dict[str, str] = {}
         self._keepalive_every_us = 30_000_000
+        self._carriers: list[Carrier] = []
         self.session = session
         self.receiver: RtpReceiver
+        """Of the video track, by which a session is judged."""
+        self.tracks: list[CameraTrack] = []
+        """All that are set up, the video first."""
 
-    async def play(self, emit: Callable[[AccessUnit], None]) -> None:
-        """DESCRIBE, SETUP, PLAY."""
+    async def play(self, takers: Mapping[str, TrackTaker]) -> None:
+        """DESCRIBE, SETUP of each kind of track that somebody takes, PLAY."""
         answer = await self._request("DESCRIBE", self._url.request_url, {"Accept": "application/sdp"})
         base = rtsp.content_base(answer, self._url.request_url)
         try:
             description = sdp.parse(answer.body)
         except MediaError as error:
             raise SourceError(GapReason.PROTOCOL, f"the camera's description is unusable: {error}") from error
-        try:
-            video, taker = choose_video(description.media, emit)
-        except CodecError as error:
-            raise SourceError(GapReason.UNSUPPORTED, str(error)) from error
         self._aggregate_url = sdp.join_control(base, description.control)
-        await self._setup(sdp.join_control(base, video.control), video, taker)
+        for track in choose_tracks(description.media, takers):
+            await self._setup(sdp.join_control(base, track.media.control), track)
         await self._request("PLAY", self._aggregate_url, {"Range": "npt=0.000-"})
         self._keepalive_us = self._clock.boot_us()
 
@@ -114,7 +113,8 @@ class CameraSession:
         """See `ingest.source.Source`. RTSP messages are counted anew from here on."""
         receiver, session = self.receiver, self.session
         session.messages = 0
-        packets = receiver.packets + receiver.foreign_packets + receiver.late_packets + session.stray_packets
+        packets = receiver.packets + receiver.foreign_packets + receiver.late_packets
+        packets += session.side_packets + session.stray_packets
         return Tally(wire_bytes=session.received_bytes, octets=receiver.octets, packets=packets)
 
     def what_came(self) -> str:
@@ -134,6 +134,8 @@ class CameraSession:
 
     def close(self) -> None:
         """TEARDOWN, as far as it still gets through. The answer is not waited for."""
+        for carrier in self._carriers:
+            carrier.close()
         if not self.session.failure.done():
             self.session.send("TEARDOWN", self._aggregate_url, self._headers("TEARDOWN", self._aggregate_url))
             self.session.close()
@@ -148,80 +150,61 @@ class CameraSession:
         if answer.cancelled() or self.session.failure.done():
             return
         response = answer.result()
-        if response.status == 401 and not self._login_repeated and self._url.username:
+        if response.status == 401 and not self._login_repeated and self._login.possible:
             self._login_repeated = True
-            self._learn_challenges(response)
+            self._login.learn(response)
             self._keep_alive()
         elif self._keepalive_method == "OPTIONS":
             # Cameras differ in what keeps a session: OPTIONS first, then what its answer advertises (quirk S19).
             self._keepalive_method = rtsp.keepalive_method(rtsp.parse_public(response.headers.get("Public", "")))
 
-    async def _setup(self, control: str, video: sdp.MediaDescription, taker: PayloadTaker) -> None:
-        answer = await self._request("SETUP", control, {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"})
+    async def _setup(self, control: str, track: CameraTrack) -> None:
+        carrier: Carrier = InterleavedCarrier(self.session, len(self.tracks))
+        self._carriers.append(carrier)
+        answer = await self._request("SETUP", control, {"Transport": carrier.offer})
         try:
             session_id, timeout_s = rtsp.parse_session(answer.headers.get("Session", ""))
-            channels = rtsp.parse_transport(answer.headers.get("Transport", "")).interleaved
+            agreed = rtsp.parse_transport(answer.headers["Transport"]) if "Transport" in answer.headers else None
         except MediaError as error:
             raise SourceError(GapReason.PROTOCOL, f"SETUP was answered with {error}") from error
-        if channels is None:
-            raise SourceError(GapReason.UNSUPPORTED, "the camera does not send over TCP")
         self._session_header = {"Session": session_id}
         self._keepalive_every_us = min(timeout_s, 60) * 500_000
-        self.receiver = RtpReceiver(video.payload_type, taker)
-        self.session.play_into(self.receiver, channels[0])
+        if not self.tracks:
+            self.receiver = track.receiver
+        self.tracks.append(track)
+        carrier.agree(agreed, track)
 
     async def _request(self, method: str, url: str, headers: dict[str, str]) -> rtsp.Response:
-        for _attempt in range(LOGIN_ATTEMPTS + 1):
+        for _attempt in range(ATTEMPTS + 1):
             answer = await self.session.request(method, url, {**self._headers(method, url), **headers})
-            if answer.status != 401 or not self._may_log_in(answer):
+            if answer.status != 401 or not self._login.may_repeat(answer):
                 break
         if answer.status != 200:
             reason = REASON_OF_STATUS.get(answer.status, GapReason.PROTOCOL)
             raise SourceError(reason, f"{method} was answered with {answer.status} {_words(answer.reason)}")
         return answer
 
-    def _may_log_in(self, answer: rtsp.Response) -> bool:
-        if not self._url.username:
-            return False
-        known = bool(self._challenges)
-        self._learn_challenges(answer)
-        return bool(self._challenges) and (not known or any(challenge.stale for challenge in self._challenges))
-
-    def _learn_challenges(self, answer: rtsp.Response) -> None:
-        self._challenges = rtsp_auth.parse_challenges(answer.headers)
-        self._nonce_count = 0
-
     def _headers(self, method: str, url: str) -> dict[str, str]:
-        fields = dict(self._session_header)
-        if self._challenges:
-            self._nonce_count += 1
-            authorization = rtsp_auth.authorize(
-                self._challenges,
-                method,
-                url,
-                self._url.username or "",
-                self._url.password or "",
-                nonce_count=self._nonce_count,
-                cnonce=secrets.token_hex(8),
-            )
-            if authorization is not None:
-                fields["Authorization"] = authorization
-        return fields
+        return {**self._session_header, **self._login.field(method, url)}
 
 
 async def open_session(
-    url: CameraUrl, *, networks: Sequence[str], herd: Herd, clock: Clock, emit: Callable[[AccessUnit], None]
+    approach: Approach, *, herd: Herd, clock: Clock, takers: Mapping[str, TrackTaker]
 ) -> CameraSession:
-    """Connect to a camera and have it play. Access units go to `emit`, on the event loop. SourceError otherwise."""
+    """Connect to a camera and have it play: a track of each kind in `takers`, of which "video" must be one.
+
+    SourceError when that does not succeed, with the reason of the gap.
+    """
+    url = approach.url
     if url.scheme != "rtsp":
         raise SourceError(GapReason.UNSUPPORTED, f"{url.scheme} is not supported yet", hint="use rtsp://")
     await herd.turn()
-    address = await resolve(url.host, url.port, networks)
+    address = await resolve(url.host, url.port, approach.networks)
     session = await _connect(address, url.port, clock)
     camera = CameraSession(url, session, clock)
     try:
         async with herd.handshakes:
-            await camera.play(emit)
+            await camera.play(takers)
     except BaseException:
         session.close()
         raise

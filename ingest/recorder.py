@@ -17,6 +17,7 @@ from ingest.backoff import Backoff
 from ingest.client import open_session
 from ingest.gap_account import GapAccount
 from ingest.segmenter import Segmenter, StreamIdentity
+from ingest.tracks import TrackTaker
 from ingest.watch import SessionWatch
 from media.commit import ZERO_CHAIN
 from media.errors import CodecError, GapReason, SourceError
@@ -173,14 +174,14 @@ class Recorder:
     async def _run_once(self) -> None:
         """One session, from connect to its end."""
         assignment = self._assignment
-        if assignment.url is None:
+        approach = assignment.approach
+        if approach is None:
             raise SourceError(GapReason.UNSUPPORTED, assignment.problem)
         self._segmenter.start_session(segment_us=assignment.segment_us)
         self._counts["sessions"] += 1
         self._attempt_us = self._clock.wall_us()
-        camera = await open_session(
-            assignment.url, networks=assignment.networks, herd=self._herd, clock=self._clock, emit=self._on_unit
-        )
+        takers = {"video": TrackTaker(units=self._on_unit)}
+        camera = await open_session(approach, herd=self._herd, clock=self._clock, takers=takers)
         self._watch = watch = SessionWatch(camera, self._clock.boot_us())
         try:
             await first_of(self._changed.wait(), asyncio.wait([camera.failure]))
@@ -374,4 +375,4 @@ class Recorder:
 
 def _way(assignment: Assignment) -> tuple[object, ...]:
     """What a session depends on: a change of it needs another one."""
-    return assignment.url, assignment.networks, assignment.epoch
+    return assignment.approach, assignment.epoch

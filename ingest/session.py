@@ -16,8 +16,12 @@ from media.rtsp import Headers, Request, Response
 from storage.waiting import first_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from media.rtp import RtpReceiver
     from storage.clock import Clock
+
+    Taker = Callable[[bytearray, int, int], None]
 
 REQUEST_TIMEOUT_S = 5.0
 
@@ -37,12 +41,16 @@ class RtspSession(asyncio.BufferedProtocol):
         self._sequence = 0
         self._media_channel = -1
         self._receiver: RtpReceiver | None = None
+        self._takers: dict[int, Taker] = {}
         self.failure: asyncio.Future[SourceError] = asyncio.get_running_loop().create_future()
         self.arrival_us = 0
         """When the last bytes came, on the boot clock, which never steps."""
         self.last_media_us = 0
-        """When the last packet of the track came, likewise."""
+        """When the last packet of the first track came, likewise."""
         self.stray_packets = 0
+        """On channels that nobody asked for (quirks I1, I2)."""
+        self.side_packets = 0
+        """RTCP, and packets of further tracks."""
         self.received_bytes = 0
         self.messages = 0
         """Since somebody set it to 0."""
@@ -68,16 +76,27 @@ class RtspSession(asyncio.BufferedProtocol):
         if channel == self._media_channel:
             self._receiver.receive(buffer, start, end)  # type: ignore[union-attr] # set together with the channel
             self.last_media_us = self.arrival_us
+        elif channel in self._takers:
+            self.side_packets += 1
+            self._takers[channel](buffer, start, end)
         else:
-            # RTCP on the odd channel, and channels nobody asked for (quirks I1, I2).
             self.stray_packets += 1
 
     # --- requests
 
     def play_into(self, receiver: RtpReceiver, channel: int) -> None:
-        """From now on packets of `channel` go to `receiver`; before that they are discarded (quirk I2)."""
+        """From now on packets of `channel` go to `receiver`, that of the first track; before that they are discarded.
+
+        (Quirk I2.) What is silent is this track: sound alone is no sign of a camera that works.
+        """
         self._receiver, self._media_channel = receiver, channel
         self.last_media_us = self._clock.boot_us()
+
+    def attach(self, channel: int, taker: Taker) -> None:
+        """From now on packets of `channel` go to `taker`: RTCP, or a further track."""
+        if channel == self._media_channel or channel in self._takers:
+            raise SourceError(GapReason.PROTOCOL, f"the camera wants to send two things on channel {channel}")
+        self._takers[channel] = taker
 
     async def request(self, method: str, url: str, headers: dict[str, str]) -> Response:
         """Send a request and wait for its answer. SourceError when none comes."""
@@ -140,9 +159,13 @@ class RtspSession(asyncio.BufferedProtocol):
         """End the session for this reason. Only the first one counts."""
         if not self.failure.done():
             self.failure.set_result(SourceError(reason, message))
-        self._media_channel = -1
+        self._end_of_media()
         if self._transport is not None:
             self._transport.abort()
+
+    def _end_of_media(self) -> None:
+        self._media_channel = -1
+        self._takers.clear()
 
     @property
     def _after(self) -> str:
@@ -154,7 +177,7 @@ class RtspSession(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         """End the session from our side, once what was sent is out."""
-        self._media_channel = -1
+        self._end_of_media()
         if self._transport is not None:
             self._transport.close()
 

@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.approach import Approach
 from ingest.backoff import Herd
 from ingest.client import open_session
+from ingest.tracks import TrackTaker
 from media.errors import GapReason, SourceError
 
 if TYPE_CHECKING:
@@ -77,7 +79,9 @@ class _Watch:
 async def probe(url: CameraUrl, clock: Clock) -> Findings:
     """Connect, wait for a sync sample, watch. SourceError says what is wrong with the camera."""
     watch = _Watch(clock)
-    session = await open_session(url, networks=ANYWHERE, herd=Herd(clock), clock=clock, emit=watch.add)
+    approach = Approach(url=url, networks=ANYWHERE)
+    takers = {"video": TrackTaker(units=watch.add)}
+    session = await open_session(approach, herd=Herd(clock), clock=clock, takers=takers)
     try:
         try:
             await asyncio.wait_for(watch.synced.wait(), FIRST_SYNC_S)

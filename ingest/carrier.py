@@ -1,0 +1,67 @@
+"""How the packets of one track get here: on the RTSP connection itself (RFC 2326 10.12).
+
+A session sets up each track through a `Carrier`: it says what SETUP asks for, takes the camera's answer, and from then
+on brings the packets to the track's receiver and the reports to their taker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from media.errors import GapReason, MediaError, SourceError
+
+if TYPE_CHECKING:
+    from ingest.session import RtspSession
+    from ingest.tracks import CameraTrack
+    from media.rtsp_fields import Transport
+
+
+class Carrier(Protocol):
+    """The way of one track's packets."""
+
+    @property
+    def offer(self) -> str:
+        """What SETUP asks for: the value of its Transport field (RFC 2326 12.39)."""
+        ...
+
+    def agree(self, answer: Transport | None, track: CameraTrack) -> None:
+        """The camera's answer, None where it gave none: from now on packets go to the track.
+
+        SourceError `unsupported` or `protocol` for an answer that cannot be lived with.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds. Nothing comes afterwards."""
+        ...
+
+
+class InterleavedCarrier:
+    """Packets on the RTSP connection: RTP on one channel, RTCP on the next."""
+
+    def __init__(self, session: RtspSession, index: int) -> None:
+        self._session = session
+        self._index = index
+
+    @property
+    def offer(self) -> str:
+        """Channels 0 and 1 for the first track, and so on."""
+        return f"RTP/AVP/TCP;unicast;interleaved={2 * self._index}-{2 * self._index + 1}"
+
+    def agree(self, answer: Transport | None, track: CameraTrack) -> None:
+        """Another pair of channels than the one asked for is the camera's right (quirk I6)."""
+        if answer is not None and not answer.tcp:
+            raise SourceError(GapReason.UNSUPPORTED, "the camera does not send over TCP")
+        try:
+            channels = None if answer is None else answer.interleaved
+        except MediaError as error:
+            raise SourceError(GapReason.PROTOCOL, f"SETUP was answered with {error}") from error
+        channel = 2 * self._index if channels is None else channels[0]
+        if self._index == 0:
+            self._session.play_into(track.receiver, channel)
+        else:
+            self._session.attach(channel, track.receiver.receive)
+        self._session.attach(channel + 1, track.take_report)
+
+    def close(self) -> None:
+        """The channels end with the connection."""

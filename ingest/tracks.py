@@ -1,0 +1,64 @@
+"""The tracks of one session: which of those on offer are taken, and where goes what they bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from media.codecs import choose_video
+from media.errors import CodecError, GapReason, RtpError, SourceError
+from media.rtp import RtpReceiver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from media.access_unit import AccessUnit
+    from media.rtp import Buffer, PayloadTaker
+    from media.sdp import MediaDescription
+
+    Emit = Callable[[AccessUnit], None]
+
+
+def _no_report(_buffer: Buffer, _start: int, _end: int) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackTaker:
+    """Who takes what one track brings, on the event loop."""
+
+    units: Emit
+    reports: Callable[[Buffer, int, int], None] = _no_report
+    """Its RTCP packets, each `buffer[start:end]`, valid during the call only. `RtpError` for a malformed one."""
+
+
+class CameraTrack:
+    """One track that is set up or about to be."""
+
+    def __init__(self, media: MediaDescription, payloads: PayloadTaker, taker: TrackTaker) -> None:
+        self.media = media
+        self.receiver = RtpReceiver(media.payload_type, payloads)
+        self._take = taker.reports
+        self.reports = 0
+        """RTCP packets that came."""
+        self.malformed_reports = 0
+
+    def take_report(self, buffer: Buffer, start: int, end: int) -> None:
+        """An RTCP packet. A malformed one costs nothing but itself (quirk R4)."""
+        self.reports += 1
+        try:
+            self._take(buffer, start, end)
+        except RtpError:
+            self.malformed_reports += 1
+
+
+def choose_tracks(offered: Iterable[MediaDescription], takers: Mapping[str, TrackTaker]) -> list[CameraTrack]:
+    """The tracks to set up: the first usable one of each kind that somebody takes, video first.
+
+    There is no recording without video: SourceError `unsupported` says what is offered instead.
+    """
+    try:
+        media, payloads = choose_video(offered, takers["video"].units)
+    except CodecError as error:
+        raise SourceError(GapReason.UNSUPPORTED, str(error)) from error
+    return [CameraTrack(media, payloads, takers["video"])]
