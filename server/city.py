@@ -79,6 +79,7 @@ def _cameras(settings: Settings, document: Document) -> Iterator[CameraOptions]:
                     fps=camera.simulate.fps,
                     gop_us=camera.simulate.gop,
                     b_frames=camera.simulate.b_frames,
+                    codec=camera.simulate.codec,
                 )
                 check_drawable(options.kind)
             except ConfigError as error:

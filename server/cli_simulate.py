@@ -17,6 +17,7 @@ from server.cue import line_on_stdin
 from server.fault_script import read_script
 from simulator import Credentials, SimulatorOptions
 from simulator import run as run_simulator
+from simulator.codecs import CODECS, find_codec
 from simulator.options import Kind, parse_bitrate, parse_duration_us
 from simulator.script import parse_flag
 
@@ -35,9 +36,8 @@ def simulate(
     bitrate: Annotated[str | None, typer.Option(help="Bit rate of each camera; 4M by default.")] = None,
     fps: Annotated[int | None, typer.Option(help="Frames per second; 25 by default.")] = None,
     gop: Annotated[str | None, typer.Option(help="Distance of sync samples; 1s by default.")] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="Loop the frames of this H.264 file instead.", metavar="FILE")
-    ] = None,
+    codec: Annotated[str | None, typer.Option(help=f"{', '.join(CODECS)}; h264 by default.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Loop the frames of this file instead.", metavar="FILE")] = None,
     oracle: Annotated[bool, typer.Option("--oracle", help="Add the oracle mark to the frames of --file.")] = False,
     username: Annotated[str | None, typer.Option(help="Ask for this user.")] = None,
     password: Annotated[
@@ -56,13 +56,15 @@ def simulate(
     fault_log: Annotated[Path | None, typer.Option(help="Write what was wrong when.", metavar="FILE")] = None,
 ) -> None:
     """Serve simulated cameras; print one URL a line."""
-    alike = {"--cameras": cameras, "--bitrate": bitrate, "--fps": fps, "--gop": gop}
+    alike = {"--cameras": cameras, "--bitrate": bitrate, "--fps": fps, "--gop": gop, "--codec": codec}
     given = [name for name, value in alike.items() if value is not None]
     if fleet is not None and given:
         raise ConfigError(f"--fleet says itself what {given[0]} would say; leave one of them out")
     if wait and script is None:
         raise ConfigError("--wait is about --script, which is not given")
-    kind = _kind(bitrate, fps, gop)
+    if file is not None and codec is not None:
+        raise ConfigError("--file has a codec of its own; leave --codec out")
+    kind = _kind(bitrate, fps, gop, codec)
     options = SimulatorOptions(
         cameras=cameras if cameras is not None else 1,
         fleet=read_fleet(fleet) if fleet is not None else (),
@@ -70,6 +72,7 @@ def simulate(
         bitrate_bps=kind.bitrate_bps,
         fps=kind.fps,
         gop_us=kind.gop_us,
+        codec=kind.codec,
         seed=seed,
         file=file,
         oracle=oracle,
@@ -83,7 +86,7 @@ def simulate(
     run_simulator(options, lambda url: print(url, flush=True), line_on_stdin if wait else None)  # noqa: T201
 
 
-def _kind(bitrate: str | None, fps: int | None, gop: str | None) -> Kind:
+def _kind(bitrate: str | None, fps: int | None, gop: str | None, codec: str | None) -> Kind:
     """What cameras that are alike send. ConfigError names the option that is wrong."""
     kind = Kind()
     with _about("--fps"):
@@ -91,7 +94,9 @@ def _kind(bitrate: str | None, fps: int | None, gop: str | None) -> Kind:
     with _about("--bitrate"):
         kind = replace(kind, bitrate_bps=kind.bitrate_bps if bitrate is None else parse_bitrate(bitrate))
     with _about("--gop"):
-        return replace(kind, gop_us=kind.gop_us if gop is None else parse_duration_us(gop))
+        kind = replace(kind, gop_us=kind.gop_us if gop is None else parse_duration_us(gop))
+    with _about("--codec"):
+        return kind if codec is None else replace(kind, codec=find_codec(codec).name)
 
 
 def _credentials(username: str | None, password: str | None) -> Credentials | None:

@@ -92,7 +92,12 @@ def _simulated(camera: CameraOptions) -> dict[str, Any]:
         "name": camera.name,
         "url": ANYWHERE,
         "bitrate": str(camera.bitrate_bps),
-        "simulate": {"fps": camera.fps, "gop": f"{camera.gop_us // 1000}ms", "b_frames": camera.b_frames},
+        "simulate": {
+            "fps": camera.fps,
+            "gop": f"{camera.gop_us // 1000}ms",
+            "b_frames": camera.b_frames,
+            "codec": camera.codec,
+        },
     }
 
 

@@ -11,8 +11,11 @@
 
     studio       which source each camera gets
     source       what a camera sends: access units, packetized once     timetable  when each of them is due
-    live         pictures drawn and encoded as time goes by             picture    the drawing      encoder  libx264
+    live         pictures drawn and encoded as time goes by             picture    the drawing      encoder  libav's
     reel         prepared frames that repeat: loops (generated) or film (a file's own frames, untouched)
+
+    codec        what differs from codec to codec                       codecs     the table of them
+    codec_nal    the codecs of NAL units                                codec_h264
 
     oracle       the mark in every generated access unit that lets a test recognise it anywhere
     sent_log     what was sent, written outside of the system under test

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from media.h264_parameters import ParameterSets
+    from media.access_unit import StreamParameters
+    from simulator.codec import Codec
     from simulator.source import CodedFrame, Source, Times
 
 _MILLION = 1_000_000
@@ -84,7 +85,12 @@ class DriftingSource:
         return DriftingTimetable(self._source.timetable, self._crystal)
 
     @property
-    def parameters(self) -> ParameterSets:
+    def codec(self) -> Codec:
+        """Of the source."""
+        return self._source.codec
+
+    @property
+    def parameters(self) -> StreamParameters:
         """Of the source."""
         return self._source.parameters
 

@@ -1,8 +1,7 @@
-"""The session description of a simulated camera (RFC 4566, RFC 6184 section 8.2)."""
+"""The session description of a simulated camera (RFC 4566)."""
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 from simulator.rtp_stream import PAYLOAD_TYPE
@@ -15,11 +14,10 @@ TRACK = "track1"
 
 
 def describe(camera: Camera) -> bytes:
-    """One video track of H.264, with its parameter sets."""
-    parameters = camera.source.parameters
-    sprop = ",".join(base64.b64encode(nal).decode() for nal in (*parameters.sps, *parameters.pps))
+    """One video track, with its parameter sets where its codec describes them."""
+    codec = camera.source.codec
     described = camera.conditions is None or camera.conditions.describes_parameters
-    profile_level_id = parameters.sps[0][1:4].hex().upper()
+    fmtp = codec.fmtp(camera.source.parameters, described=described)
     lines = (
         "v=0",
         f"o=- {camera.uuid.int >> 96} 1 IN IP4 127.0.0.1",
@@ -30,9 +28,8 @@ def describe(camera: Camera) -> bytes:
         "a=range:npt=now-",
         "a=control:*",
         f"m=video 0 RTP/AVP {PAYLOAD_TYPE}",
-        f"a=rtpmap:{PAYLOAD_TYPE} H264/{RTP_CLOCK_RATE}",
-        f"a=fmtp:{PAYLOAD_TYPE} packetization-mode=1;profile-level-id={profile_level_id}"
-        + (f";sprop-parameter-sets={sprop}" if described else ""),
+        f"a=rtpmap:{PAYLOAD_TYPE} {codec.encoding}/{RTP_CLOCK_RATE}",
+        *([f"a=fmtp:{PAYLOAD_TYPE} {fmtp}"] if fmtp else []),
         f"a=control:{TRACK}",
     )
     return "".join(f"{line}\r\n" for line in lines).encode()

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
-    from media.h264_parameters import ParameterSets
+    from media.access_unit import StreamParameters
+    from simulator.codec import Codec
     from simulator.faults import Fault
     from simulator.options import CameraOptions, SimulatorOptions
     from simulator.reel import Reel
@@ -46,6 +47,7 @@ class Look(NamedTuple):
             fps=camera.fps,
             gop_us=camera.gop_us if self.gop_us is None else self.gop_us,
             b_frames=camera.b_frames or self.b_frames,
+            codec=camera.codec,
             small=self.small,
         )
 
@@ -107,7 +109,12 @@ class ChangingSource:
         return self._now.timetable
 
     @property
-    def parameters(self) -> ParameterSets:
+    def codec(self) -> Codec:
+        """The same in every look."""
+        return self._now.codec
+
+    @property
+    def parameters(self) -> StreamParameters:
         """Of what a session that begins now will be sent."""
         return (self._next or self._now).parameters
 

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from media.errors import CodecError
-from media.h264_parameters import ParameterSets
-from simulator.encoder import Encoder
+from simulator.codecs import find_codec
+from simulator.encoder import Setting
 from simulator.picture import HEIGHT, WIDTH, Picture
 from simulator.source import CodedFrame
 from simulator.timetable import Timetable, steady_lap
@@ -35,16 +35,17 @@ class LiveSource:
         """
         self.timetable = Timetable(steady_lap(kind.fps), phase_us)
         self._picture = Picture(name, seed=seed)
-        self._encoder = Encoder(width=WIDTH, height=HEIGHT, fps=kind.fps, bitrate_bps=kind.bitrate_bps)
+        self.codec = find_codec(kind.codec)
+        self._encoder = self.codec.encoder(Setting(WIDTH, HEIGHT, kind.fps, kind.bitrate_bps))
         self._gop_frames = kind.gop_frames
         self._gop = -1
         self._workers = workers
         self._waiting: deque[tuple[int, Callable[[int, CodedFrame], None]]] = deque()
         self._waiting_max = kind.fps
         self._busy = False
-        parameters = ParameterSets.from_nals(self._encoder.encode(self._picture.render(0), sync=True))
+        parameters = self.codec.parameters(self._encoder.encode(self._picture.render(0), sync=True))
         if parameters is None:
-            raise CodecError("libx264 put no parameter sets into a sync sample")
+            raise CodecError(f"the {kind.codec} encoder put no parameters into a sync sample")
         self.parameters = parameters
 
     def next_sync(self, number: int) -> int:
@@ -69,8 +70,8 @@ class LiveSource:
         gop = number // self._gop_frames
         # By number, not by count: if the picture that should have been a sync sample was left out, the next one is.
         sync, self._gop = gop != self._gop, gop
-        nals = self._encoder.encode(self._picture.render(self.timetable.presented_us(number)), sync=sync)
-        return CodedFrame.from_nals(nals, marked=True)
+        units = self._encoder.encode(self._picture.render(self.timetable.presented_us(number)), sync=sync)
+        return CodedFrame.from_units(self.codec, units, marked=True)
 
     def _finish(
         self, number: int, deliver: Callable[[int, CodedFrame], None], work: asyncio.Future[CodedFrame]

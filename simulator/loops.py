@@ -11,9 +11,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from media.errors import CodecError
-from media.h264_parameters import ParameterSets
-from simulator.encoder import Encoder
-from simulator.oracle import MARK_BYTES
+from simulator.codecs import find_codec
+from simulator.encoder import Setting
 from simulator.picture import HEIGHT, SMALL, WIDTH, Picture, corner
 from simulator.reel import Reel
 from simulator.source import CodedFrame
@@ -54,10 +53,11 @@ def encode_loop(kind: Kind, index: int = 0, seed: int = 0) -> Reel:
         if abs(missed - 1) <= _CLOSE:
             break
         aim_bps = int(aim_bps / missed)
-    parameters = ParameterSets.from_nals(units[0].nals)
+    codec = find_codec(kind.codec)
+    parameters = codec.parameters(units[0].units)
     if parameters is None:
-        raise CodecError("libx264 put no parameter sets into a sync sample")
-    frames = tuple(CodedFrame.from_nals(unit.nals, marked=True) for unit in units)
+        raise CodecError(f"the {kind.codec} encoder put no parameters into a sync sample")
+    frames = tuple(CodedFrame.from_units(codec, unit.units, marked=True) for unit in units)
     lap = lap_of([unit.picture for unit in units], len(units), Fraction(1, kind.fps))
     return Reel(frames=frames, lap=lap, parameters=parameters)
 
@@ -68,7 +68,7 @@ def _encode(kind: Kind, index: int, seed: int, aim_bps: int) -> list[Coded]:
     length_us = length * 1_000_000 // kind.fps
     picture = Picture(f"loop {index + 1} of {LOOPS}", lambda at_us: _loop_text(at_us, length_us), seed)
     width, height = SMALL if kind.small else (WIDTH, HEIGHT)
-    encoder = Encoder(width=width, height=height, fps=kind.fps, bitrate_bps=aim_bps, b_frames=kind.b_frames)
+    encoder = find_codec(kind.codec).encoder(Setting(width, height, kind.fps, aim_bps, kind.b_frames))
     # The rate control spends its full buffer first: without some pictures to settle, every lap would be 4 % too large.
     settling = _SETTLING_SECONDS * kind.fps
     units: list[Coded] = []
@@ -83,7 +83,8 @@ def _encode(kind: Kind, index: int, seed: int, aim_bps: int) -> list[Coded]:
 
 def _bitrate(kind: Kind, units: list[Coded]) -> int:
     """Bits a second as they are sent, each access unit with its mark."""
-    size_bytes = sum(len(nal) for unit in units for nal in unit.nals) + MARK_BYTES * len(units)
+    mark_bytes = find_codec(kind.codec).mark_bytes
+    size_bytes = sum(len(part) for unit in units for part in unit.units) + mark_bytes * len(units)
     return size_bytes * 8 * kind.fps // len(units)
 
 

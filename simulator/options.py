@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from media.errors import ConfigError
+from simulator.codecs import find_codec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,11 +56,14 @@ class Kind:
     b_frames: bool = False
     small: bool = False
     """Another picture size: what a camera sends after somebody has changed it."""
+    codec: str = "h264"
 
     def __post_init__(self) -> None:
         _check("bitrate", self.bitrate_bps, 100_000, 50_000_000)
         _check("fps", self.fps, 1, 120)
         _check("gop (in microseconds)", self.gop_us, 1_000_000 // self.fps, MAX_GOP_US)
+        if self.b_frames and not find_codec(self.codec).reorders:
+            raise ConfigError(f"simulator b-frames: cameras of {self.codec} send pictures in the order they show them")
 
     @property
     def gop_frames(self) -> int:
@@ -77,7 +81,13 @@ class CameraOptions(Kind):
     @property
     def kind(self) -> Kind:
         """What it has in common with others."""
-        return Kind(bitrate_bps=self.bitrate_bps, fps=self.fps, gop_us=self.gop_us, b_frames=self.b_frames)
+        return Kind(
+            bitrate_bps=self.bitrate_bps,
+            fps=self.fps,
+            gop_us=self.gop_us,
+            b_frames=self.b_frames,
+            codec=self.codec,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +109,7 @@ class SimulatorOptions:
     fps: int = 25
     gop_us: int = 1_000_000
     b_frames: bool = False
+    codec: str = "h264"
     file: Path | None = None
     oracle: bool = False
     credentials: Credentials | None = None
@@ -132,6 +143,7 @@ class SimulatorOptions:
                 fps=self.fps,
                 gop_us=self.gop_us,
                 b_frames=self.b_frames,
+                codec=self.codec,
             )
             for number in range(1, self.cameras + 1)
         )

@@ -1,6 +1,7 @@
 """The oracle: what lets a test recognise every frame it gets back, whatever happened in between.
 
-Each access unit carries an SEI NAL unit (user_data_unregistered, ITU-T H.264 D.1.7) before its first slice:
+Each access unit carries an SEI NAL unit (user_data_unregistered: ITU-T H.264 D.1.7, H.265 D.2.7) before its first
+slice. What it holds is the same in every codec (`simulator.codec`):
 
     UUID of the oracle   16 bytes   tells it from other user data (x264 leaves some, too)
     camera               16 bytes   UUID made of the camera's name, so a restarted simulator is the same camera
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
 ORACLE = UUID("6f1c3f0e-5d0b-4b6e-9a7e-68756c746131")
 """Names the payload; its last bytes read `hulta1`."""
 
-MARK_BYTES = 57
-"""The size of the NAL unit, give or take an emulation prevention byte."""
-
 _MARK = struct.Struct(">16s16sQQI")
-_SEI_HEADER = bytes((0x06, 0x05, _MARK.size))  # NAL type 6; payload type 5, user_data_unregistered; its size
+MARK_BYTES = _MARK.size
+"""Of the fields above, without what a codec puts around them."""
+
+H264_SEI, H265_SEI = b"\x06", b"\x4e\x01"
+"""NAL unit headers: type 6 of H.264, type 39 (prefix SEI) of H.265."""
+
+_USER_DATA = bytes((0x05, _MARK.size))  # payload type 5, user_data_unregistered; its size
+_STARTS = tuple(header + _USER_DATA for header in (H264_SEI, H265_SEI))
 _STOP_BIT = b"\x80"  # rbsp_trailing_bits
 _EMULATION = re.compile(rb"\x00\x00(?=[\x00-\x03])")
 _EMULATED = re.compile(rb"\x00\x00\x03")
@@ -50,10 +55,23 @@ def camera_uuid(name: str) -> UUID:
     return uuid5(ORACLE, name)
 
 
-def build_sei(camera: UUID, frame: int, sent_us: int, crc32: int) -> bytes:
-    """The SEI NAL unit, emulation prevention included (H.264 7.4.1), without a start code."""
-    mark = _MARK.pack(ORACLE.bytes, camera.bytes, frame, sent_us, crc32)
-    return _EMULATION.sub(b"\x00\x00\x03", _SEI_HEADER + mark) + _STOP_BIT
+def pack_mark(camera: UUID, frame: int, sent_us: int, crc32: int) -> bytes:
+    """The fields of a mark, MARK_BYTES long."""
+    return _MARK.pack(ORACLE.bytes, camera.bytes, frame, sent_us, crc32)
+
+
+def unpack_mark(content: bytes) -> OracleMark | None:
+    """The inverse, from the beginning of these bytes; None if they are something else."""
+    if len(content) < _MARK.size:
+        return None
+    oracle, camera, frame, sent_us, crc32 = _MARK.unpack_from(content)
+    return OracleMark(UUID(bytes=camera), frame, sent_us, crc32) if oracle == ORACLE.bytes else None
+
+
+def build_sei(camera: UUID, frame: int, sent_us: int, crc32: int, header: bytes = H264_SEI) -> bytes:
+    """The SEI NAL unit, emulation prevention included (H.264 and H.265 7.4.1), without a start code."""
+    mark = pack_mark(camera, frame, sent_us, crc32)
+    return _EMULATION.sub(b"\x00\x00\x03", header + _USER_DATA + mark) + _STOP_BIT
 
 
 def find_sei(nals: Iterable[bytes]) -> OracleMark | None:
@@ -67,18 +85,19 @@ def find_sei(nals: Iterable[bytes]) -> OracleMark | None:
 
 def checksum(nals: Iterable[bytes]) -> int:
     """The CRC-32 over an access unit's NAL units, the oracle's own left out."""
+    return crc_of(nal for nal in nals if _read_mark(nal) is None)
+
+
+def crc_of(units: Iterable[bytes]) -> int:
+    """The CRC-32 over these units, each behind its length."""
     crc = 0
-    for nal in nals:
-        if _read_mark(nal) is None:
-            crc = zlib.crc32(nal, zlib.crc32(len(nal).to_bytes(4, "big"), crc))
+    for unit in units:
+        crc = zlib.crc32(unit, zlib.crc32(len(unit).to_bytes(4, "big"), crc))
     return crc
 
 
 def _read_mark(nal: bytes) -> OracleMark | None:
-    if len(nal) <= _MARK.size or nal[0] & 0x1F != 6:
+    if len(nal) <= _MARK.size or not nal.startswith(_STARTS):
         return None
-    rbsp = _EMULATED.sub(b"\x00\x00", bytes(nal))
-    if not rbsp.startswith(_SEI_HEADER) or len(rbsp) < 3 + _MARK.size:
-        return None
-    oracle, camera, frame, sent_us, crc32 = _MARK.unpack_from(rbsp, 3)
-    return OracleMark(UUID(bytes=camera), frame, sent_us, crc32) if oracle == ORACLE.bytes else None
+    start = len(H264_SEI if nal.startswith(H264_SEI) else H265_SEI) + len(_USER_DATA)
+    return unpack_mark(_EMULATED.sub(b"\x00\x00", bytes(nal))[start:])

@@ -10,7 +10,7 @@ from simulator.timetable import Timetable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from media.h264_parameters import ParameterSets
+    from media.access_unit import StreamParameters
     from simulator.source import CodedFrame
     from simulator.timetable import Lap
 
@@ -21,7 +21,7 @@ class Reel:
 
     frames: tuple[CodedFrame, ...]
     lap: Lap
-    parameters: ParameterSets
+    parameters: StreamParameters
 
 
 class ReelSource:
@@ -29,6 +29,7 @@ class ReelSource:
 
     def __init__(self, reel: Reel, phase_us: int) -> None:
         self.timetable = Timetable(reel.lap, phase_us)
+        self.codec = reel.frames[0].codec
         self.parameters = reel.parameters
         self._frames = reel.frames
         self._until_sync = _until_sync(reel.frames)

@@ -9,21 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from media.h264 import packetize
-from media.nal import IDR_SLICE, SLICE, nal_type
-from simulator.oracle import build_sei, checksum
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
 
-    from media.h264_parameters import ParameterSets
+    from media.access_unit import StreamParameters
+    from simulator.codec import Codec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodedFrame:
-    """One access unit as RTP payloads (RFC 6184). The oracle's mark, if it gets one, goes between the two parts."""
+    """One access unit as RTP payloads. The oracle's mark, if it gets one, goes between the two parts."""
 
+    codec: Codec
     before_mark: tuple[bytes, ...]
     after_mark: tuple[bytes, ...]
     crc32: int
@@ -31,16 +29,15 @@ class CodedFrame:
     marked: bool
 
     @classmethod
-    def from_nals(cls, nals: Sequence[bytes], *, marked: bool) -> CodedFrame:
-        """Packetize an access unit; `marked` leaves room for the mark before its first slice."""
-        types = [nal_type(nal) for nal in nals]
-        slices = [index for index, kind in enumerate(types) if SLICE <= kind <= IDR_SLICE]
-        cut = slices[0] if marked and slices else 0
+    def from_units(cls, codec: Codec, units: Sequence[bytes], *, marked: bool) -> CodedFrame:
+        """Packetize an access unit; `marked` leaves room for the mark before its picture."""
+        cut = codec.mark_at(units) if marked else 0
         return cls(
-            before_mark=tuple(packetize(nals[:cut])),
-            after_mark=tuple(packetize(nals[cut:])),
-            crc32=checksum(nals),
-            sync=IDR_SLICE in types,
+            codec=codec,
+            before_mark=tuple(codec.packetize(units[:cut])),
+            after_mark=tuple(codec.packetize(units[cut:])),
+            crc32=codec.checksum(units),
+            sync=codec.is_sync(units),
             marked=marked,
         )
 
@@ -49,7 +46,7 @@ class CodedFrame:
         if not self.marked:
             return self.after_mark
         # The mark is a packet of its own: the other packets stay what they are, however long the mark gets.
-        return (*self.before_mark, build_sei(camera, number, sent_us, self.crc32), *self.after_mark)
+        return (*self.before_mark, self.codec.mark_payload(camera, number, sent_us, self.crc32), *self.after_mark)
 
 
 class Times(Protocol):
@@ -81,7 +78,12 @@ class Source(Protocol):
         ...
 
     @property
-    def parameters(self) -> ParameterSets:
+    def codec(self) -> Codec:
+        """What they are coded in; it never changes."""
+        ...
+
+    @property
+    def parameters(self) -> StreamParameters:
         """What they are decoded with."""
         ...
 

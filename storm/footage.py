@@ -15,8 +15,8 @@ import av
 from media.commit import ZERO_CHAIN, link
 from media.errors import MediaError
 from media.fmp4_read import fragment_samples, scan
-from media.h264 import split_length_prefixed
-from simulator.oracle import camera_uuid, checksum, find_sei
+from simulator.codecs import codec_of_entry, codec_of_libav
+from simulator.oracle import camera_uuid
 from storm.facts import UNKNOWN, Fragment, FragmentId, Seen
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from media.commit import Commit
     from media.fmp4_read import StoredFragment
+    from media.track import Track
+    from simulator.codec import Codec
 
 MDAT_HEADER_BYTES = 8
 
@@ -54,7 +56,7 @@ class Footage:
             self.complaints.append(f"segment {scanned.identity} holds torn bytes at {scanned.torn}")
         for stored in scanned.fragments:
             commit = stored.commit
-            frames = tuple(fragment_frames(content, stored, camera, scanned.track.timescale))
+            frames = tuple(fragment_frames(content, stored, camera, scanned.track))
             identity = commit.identity
             key = FragmentId(identity.run, identity.epoch, identity.sequence, commit.fragment)
             whole = content[commit.offset : commit.offset + commit.length]
@@ -69,24 +71,23 @@ class Footage:
         self.commits.clear()
 
 
-def fragment_frames(content: bytes, stored: StoredFragment, camera: str, timescale: int) -> Iterator[Seen]:
+def fragment_frames(content: bytes, stored: StoredFragment, camera: str, track: Track) -> Iterator[Seen]:
     """The samples of a fragment, each with its mark, its hash and its wall time."""
-    commit = stored.commit
+    commit, codec = stored.commit, codec_of_entry(track.sample_entry)
     decode_ticks, samples = fragment_samples(content[commit.offset : stored.data_offset - MDAT_HEADER_BYTES])
     position = stored.data_offset
     for sample in samples:
         ticks = decode_ticks + sample.composition_offset_ticks - commit.media_ticks
-        wall_us = commit.wall_us + ticks * 1_000_000 // timescale
-        number, crc32, intact = read_mark(content[position : position + sample.size_bytes], camera)
+        wall_us = commit.wall_us + ticks * 1_000_000 // track.timescale
+        number, crc32, intact = read_mark(codec, content[position : position + sample.size_bytes], camera)
         yield Seen(number, wall_us, crc32, intact)
         decode_ticks += sample.duration_ticks
         position += sample.size_bytes
 
 
-def read_mark(sample: bytes, camera: str) -> tuple[int, int, bool]:
-    """Frame number, CRC-32 of the NAL units as they are, and whether mark, camera and CRC agree."""
-    nals = split_length_prefixed(sample)
-    mark, crc32 = find_sei(nals), checksum(nals)
+def read_mark(codec: Codec, sample: bytes, camera: str) -> tuple[int, int, bool]:
+    """Frame number, CRC-32 of the units as they are, and whether mark, camera and CRC agree."""
+    mark, crc32 = codec.examine(codec.split(sample))
     if mark is None:
         return UNKNOWN, crc32, False
     return mark.frame, crc32, mark.crc32 == crc32 and mark.camera == camera_uuid(camera)
@@ -96,12 +97,13 @@ def read_video(path: Path, camera: str, start_us: int) -> Iterator[Seen]:
     """The frames inside the edit list, as libav's demuxer applies it, in file order; file time 0 is `start_us`."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        time_base = stream.time_base
+        time_base, codec = stream.time_base, codec_of_libav(stream.codec_context.name)
         assert time_base is not None
+        assert codec is not None
         for packet in container.demux(stream):
             if packet.pts is None or packet.is_discard or packet.pts < 0:
                 continue
-            number, crc32, intact = read_mark(bytes(packet), camera)
+            number, crc32, intact = read_mark(codec, bytes(packet), camera)
             wall_us = start_us + packet.pts * time_base.numerator * 1_000_000 // time_base.denominator
             yield Seen(number, wall_us, crc32, intact)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from media.errors import ConfigError
 from server.city import read_fleet
-from server.settings import Settings, parse_settings
+from server.settings import Settings, Simulation, parse_settings
 from simulator import CameraOptions, SimulatorOptions
+from simulator.codecs import CODECS
 from simulator.door import loopback_address
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -54,6 +56,7 @@ def test_a_fleet_is_the_cameras_of_a_configuration(tmp_path: Path) -> None:
     [
         ("fps: 12", "fpss: 12", "fleet.yaml:7: sites[0].cameras[1].simulate.fpss: unknown key; did you mean `fps`?"),
         ("fps: 12", "fps: 0", "fleet.yaml:7: sites[0].cameras[1].simulate.fps: must be greater than or equal to 1"),
+        ("fps: 12", "codec: divx", "fleet.yaml:7: sites[0].cameras[1].simulate.codec: must be "),
         ("gop: 8s", "gop: 8", "fleet.yaml:7: sites[0].cameras[1].simulate.gop: must be a duration"),
         ("gop: 8s", "gop: 1h", "fleet.yaml:7: sites[0].cameras[1]: simulator gop"),
         ("bitrate: 2M", "bitrate: 20M", "fleet.yaml:7: sites[0].cameras[1]: simulator bitrate at 12 fps"),
@@ -128,6 +131,12 @@ def test_the_small_city_is_made_for_storms() -> None:
         for number, camera in enumerate(site.cameras):
             expected = f"{loopback_address(place, number)}:8554/{camera.name}"
             assert str(camera.url) == f"rtsp://{expected}"
+
+
+def test_a_fleet_has_the_codecs_that_the_simulator_has() -> None:
+    """The settings name them, so that a wrong one is refused with its place."""
+    field = Simulation.model_fields["codec"].annotation
+    assert set(get_args(field)) == set(CODECS)
 
 
 def test_both_cities_can_be_simulated() -> None:

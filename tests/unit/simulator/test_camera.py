@@ -9,6 +9,7 @@ import pytest
 from media.h264_parameters import ParameterSets
 from simulator.camera import MAX_LATE_US, Camera, Departure
 from simulator.clock import CameraClock
+from simulator.codec_h264 import H264
 from simulator.oracle import camera_uuid
 from simulator.pacer import Paced, Pacer
 from simulator.reel import Reel, ReelSource
@@ -65,7 +66,9 @@ class Scene:
     """A camera with a sync sample every fifth frame, its clock and its log."""
 
     def __init__(self) -> None:
-        frames = tuple(CodedFrame.from_nals([b"\x41\x01" if i else b"\x65\x01"], marked=True) for i in range(GOP))
+        frames = tuple(
+            CodedFrame.from_units(H264(), [b"\x41\x01" if i else b"\x65\x01"], marked=True) for i in range(GOP)
+        )
         reel = Reel(frames=frames, lap=steady_lap(25, GOP), parameters=ParameterSets())
         self.clock, self.pacer = SetClock(), Waiting()
         self.log: list[SentFrame] = []

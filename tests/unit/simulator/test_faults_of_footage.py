@@ -13,6 +13,7 @@ from media.errors import ConfigError
 from media.h264_parameters import ParameterSets
 from media.nal import nal_type
 from simulator import CameraOptions, Simulator
+from simulator.codec_h264 import H264
 from simulator.faults import make_fault
 from simulator.footage import MAX_PREPARED_BYTES, ChangingSource, Look, looks
 from simulator.reel import Reel, ReelSource
@@ -163,7 +164,7 @@ async def test_flags_and_a_script_meet_in_one_camera() -> None:
 
 def _reel(gop: int, tag: bytes) -> ReelSource:
     units = [[(b"\x65" if index % gop == 0 else b"\x41") + tag] for index in range(12)]
-    frames = tuple(CodedFrame.from_nals(nals, marked=False) for nals in units)
+    frames = tuple(CodedFrame.from_units(H264(), nals, marked=False) for nals in units)
     return ReelSource(Reel(frames=frames, lap=steady_lap(25, 12), parameters=ParameterSets()), 0)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from media.nal import nal_type
 from simulator import Simulator
-from simulator.frame_faults import FILLER
+from simulator.codec_h264 import FILLER
 from simulator.packet_faults import garbage
 from simulator.seed import chance
 from tests.builders_faults import Packet, RawReader, Wire, playing, step, suffering, troubled, units_of, watched, wired

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.encoder import Encoder
+from simulator.codec_h264 import H264
+from simulator.codecs import CODECS
+from simulator.encoder import Encoder, Setting
 from simulator.loops import LOOPS, encode_loop, loop_frames, loop_phase_us
 from simulator.options import Kind
 from simulator.oracle import camera_uuid
@@ -43,12 +45,11 @@ def test_a_loop_has_the_bitrate_that_was_asked_for(bitrate_bps: int, fps: int, g
 def test_a_loop_that_missed_its_bitrate_is_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Aimed beside the mark, as far as the encoder misses it."""
 
-    class Spendthrift(Encoder):
-        def __init__(self, *, width: int, height: int, fps: int, bitrate_bps: int, b_frames: bool) -> None:
-            aim_bps = bitrate_bps * 6 // 5
-            super().__init__(width=width, height=height, fps=fps, bitrate_bps=aim_bps, b_frames=b_frames)
+    class Spendthrift(H264):
+        def encoder(self, setting: Setting) -> Encoder:
+            return super().encoder(setting._replace(bitrate_bps=setting.bitrate_bps * 6 // 5))
 
-    monkeypatch.setattr("simulator.loops.Encoder", Spendthrift)
+    monkeypatch.setitem(CODECS, "h264", Spendthrift())
     kind = Kind(bitrate_bps=500_000, fps=10, gop_us=1_000_000)
     assert _bitrate_bps(encode_loop(kind)) == pytest.approx(kind.bitrate_bps, rel=0.03)
 
