@@ -6,6 +6,7 @@
     <data>/catalog.sqlite
     <data>/objects/                             the directory object store
     <data>/quarantine/                          bytes that were taken out of the spool, never destroyed
+    <data>/spool/order                          the order of the newest run, also when its directory is gone
     <data>/spool/<run>/journal
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4.open    being written
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4         sealed
@@ -32,6 +33,7 @@ SEALED_SUFFIX = ".mp4"
 OPEN_SUFFIX = ".mp4.open"
 COPY_SUFFIX = ".mp4.copy"  # what recovery writes beside a failed file
 JOURNAL = "journal"
+ORDER = "order"
 MOST_DIRECTORIES = 4  # of a stream in a run; a disk that loses more is refused until the run ends
 UNBORN_PREFIX = ".unborn-"  # a run's directory before it is locked and renamed into place
 

@@ -82,6 +82,7 @@ class SpoolRun:
             raise _refused(unborn, error) from error
         try:
             size_bytes, journal_fd = _begin_journal(unborn, lock_fd, journal.encode(record))
+            spool_runs.note_order(spool, record["order_us"])
             files.rename(unborn, directory)
             files.sync_directory(spool)
         except OSError as error:

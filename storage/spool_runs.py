@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_MOST_DIGITS = 20
+
 
 def runs(spool: Path) -> list[Path]:
     """The directories of all runs, the one that started first first; none if there is no spool yet."""
@@ -19,8 +21,36 @@ def runs(spool: Path) -> list[Path]:
 
 
 def newest_order_us(spool: Path) -> int:
-    """The order of the newest run; 0 if there is none."""
-    return max(map(_order_us, run_directories(spool)), default=0)
+    """The order of the newest run that there ever was; 0 if there was none.
+
+    A run's directory goes with its last segment. What it leaves is a number in a file of the spool.
+    """
+    return max(_noted_order_us(spool), *map(_order_us, run_directories(spool)), 0)
+
+
+def note_order(spool: Path, order_us: int) -> None:
+    """Keep the order of a run that begins. Its name is durable once the spool's directory is synced."""
+    new = spool / f"{layout.ORDER}.new"
+    with contextlib.suppress(FileNotFoundError):
+        files.unlink(new)  # of an attempt that failed: what was synced in vain must not be synced again
+    fd = files.create_exclusive(new)
+    try:
+        files.append(fd, [b"%d\n" % order_us], 0)
+        files.datasync(fd)
+    finally:
+        files.close(fd)
+    files.rename(new, spool / layout.ORDER)
+
+
+def _noted_order_us(spool: Path) -> int:
+    """What `note_order` kept; 0 if nothing did, or nothing that can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        fd = files.open_read(spool / layout.ORDER)
+        try:
+            return int(files.read_at(fd, 0, _MOST_DIGITS))
+        finally:
+            files.close(fd)
+    return 0
 
 
 def run_directories(spool: Path) -> Iterator[Path]:

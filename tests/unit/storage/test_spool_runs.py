@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from media.errors import SpoolError
 from storage import files, journal, layout
 from storage.clock import FakeClock
+from storage.quarantine import Quarantine
 from storage.recovery import recover_run
+from storage.run_directory import RunDirectory
+from storage.spool import SpoolRun
 from storage.spool_runs import newest_order_us, remove_unborn, runs
 from tests.builders_spool import RUN
 
@@ -47,6 +51,30 @@ def test_a_run_after_the_clock_went_back_is_still_the_later_one(tmp_path: Path) 
         (directory / layout.JOURNAL).write_bytes(journal.encode(record))
     assert [path.name for path in runs(tmp_path)] == [layout.run_name(run) for run in (7, 9)]
     assert newest_order_us(tmp_path) == 301
+
+
+async def test_the_order_of_runs_outlives_their_directories(tmp_path: Path) -> None:
+    """All footage was shipped, and the clock was set back: the next run is still the later one."""
+    orders = []
+    for run, at_us in ((7, 3_000), (9, 1_000), (8, 2_000)):
+        made = await _run_of(tmp_path, run, at_us)
+        orders.append(newest_order_us(tmp_path))
+        assert RunDirectory(made, run).remove_if_empty(Quarantine(tmp_path / "quarantine"))
+        assert list(runs(tmp_path)) == []
+    assert orders == [3_000, 3_001, 3_002]
+
+
+async def test_an_order_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
+    """A damaged disk keeps nobody from recording: the directories that are there tell what they know."""
+    (tmp_path / layout.ORDER).write_bytes(b"\xff damaged")
+    await _run_of(tmp_path, 7, 3_000)
+    assert newest_order_us(tmp_path) == 3_000
+
+
+async def _run_of(spool: Path, run: int, at_us: int) -> Path:
+    alive = SpoolRun.create(spool, run=run, host="rec-1", at_us=at_us, loop=asyncio.get_running_loop())
+    await alive.close(at_us)
+    return alive.directory
 
 
 def test_runs_that_were_never_born_are_cleared(tmp_path: Path) -> None:
