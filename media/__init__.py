@@ -10,7 +10,8 @@ From the network
     rtp                packets: order, loss, foreign sources        hot path, 2
     held_packets       what does not fit the order, until it is clear why
     rtcp               the reports beside them
-    h264               payloads -> access units                     hot path, 3
+    nal_depacketizer   payloads of NAL units -> access units
+    h264               those of H.264                               hot path, 3
     h264_packetize     access units -> payloads
     h264_parameters    parameter sets, and the description of a stream for a file
     h264_sps           the bits of an SPS

@@ -36,5 +36,9 @@ class AccessUnit:
     """Packets lost or unusable inside this unit or just before it; more than zero means damage."""
     parameters: StreamParameters | None
     """Set on the first unit whose parameters are known, and on each unit that brought other ones."""
+    leads: bool = False
+    """A sync sample that may be followed by units that are shown before it (H.265: CRA, BLA, IDR_W_RADL)."""
+    leading: bool = False
+    """One of those units. Decodable only together with what was sent before the sync sample, or at least with it."""
     duration_ticks: int = 0
     """How long it lasts, where its bytes tell, as those of sound do. 0: until the next one."""

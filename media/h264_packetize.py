@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from media.errors import CodecError
 from media.nal import FORBIDDEN_BIT, IDR_SLICE, NRI_MASK, TYPE_MASK, nal_type
+from media.nal_depacketizer import FU_END, FU_START
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STAP_A = 24
 FU_A = 28
-FU_START = 0x80
-FU_END = 0x40
 
 
 def packetize(nals: Sequence[bytes], max_payload_bytes: int = 1400) -> list[bytes]:

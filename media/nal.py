@@ -1,4 +1,4 @@
-"""H.264 NAL units: their types and the two ways to string them together (ITU-T H.264 7.3.1, Annex B)."""
+"""NAL units: the types of H.264, and the two ways to string them together (ITU-T H.264 and H.265, Annex B)."""
 
 from __future__ import annotations
 
@@ -34,11 +34,16 @@ def nal_type(nal: bytes) -> int:
     return nal[0] & TYPE_MASK
 
 
+def begins_with_start_code(buffer: bytes | bytearray | memoryview, start: int, end: int) -> bool:
+    """Whether `buffer[start:end]` is a byte stream."""
+    return bytes(buffer[start : min(start + 4, end)]).startswith((START_CODE, b"\x00" + START_CODE))
+
+
 def split_annex_b(stream: bytes) -> list[bytes]:
     """The NAL units between the start codes of a byte stream; what stands before the first start code is dropped."""
     first, *units = _SEPARATOR.split(stream)
     if not units and first:
-        raise CodecError(f"no start code in {len(stream)} bytes of an H.264 byte stream")
+        raise CodecError(f"no start code in {len(stream)} bytes of a byte stream")
     return [nal for unit in units if (nal := unit.rstrip(b"\x00"))]
 
 
