@@ -63,6 +63,10 @@ class CameraSession:
         self.session = session
         self.receiver: RtpReceiver
         """Of the video track, by which a session is judged."""
+        self.offered: tuple[sdp.MediaDescription, ...] = ()
+        """What the camera describes, set up or not."""
+        self.server: str | None = None
+        """What it calls itself, a line of text."""
         self.tracks: list[CameraTrack] = []
         """All that are set up, the video first."""
 
@@ -74,6 +78,7 @@ class CameraSession:
             description = sdp.parse(answer.body)
         except MediaError as error:
             raise SourceError(GapReason.PROTOCOL, f"the camera's description is unusable: {error}") from error
+        self.offered = description.media
         self._aggregate_url = sdp.join_control(base, description.control)
         for track in choose_tracks(description.media, takers):
             await self._setup(sdp.join_control(base, track.media.control), track)
@@ -99,6 +104,11 @@ class CameraSession:
     def held(self, held_us: int) -> None:
         """The process stood still for so long: that is no silence of the camera."""
         self.session.last_media_us += held_us
+
+    @property
+    def login(self) -> str | None:
+        """How it was logged in, such as "Digest SHA-256"; None where nothing was asked."""
+        return self._login.scheme
 
     @property
     def failure(self) -> asyncio.Future[SourceError]:
@@ -179,6 +189,7 @@ class CameraSession:
             answer = await self.session.request(method, url, {**self._headers(method, url), **headers})
             if answer.status != 401 or not self._login.may_repeat(answer):
                 break
+        self.server = _words(answer.headers["Server"]) if "Server" in answer.headers else self.server
         if answer.status != 200:
             reason = REASON_OF_STATUS.get(answer.status, GapReason.PROTOCOL)
             raise SourceError(reason, f"{method} was answered with {answer.status} {_words(answer.reason)}")

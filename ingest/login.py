@@ -22,6 +22,12 @@ class Login:
         self._password = password
         self._challenges: tuple[rtsp_auth.Challenge, ...] = ()
         self._nonce_count = 0
+        self._scheme: str | None = None
+
+    @property
+    def scheme(self) -> str | None:
+        """What was answered with: "Basic", "Digest MD5"; None where nothing was."""
+        return self._scheme
 
     @property
     def possible(self) -> bool:
@@ -42,7 +48,10 @@ class Login:
             nonce_count=self._nonce_count,
             cnonce=secrets.token_hex(8),
         )
-        return {} if authorization is None else {"Authorization": authorization}
+        if authorization is None:
+            return {}
+        self._scheme = rtsp_auth.scheme_of(authorization)
+        return {"Authorization": authorization}
 
     def learn(self, refusal: Response) -> None:
         """Remember what a 401 asks for."""

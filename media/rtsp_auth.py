@@ -94,6 +94,12 @@ def authorize(
     return None
 
 
+def scheme_of(authorization: str) -> str:
+    """How an Authorization field proves its login: "Basic", "Digest MD5", "Digest SHA-256"."""
+    scheme, _, rest = authorization.partition(" ")
+    return scheme if scheme == "Basic" else f"{scheme} {_parse_parameters(rest)[0].get('algorithm', 'MD5')}"
+
+
 def verify(  # noqa: PLR0917 - all texts, named by their callers
     header: str, method: str, username: str, password: str, realm: str, nonce: str
 ) -> bool:

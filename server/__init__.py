@@ -9,7 +9,8 @@ The command line (`hulta`, `python -P -m server`)
     cli_storm       storm: faults, kills and a verdict; storm_plan: from files to what is to be done
     cli_config      config check, apply; cli_cameras: list, add, remove, test; cli_check: check
     cli_status      status, cli_footage: footage, cli_export: export: questions to the API, by api_client
-    demonstration   what `hulta demo` shows; announcer: says where the page is; camera_probe: watches one camera
+    demonstration   what `hulta demo` shows; announcer: says where the page is
+    camera_probe    looks at one camera; camera_observation: what is learned; camera_verdict, codec_names: in words
 
 The configuration
     yaml_loader     YAML with line numbers and ${VAR}; quantities: 62d, 40M, 127.0.0.1:8080
@@ -27,7 +28,8 @@ The processes
 
 The HTTP API
     http            the application; parts: what its handlers work with
-    api_cameras, api_recording, api_media, api_health, api_page    the routes; api_schema: their JSON, described
+    api_cameras, api_camera_test, api_recording, api_media, api_health, api_page    the routes
+    api_schema      their JSON, described
     camera_view     a camera as it is shown; fleet: what the roles say; metrics: the same for Prometheus
     byte_ranges     bytes over HTTP; head: HEAD for every GET
     catalog_door    answers while the catalog cannot be opened

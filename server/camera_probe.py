@@ -1,93 +1,174 @@
-"""Watching a camera for a few seconds, with the recorder's own client: what works here will record."""
+"""One look at a camera, with the recorder's own client: what works here will record.
+
+The look is short and bounded: it ends once two sync samples and the camera's clock were seen, or its seconds are over.
+The picture is decoded in a process of its own (`ingest.still`). Whatever fails becomes a finding; nothing is raised.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ingest.approach import Approach
 from ingest.backoff import Herd
 from ingest.client import open_session
+from ingest.still import still
 from ingest.tracks import TrackTaker
-from media.errors import GapReason, SourceError
+from media.errors import CodecError, GapReason, SourceError
+from server.camera_observation import Observation
+from server.camera_verdict import Facts, Finding, Severity, judge, offered_audio, sentence
+from server.codec_names import plain_name
 
 if TYPE_CHECKING:
-    from media.access_unit import AccessUnit, StreamParameters
-    from media.url import CameraUrl
+    from ingest.approach import Approach
+    from ingest.client import CameraSession
     from storage.clock import Clock
 
-ANYWHERE = ("0.0.0.0/0", "::/0")  # whoever tests a camera by hand knows where it is
-FIRST_SYNC_S = 12.0  # smart codecs send a sync sample every 10 s
-WATCH_S = 5.0
+DEFAULT_S = 10.0
+LONGEST_S = 60.0
+LEAST_US = 3_000_000
+"""Watched even if everything is known before: a bit rate of one second says little."""
+
+LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """What a camera sends."""
+class Report:
+    """What a look at a camera gave."""
 
-    codec: str
-    width: int
-    height: int
-    frames_per_s: float
-    bitrate_bps: int
-    sync_distance_s: float | None  # None: longer than it was watched
-    lost_packets: int
+    facts: Facts | None
+    """None where there was no session."""
+    findings: tuple[Finding, ...]
+    reason: GapReason | None
+    """Why it cannot be recorded, as a gap would have it; None if it can."""
 
+    @property
+    def usable(self) -> bool:
+        """Whether it can be recorded."""
+        return all(finding.severity is not Severity.ERROR for finding in self.findings)
 
-class _Watch:
-    """Counts access units from the first sync sample on."""
+    @property
+    def verdict(self) -> str:
+        """All in one line."""
+        return sentence(self.findings)
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.synced = asyncio.Event()
-        self.parameters: StreamParameters | None = None
-        self.began_us = self.last_sync_us = 0
-        self.frames = self.syncs = self.size_bytes = self.lost_packets = 0
-
-    def add(self, unit: AccessUnit) -> None:
-        """One more."""
-        self.parameters = unit.parameters or self.parameters
-        if unit.sync and self.parameters is not None and not self.synced.is_set():
-            self.began_us = self._clock.boot_us()
-            self.synced.set()
-        if self.synced.is_set():
-            self.frames += 1
-            if unit.sync:
-                self.syncs += 1
-                self.last_sync_us = self._clock.boot_us()
-            self.size_bytes += len(unit.nals)
-            self.lost_packets += unit.lost_packets
-
-    def findings(self) -> Findings:
-        """The figures so far."""
-        assert self.parameters is not None
-        track = self.parameters.track()
-        seconds = max(1, self._clock.boot_us() - self.began_us) / 1_000_000
-        synced_s = (self.last_sync_us - self.began_us) / 1_000_000
-        return Findings(
-            codec=track.codec,
-            width=track.width,
-            height=track.height,
-            frames_per_s=self.frames / seconds,
-            bitrate_bps=int(self.size_bytes * 8 / seconds),
-            sync_distance_s=synced_s / (self.syncs - 1) if self.syncs > 1 else None,
-            lost_packets=self.lost_packets,
-        )
+    def to_json(self, *, picture: bool) -> dict[str, Any]:
+        """As the API and `--json` give it; the picture in base64, if it is wanted."""
+        facts = self.facts
+        return {
+            "usable": self.usable,
+            "verdict": self.verdict,
+            "reason": None if self.reason is None else self.reason.value,
+            "findings": [
+                {"severity": found.severity.value, "subject": found.subject, "words": found.words}
+                for found in self.findings
+            ],
+            "camera": None if facts is None else _as_json(facts, picture=picture),
+        }
 
 
-async def probe(url: CameraUrl, clock: Clock) -> Findings:
-    """Connect, wait for a sync sample, watch. SourceError says what is wrong with the camera."""
-    watch = _Watch(clock)
-    approach = Approach(url=url, networks=ANYWHERE)
-    takers = {"video": TrackTaker(units=watch.add)}
-    session = await open_session(approach, herd=Herd(clock), clock=clock, takers=takers)
+async def probe(approach: Approach, clock: Clock, *, seconds: float = DEFAULT_S) -> Report:
+    """Connect, watch, judge. Takes `seconds` at most, and up to 10 more for the picture."""
+    observation = Observation(clock)
+    session, failure = None, None
     try:
-        try:
-            await asyncio.wait_for(watch.synced.wait(), FIRST_SYNC_S)
-        except TimeoutError:
-            raise SourceError(GapReason.NO_SYNC, f"the camera sent no sync sample in {FIRST_SYNC_S:.0f} s") from None
-        await clock.sleep(WATCH_S)
-        return watch.findings()
+        async with asyncio.timeout(seconds):
+            takers = {"video": TrackTaker(units=observation.take, reports=observation.take_report)}
+            session = await open_session(approach, herd=Herd(clock), clock=clock, takers=takers)
+            failure = await _watch(session, observation, clock)
+    except SourceError as error:
+        failure = error
+    except TimeoutError:
+        if session is None:
+            failure = SourceError(GapReason.UNREACHABLE, f"no session within {seconds:g} s")
     finally:
-        session.close()
+        if session is not None:
+            session.close()
+    failure = failure or _nothing_to_record(session, observation, seconds)
+    facts = None if session is None else await _facts(session, approach, observation)
+    findings = judge(facts, failure, credentials=bool(approach.url.username))
+    return Report(facts=facts, findings=findings, reason=None if failure is None else failure.reason)
+
+
+async def _watch(session: CameraSession, observation: Observation, clock: Clock) -> SourceError | None:
+    """Until the session ends, which gives the reason, or everything is known."""
+    while not session.failure.done():
+        known = observation.syncs > 1 and (observation.clock_offset_us is not None or observation.clock_unset)
+        if known and observation.watched_us >= LEAST_US:
+            return None
+        session.check(clock.boot_us())
+        await clock.sleep(LOOK_S)
+    return session.failure.result()
+
+
+def _nothing_to_record(session: CameraSession | None, observation: Observation, seconds: float) -> SourceError | None:
+    if session is None or observation.first_sync is not None:
+        return None
+    if observation.undescribed:
+        return SourceError(GapReason.UNSUPPORTED, f"no file can describe what it sends: {observation.undescribed}")
+    if observation.units:
+        return SourceError(GapReason.NO_SYNC, f"no sync sample within {seconds:g} s, {observation.units} pictures")
+    return SourceError(GapReason.NO_MEDIA, f"no picture within {seconds:g} s; {session.what_came()}")
+
+
+async def _facts(session: CameraSession, approach: Approach, seen: Observation) -> Facts:
+    picture, problem = await _picture(seen)
+    track = seen.track
+    return Facts(
+        transport="RTP over TCP",
+        login=session.login,
+        encrypted=approach.url.scheme == "rtsps",
+        server=session.server,
+        codec=None if track is None else track.codec,
+        codec_name=None if track is None else plain_name(track.codec),
+        width=0 if track is None else track.width,
+        height=0 if track is None else track.height,
+        frames_per_s=seen.frames_per_s,
+        bitrate_bps=seen.bitrate_bps,
+        gop_us=seen.gop_us,
+        b_frames=seen.reorders,
+        frames=seen.frames,
+        watched_us=seen.watched_us,
+        lost_packets=seen.lost_packets,
+        audio=offered_audio((media.encoding, media.clock_rate) for media in session.offered if media.kind == "audio"),
+        reports=seen.reports,
+        clock_offset_us=seen.clock_offset_us,
+        clock_unset=seen.clock_unset,
+        picture=picture,
+        picture_problem=problem,
+    )
+
+
+async def _picture(seen: Observation) -> tuple[bytes | None, str]:
+    if seen.first_sync is None or seen.track is None:
+        return None, ""
+    try:
+        return await still(seen.track, seen.first_sync), ""
+    except CodecError as error:
+        return None, str(error)
+
+
+def _as_json(facts: Facts, *, picture: bool) -> dict[str, Any]:
+    wanted = picture and facts.picture is not None
+    return {
+        "transport": facts.transport,
+        "encrypted": facts.encrypted,
+        "authentication": facts.login,
+        "server": facts.server,
+        "codec": facts.codec,
+        "codec_name": facts.codec_name,
+        "width": facts.width,
+        "height": facts.height,
+        "frames_per_s": round(facts.frames_per_s, 3),
+        "bitrate_bps": facts.bitrate_bps,
+        "gop_us": facts.gop_us,
+        "b_frames": facts.b_frames,
+        "frames": facts.frames,
+        "watched_us": facts.watched_us,
+        "lost_packets": facts.lost_packets,
+        "audio": list(facts.audio),
+        "sender_reports": facts.reports,
+        "camera_clock_offset_us": facts.clock_offset_us,
+        "picture": base64.b64encode(facts.picture or b"").decode() if wanted else None,
+    }

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
 import typer
 
-from media.errors import Conflict, UsageError
+from ingest.approach import Approach
+from media.errors import Conflict, HultaError, UsageError
 from media.url import CameraUrl
-from server.camera_probe import probe
+from server.camera_probe import DEFAULT_S, LONGEST_S, probe
+from server.camera_verdict import Severity
 from server.catalog_access import open_catalog
 from server.cli_frame import (
     DEFAULT_DATA,
+    FAILED,
     ConfigOption,
     DataOption,
     JsonOption,
@@ -24,9 +28,10 @@ from server.cli_frame import (
     new_table,
     open_data,
     out,
+    words_of_others,
 )
 from server.desired import apply_settings
-from server.quantities import format_rate, parse_rate_bps
+from server.quantities import parse_rate_bps
 from server.settings import DEFAULT_POLICY, Settings
 from server.settings_fields import checked_name
 from storage.clock import HostClock
@@ -41,6 +46,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PASSWORD_VARIABLE = "HULTA_CAMERA_PASSWORD"  # noqa: S105 - the name of the variable
+
+ANYWHERE = ("0.0.0.0/0", "::/0")
+"""Whoever tests a camera by hand knows where it is."""
+
+STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: ""}
 
 UrlArgument = Annotated[str, typer.Argument(help="rtsp://host:port/path", metavar="URL")]
 UsernameOption = Annotated[
@@ -98,15 +108,31 @@ def remove(
     out.print(f"{removed.name} is disabled; its footage stays.", markup=False)
 
 
-def probe_camera(url: UrlArgument, username: UsernameOption = None) -> None:
-    """Watch a camera for a moment; say what it sends."""
-    found = asyncio.run(probe(_with_login(url, username), HostClock()))
-    out.print(f"{found.codec} {found.width}x{found.height}, {found.frames_per_s:.1f} frames/s", markup=False)
-    distance_s = found.sync_distance_s
-    syncs = "a single sync sample" if distance_s is None else f"a sync sample every {distance_s:.1f} s"
-    out.print(f"{format_rate(found.bitrate_bps)}bit/s, {syncs}")
-    if found.lost_packets:
-        out.print(f"{found.lost_packets} packets were lost", style="yellow")
+def probe_camera(
+    url: UrlArgument,
+    username: UsernameOption = None,
+    seconds: Annotated[float, typer.Option(help="How long to look at most.", min=1, max=LONGEST_S)] = DEFAULT_S,
+    picture: Annotated[Path | None, typer.Option(help="Write a picture there, as JPEG.", metavar="FILE")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Look at a camera for a few seconds; say what it is and whether it can be recorded.
+
+    Exits with 1 if it cannot.
+    """
+    approach = Approach(url=_with_login(url, username), networks=ANYWHERE)
+    report = asyncio.run(probe(approach, HostClock(), seconds=seconds))
+    jpeg = None if report.facts is None else report.facts.picture
+    if picture is not None and jpeg is not None:
+        picture.write_bytes(jpeg)
+    if json:
+        out.print_json(data=report.to_json(picture=False))
+    else:
+        for finding in report.findings:
+            out.print(f"{finding.severity.value:8}{words_of_others(finding.words)}", style=STYLES[finding.severity])
+    if picture is not None and jpeg is None:
+        raise HultaError(f"there is no picture to write to {picture}")
+    if not report.usable:
+        raise typer.Exit(FAILED)
 
 
 async def _cameras(layout: Layout) -> list[Camera]:

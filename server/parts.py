@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from storage.layout import Layout
 
 
+MOST_PROBES = 4
+"""Each may cost a few Mbit/s and, for its picture, a decoder for a moment."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """The catalog, the footage, the cameras as they are shown, the other roles."""
@@ -26,6 +31,8 @@ class Parts:
     fleet: Fleet
     clock: Clock
     data: Layout
+    probes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_PROBES))
+    """One for each camera that is looked at."""
 
 
 def parts_of(request: Request) -> Parts:

@@ -72,6 +72,16 @@ def format_bytes(size_bytes: int) -> str:
     return f"{size_bytes} B"
 
 
+def format_span(duration_us: int) -> str:
+    """How long something is, for people, in the one unit that tells it best: 350 ms, 41 s, 3 h, 20 days."""
+    for unit_us, name in ((86_400 * _SECOND_US, "days"), (3600 * _SECOND_US, "h"), (60 * _SECOND_US, "min")):
+        if duration_us >= 2 * unit_us:
+            return f"{duration_us // unit_us} {name}"
+    if duration_us >= 10 * _SECOND_US:
+        return f"{duration_us // _SECOND_US} s"
+    return f"{duration_us / _SECOND_US:.2g} s" if duration_us >= _SECOND_US else f"{duration_us // 1000} ms"
+
+
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
     """Where the API listens: a literal address or `localhost`, and a port (0: any free one)."""

@@ -1,0 +1,110 @@
+"""What a process that gives hostile bytes to libav takes from itself first: nearly everything.
+
+libav's demuxers and decoders are a large surface, written in C. So they run in a process of their own that can do
+little harm when one of them is broken into. `confine` is called by the child itself, after its imports (which read
+files) and before the first foreign byte:
+
+- it dies with its parent, leaves no core file, and nobody but root may look into its memory;
+- memory, CPU time and open files are bounded; it can write no file (RLIMIT_FSIZE);
+- it can gain no privileges (PR_SET_NO_NEW_PRIVS), which is also what Landlock asks for;
+- Landlock (Linux 5.13, landlock(7)) takes the file system away, but for what is in `readable`: the data directory with
+  its keys and the assignments of other cameras cannot be opened. It also forbids to trace, and so to read the memory
+  and the environment of, any process outside; from Linux 6.7 on it leaves only one TCP port to connect to and none to
+  listen at; from 6.12 on no signals to others.
+
+What is left: UDP to anywhere, and TCP to any address at that port. Where the kernel has no Landlock, files are
+protected by permissions only; `confine` returns the version, for the log.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import pkgutil
+import resource
+import signal
+import struct
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+
+# landlock(7), <linux/landlock.h>. The numbers of the system calls are the same on every architecture.
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_ASK_VERSION = 1
+_RULE_PATH_BENEATH, _RULE_NET_PORT = 1, 2
+_FILE_ACCESS_BITS = {1: 13, 2: 14, 3: 15, 4: 15}
+_NEWEST_FILE_ACCESS_BITS = 16
+_READ_FILE = 1 << 2
+_BIND_TCP, _CONNECT_TCP = 1, 2
+_SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1, 2
+_NET_VERSION, _SCOPE_VERSION = 4, 6
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def confine(
+    *, parent: int, memory_bytes: int, files: int, cpu_s: int | None, tcp_port: int | None, readable: Sequence[str] = ()
+) -> int:
+    """Give up what is not needed; returns the version of Landlock in force, 0 for none.
+
+    `cpu_s` None leaves the bound on CPU time to the parent (prlimit(2)). OSError where a promise cannot be kept.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(0)  # it died before the request: nobody waits for this process
+    _prctl(_PR_SET_DUMPABLE, 0)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    limits = {resource.RLIMIT_AS: memory_bytes, resource.RLIMIT_NOFILE: files}
+    limits |= {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
+    if cpu_s is not None:
+        limits[resource.RLIMIT_CPU] = cpu_s
+    for kind, most in limits.items():
+        resource.setrlimit(kind, (most, most))
+    return _landlock(tcp_port, readable)
+
+
+def load_everything(package: ModuleType) -> None:
+    """Import all modules of a package: what it would import later it could no longer read."""
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith((".__main__", ".datasets")):
+            importlib.import_module(module.name)
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option})")
+
+
+def _landlock(tcp_port: int | None, readable: Sequence[str]) -> int:
+    version: int = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_VERSION)
+    if version < 1:
+        return 0  # ENOSYS, or not enabled at boot
+    files = (1 << _FILE_ACCESS_BITS.get(version, _NEWEST_FILE_ACCESS_BITS)) - 1
+    handled = struct.pack("=Q", files)
+    if version >= _NET_VERSION:
+        handled += struct.pack("=Q", _BIND_TCP | _CONNECT_TCP)
+    if version >= _SCOPE_VERSION:
+        handled += struct.pack("=Q", _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS)
+    rules = _landlock_call(_CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0)
+    for path in readable:
+        where = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        _landlock_call(_ADD_RULE, rules, _RULE_PATH_BENEATH, struct.pack("=Qi", _READ_FILE, where), 0)
+        os.close(where)
+    if tcp_port is not None and version >= _NET_VERSION:
+        _landlock_call(_ADD_RULE, rules, _RULE_NET_PORT, struct.pack("=QQ", _CONNECT_TCP, tcp_port), 0)
+    _landlock_call(_RESTRICT_SELF, rules, 0)
+    os.close(rules)
+    return version
+
+
+def _landlock_call(number: int, *arguments: object) -> int:
+    answer: int = _libc.syscall(number, *arguments)
+    if answer < 0:
+        raise OSError(ctypes.get_errno(), f"landlock ({number})")
+    return answer
