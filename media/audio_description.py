@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from media.boxes import box
-from media.errors import CodecError
+from media.boxes import box, parse_header
+from media.errors import CodecError, Mp4Error
 from media.track import Track
 
 _ENTRY = struct.Struct(">6xH8xHHHHI")  # AudioSampleEntry, ISO/IEC 14496-12 §12.2.3
@@ -45,6 +45,17 @@ class AudioDescription:
     def _sample_entry(self) -> bytes:
         rate = self.rate if self.rate <= _MOST_RATE_IN_ENTRY else 0
         return box(self.entry, _ENTRY.pack(1, self.channels, _BITS, 0, 0, rate << 16), self.boxes)
+
+
+_CODECS = {b"mp4a": "mp4a.40.2", b"Opus": "opus", b"ulaw": "ulaw", b"alaw": "alaw"}
+
+
+def describe_audio_entry(entry: bytes) -> str:
+    """The codec (RFC 6381) of an audio sample entry; Mp4Error unless these bytes are one that is written here."""
+    header = parse_header(entry)
+    if header.size_bytes != len(entry) or len(entry) < 8 + _ENTRY.size or header.kind not in _CODECS:
+        raise Mp4Error(f"sample entry {header.kind!r} of {header.size_bytes} bytes; one of sound is expected")
+    return _CODECS[header.kind]
 
 
 def require_channels(stated: int, most: int) -> int:

@@ -1,6 +1,6 @@
 """The boxes that close a segment: the samples box and the seal.
 
-The samples box repeats all commit boxes and holds the sample table, so that one read from the end of the file gives
+The samples box repeats all commit boxes and holds the sample tables, so that one read from the end of the file gives
 all that the catalog wants to know, hashes included, without a walk through hundreds of megabytes:
 
     0 checked box header  28 track (u32)  32 fragments n (u32)  36 table bytes t (u32)
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from media.boxes import SAMPLES_USERTYPE, checked_box, require_intact
 from media.commit import COMMIT_BOX_BYTES, VERSION, Commit, Seal
 from media.errors import Mp4Error
+from media.moof import TRACK_ID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ _CRC_BYTES = 4
 def closing_boxes(
     commits: Sequence[Commit], table: bytes, track: Track, *, init_bytes: int, offset: int, end_us: int
 ) -> list[bytes]:
-    """Samples box and seal to append at `offset` behind these fragments (at least one) and their sample table."""
+    """Samples box and seal to append at `offset` behind these fragments (at least one of pictures) and their tables."""
     samples = samples_box(commits, table)
     seal = Seal.over(
         commits, track, init_bytes=init_bytes, samples_offset=offset, samples_length=len(samples), end_us=end_us
@@ -42,9 +43,11 @@ def closing_boxes(
 
 
 def samples_box(commits: Sequence[Commit], table: bytes) -> bytes:
-    """All commit boxes once more, and the encoded sample table."""
-    counts = _COUNTS.pack(commits[0].track, len(commits), len(table))
-    return checked_box(SAMPLES_USERTYPE, VERSION, b"".join((counts, *(commit.to_box() for commit in commits), table)))
+    """All commit boxes once more, and the encoded sample table, or the two of them."""
+    counts = _COUNTS.pack(TRACK_ID, len(commits), len(table))
+    return checked_box(
+        SAMPLES_USERTYPE, commits[0].version, b"".join((counts, *(commit.to_box() for commit in commits), table))
+    )
 
 
 def parse_samples_box(candidate: bytes) -> tuple[list[Commit], bytes]:

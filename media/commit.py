@@ -20,6 +20,7 @@ from uuid import UUID
 from media.boxes import COMMIT_USERTYPE, SEAL_USERTYPE, require_intact, with_checksum
 from media.errors import Mp4Error
 from media.identity import LIMIT, SegmentIdentity
+from media.moof import TRACK_ID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
 ZERO_CHAIN = bytes(32)
 """The chain before the first fragment of a run that knows of no earlier one."""
 
-VERSION = 1
-"""Of commit, samples and seal boxes alike: they change together."""
+VERSION = 2
+"""Of commit, samples and seal boxes alike: they change together. The newest that is known."""
+
+PICTURES_ALONE, WITH_SOUND = 1, 2
+"""Versions: all boxes of a segment with sound are of the second, so that a reader that does not know a second track
+refuses it instead of taking its sound for damage. A segment of pictures alone is what it always was."""
 
 _OWNER = "I 16s16sQQQ"  # track, camera, stream, epoch, run, sequence: as _owner_fields gives and _owner takes them
 _COMMIT = struct.Struct(f">I4s16s BBBx {_OWNER} QIIQQ qqQQ III4x 32s32s32s")
@@ -91,6 +96,8 @@ class Commit:
     lost_packets: int
     clock_quality: int
     """Bits: 1 = the host's clock was synchronised; 2 and 4: RATE_CORRECTED, PLACED_BY_ARRIVAL of `media.timeline`."""
+    version: int = PICTURES_ALONE
+    """Of all boxes of its segment."""
 
     @property
     def box_offset(self) -> int:
@@ -99,7 +106,7 @@ class Commit:
 
     def head(self) -> bytes:
         """All bytes of the box before the chain: what the chain is the SHA-256 of."""
-        marks = (COMMIT_BOX_BYTES, b"uuid", COMMIT_USERTYPE, VERSION)
+        marks = (COMMIT_BOX_BYTES, b"uuid", COMMIT_USERTYPE, self.version)
         flags = _STARTS_WITH_SYNC if self.starts_with_sync else 0
         owner = _owner_fields(self.track, self.identity)
         try:
@@ -116,8 +123,8 @@ class Commit:
         """The commit in these bytes; Mp4Error unless magic, size, CRC and version fit."""
         require_intact(candidate, COMMIT_USERTYPE, VERSION)
         if len(candidate) != COMMIT_BOX_BYTES:
-            raise Mp4Error(f"a commit box of {len(candidate)} bytes; version {VERSION} has {COMMIT_BOX_BYTES}")
-        _, _, _, _, flags, clock_quality, track, *row = _COMMIT.unpack_from(candidate)
+            raise Mp4Error(f"a commit box of {len(candidate)} bytes; they have {COMMIT_BOX_BYTES}")
+        _, _, _, version, flags, clock_quality, track, *row = _COMMIT.unpack_from(candidate)
         rest: dict[str, Any] = dict(zip(_COMMIT_FIELDS, row[5:], strict=True))
         return cls(
             identity=_identity(*row[:5]),
@@ -125,6 +132,7 @@ class Commit:
             chain=candidate[_COMMIT.size : _COMMIT.size + 32],
             starts_with_sync=bool(flags & _STARTS_WITH_SYNC),
             clock_quality=clock_quality,
+            version=version,
             **rest,
         )
 
@@ -159,6 +167,7 @@ class Seal:
     init_sha256: bytes
     chain: bytes
     """The chain of the last fragment: what the next segment of the run goes on from."""
+    version: int = PICTURES_ALONE
 
     @classmethod
     def over(
@@ -171,8 +180,9 @@ class Seal:
         samples_length: int,
         end_us: int,
     ) -> Seal:
-        """The seal over these fragments, of which there is at least one."""
-        first, last = commits[0], commits[-1]
+        """The seal over these fragments. At least one is of pictures; these tell its times and count its samples."""
+        shown = of_pictures(commits)
+        first, last = shown[0], shown[-1]
         return cls(
             identity=first.identity,
             span=first.span,
@@ -185,20 +195,21 @@ class Seal:
             end_us=end_us,
             media_ticks=first.media_ticks,
             duration_ticks=last.media_ticks + last.duration_ticks - first.media_ticks,
-            samples=sum(commit.samples for commit in commits),
-            sync_samples=sum(commit.sync_samples for commit in commits),
+            samples=sum(commit.samples for commit in shown),
+            sync_samples=sum(commit.sync_samples for commit in shown),
             lost_packets=losses(commits),
             timescale=track.timescale,
             width=track.width,
             height=track.height,
             codec=track.codec,
             init_sha256=first.init_sha256,
-            chain=last.chain,
+            chain=commits[-1].chain,
+            version=first.version,
         )
 
     def to_box(self) -> bytes:
         """The seal box, SEAL_BOX_BYTES long: the last box of the file, so that it is found from the end."""
-        marks = (SEAL_BOX_BYTES, b"uuid", SEAL_USERTYPE, VERSION)
+        marks = (SEAL_BOX_BYTES, b"uuid", SEAL_USERTYPE, self.version)
         owner = _owner_fields(self.track, self.identity)
         ends = (self.codec.encode("ascii"), self.init_sha256, self.chain)
         try:
@@ -211,8 +222,8 @@ class Seal:
         """The seal in these bytes; Mp4Error unless magic, size, CRC and version fit."""
         require_intact(candidate, SEAL_USERTYPE, VERSION)
         if len(candidate) != SEAL_BOX_BYTES:
-            raise Mp4Error(f"a seal box of {len(candidate)} bytes; version {VERSION} has {SEAL_BOX_BYTES}")
-        _, _, _, _, track, *row, codec, init_sha256, chain = _SEAL.unpack_from(candidate)
+            raise Mp4Error(f"a seal box of {len(candidate)} bytes; they have {SEAL_BOX_BYTES}")
+        _, _, _, version, track, *row, codec, init_sha256, chain = _SEAL.unpack_from(candidate)
         rest: dict[str, Any] = dict(zip(_SEAL_FIELDS, row[5:], strict=True))
         return cls(
             identity=_identity(*row[:5]),
@@ -220,8 +231,14 @@ class Seal:
             codec=codec.rstrip(b"\0").decode("ascii", "replace"),
             init_sha256=init_sha256,
             chain=chain,
+            version=version,
             **rest,
         )
+
+
+def of_pictures(commits: Sequence[Commit]) -> list[Commit]:
+    """Those of the track of pictures."""
+    return [commit for commit in commits if commit.track == TRACK_ID]
 
 
 def losses(commits: Sequence[Commit]) -> int:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from media.boxes import SEAL_USERTYPE, is_intact
 from media.closing import MOST_SAMPLES_BOX_BYTES, parse_samples_box
-from media.commit import COMMIT_BOX_BYTES, SEAL_BOX_BYTES, Seal
+from media.commit import COMMIT_BOX_BYTES, SEAL_BOX_BYTES, Seal, of_pictures
 from media.errors import Mp4Error
-from media.init_section import MOST_INIT_BYTES, read_init_section
+from media.init_section import MOST_INIT_BYTES, read_tracks
 from media.moof import fragment_samples
 from media.read_window import ReadAt
 from media.segment_scanner import SegmentScan, SegmentScanner, StoredFragment
@@ -53,11 +53,13 @@ def read_sealed(read_at: ReadAt, size_bytes: int) -> SegmentScan:
         commits, table = parse_samples_box(box)
     except Mp4Error:
         return scan(read_at, size_bytes)
-    if not commits or len(commits) != seal.fragments:
+    if not of_pictures(commits) or len(commits) != seal.fragments:
         return scan(read_at, size_bytes)
+    track, sound = read_tracks(read_at(0, seal.init_bytes))
     return SegmentScan(
         identity=seal.identity,
-        track=read_init_section(read_at(0, seal.init_bytes)),
+        track=track,
+        sound=sound,
         init_bytes=seal.init_bytes,
         fragments=tuple(StoredFragment.of(commit) for commit in commits),
         seal=seal,

@@ -11,11 +11,20 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from media.closing import closing_boxes
-from media.commit import COMMIT_BOX_BYTES, ZERO_CHAIN, Commit, bounded_loss, link
+from media.commit import (
+    COMMIT_BOX_BYTES,
+    PICTURES_ALONE,
+    WITH_SOUND,
+    ZERO_CHAIN,
+    Commit,
+    bounded_loss,
+    link,
+    of_pictures,
+)
 from media.errors import Mp4Error
 from media.init_section import init_section
 from media.moof import TRACK_ID, Sample, fragment_header, totals
-from media.sample_table import SampleTableBuilder
+from media.sample_table import SampleTableBuilder, join_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,13 +36,22 @@ __all__ = ["Sample", "SegmentWriter", "fragment_header", "init_section"]
 
 
 class SegmentWriter:
-    """Turns the fragments of one segment into bytes, and keeps offsets, hashes, the chain and the sample table.
+    """Turns the fragments of one segment into bytes, and keeps offsets, hashes, the chain and the sample tables.
+
+    Each fragment is of one track: late sound never delays pictures. They have one numbering and one chain.
 
     Append `init`, then what `fragment` returns each time, then what `seal` returns.
     """
 
-    def __init__(self, identity: SegmentIdentity, track: Track, span: int, previous_chain: bytes) -> None:
-        self.init = init_section(track)
+    def __init__(
+        self,
+        identity: SegmentIdentity,
+        track: Track,
+        span: int,
+        previous_chain: bytes,
+        sound: Track | None = None,
+    ) -> None:
+        self.init = init_section(track, sound)
         self.chain = previous_chain
         self.size_bytes = len(self.init)
         self._identity = identity
@@ -41,7 +59,8 @@ class SegmentWriter:
         self._span = span
         self._init_sha256 = sha256(self.init).digest()
         self._commits: list[Commit] = []
-        self._table = SampleTableBuilder()
+        self._version = PICTURES_ALONE if sound is None else WITH_SOUND
+        self._table, self._sound_table = SampleTableBuilder(), SampleTableBuilder()
 
     def fragment(
         self,
@@ -54,6 +73,7 @@ class SegmentWriter:
         end_wall_us: int,
         lost_packets: int,
         clock_quality: int,
+        track: int = TRACK_ID,
     ) -> tuple[list[bytes | bytearray], Commit]:
         """The buffers to append for one fragment, and what its commit box says.
 
@@ -61,7 +81,7 @@ class SegmentWriter:
         once and never copied. A refused fragment (Mp4Error) leaves the writer as it was.
         """
         number = len(self._commits)
-        header = fragment_header(number + 1, media_ticks, samples)
+        header = fragment_header(number + 1, media_ticks, samples, track)
         payload_bytes = sum(map(len, payload))
         if not samples or (payload_bytes, duration_ticks) != totals(samples):
             raise Mp4Error(f"fragment {number} of {self._identity}: its samples do not add up to it")
@@ -74,7 +94,8 @@ class SegmentWriter:
             identity=self._identity,
             span=self._span,
             fragment=number,
-            track=TRACK_ID,
+            track=track,
+            version=self._version,
             offset=self.size_bytes,
             length=len(header) + payload_bytes,
             header_bytes=len(header),
@@ -93,21 +114,27 @@ class SegmentWriter:
             clock_quality=clock_quality,
         )
         commit = replace(commit, chain=link(commit))
-        self._table.add(media_ticks, samples)
+        (self._table if track == TRACK_ID else self._sound_table).add(media_ticks, samples)
         self._commits.append(commit)
         self.chain = commit.chain
         self.size_bytes = commit.box_offset + COMMIT_BOX_BYTES
         return [header, *payload, commit.to_box()], commit
 
     def seal(self, end_us: int) -> list[bytes]:
-        """The samples box and the seal; nothing for a segment without a fragment, which is no footage."""
-        if not self._commits:
+        """The samples box and the seal; nothing for a segment without pictures, which is no footage."""
+        if not of_pictures(self._commits):
             return []
         return closing_boxes(
             self._commits,
-            self._table.table().encode(),
+            self._tables(),
             self._track,
             init_bytes=len(self.init),
             offset=self.size_bytes,
             end_us=end_us,
+        )
+
+    def _tables(self) -> bytes:
+        pictures = self._table.table().encode()
+        return (
+            pictures if self._version == PICTURES_ALONE else join_tables(pictures, self._sound_table.table().encode())
         )

@@ -3,10 +3,17 @@
 After a version byte and the count come ten numbers for each fragment. Each is written as its difference from the same
 number of the fragment before, in zigzag (0, -1, 1, -2 ... become 0, 1, 2, 3 ...) as a varint (seven bits a byte, low
 ones first). A regular stream repeats nine of the ten exactly, so a fragment takes about 12 bytes.
+
+The index of a segment with sound is of version 2: that of its pictures, which most questions are about, then that of
+its sound, and what an mp4 must know of the sound before its first byte:
+
+    0 version (2)  1 bytes of the pictures' index p (u32)  5 timescale of the sound (u32)  9 payload bytes (u64)
+    17 duration runs (u32)  21 decode time of the last sample (u64)  29 pictures' index  29 + p the sound's index
 """
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VERSION = 1
+WITH_SOUND = 2
 
+_TOGETHER = struct.Struct(">BIIQIQ")
 _NUMBERS = 10
 _MOST_OCTETS = 9  # 63 bits
 
@@ -71,6 +80,40 @@ def encode(entries: Sequence[FragmentEntry]) -> bytes:
     return bytes(blob)
 
 
+class SoundIndex(NamedTuple):
+    """The sound of a segment."""
+
+    timescale: int
+    fragments: list[FragmentEntry]
+    payload_bytes: int
+    duration_runs: int
+    """Of all samples but the last; 0 while the segment grows, as the next one."""
+    last_sample_ticks: int
+    """From the first sample to the last."""
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return sum(entry.samples for entry in self.fragments)
+
+
+def encode_with_sound(pictures: Sequence[FragmentEntry], sound: SoundIndex) -> bytes:
+    """The index of a segment with sound."""
+    index = encode(pictures)
+    numbers = sound.timescale, sound.payload_bytes, sound.duration_runs, sound.last_sample_ticks
+    return _TOGETHER.pack(WITH_SOUND, len(index), *numbers) + index + encode(sound.fragments)
+
+
+def decode_sound(blob: bytes) -> SoundIndex | None:
+    """The sound of a segment with this index; None where it has none."""
+    if not blob.startswith(bytes([WITH_SOUND])):
+        return None
+    if len(blob) < _TOGETHER.size:
+        raise Mp4Error("a fragment index is cut short")
+    _version, pictures_bytes, timescale, *sums = _TOGETHER.unpack_from(blob)
+    return SoundIndex(timescale, decode(blob[_TOGETHER.size + pictures_bytes :]), *sums)
+
+
 class FragmentColumns(NamedTuple):
     """The fields of all fragments of an index, each as one array."""
 
@@ -95,8 +138,10 @@ def decode(blob: bytes) -> list[FragmentEntry]:
 
 def columns(blob: bytes) -> FragmentColumns:
     """The same as arrays, in a third of the time: the playlist of a day reads 1440 indexes of 60 fragments."""
+    if blob.startswith(bytes([WITH_SOUND])) and len(blob) >= _TOGETHER.size:
+        blob = blob[_TOGETHER.size : _TOGETHER.size + _TOGETHER.unpack_from(blob)[1]]
     if not blob or blob[0] != VERSION:
-        raise Mp4Error(f"fragment index of version {blob[0] if blob else 'none'}; this Hulta knows version {VERSION}")
+        raise Mp4Error(f"fragment index of version {blob[0] if blob else 'none'}; this Hulta knows 1 and {WITH_SOUND}")
     varints = _varints(np.frombuffer(blob, np.uint8)[1:])
     if not len(varints) or len(varints) != 1 + _NUMBERS * int(varints[0]):
         raise Mp4Error("a fragment index is cut short or too long")

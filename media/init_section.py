@@ -1,4 +1,4 @@
-"""The init section: `ftyp` and `moov` of a fragmented file with one track, written and read.
+"""The init section: `ftyp` and `moov` of a fragmented file of pictures, and of sound if there is any; and read.
 
 It holds nothing that changes with time or place, so all segments of a span begin with the same bytes and one
 EXT-X-MAP serves all of them. Box layouts: ISO/IEC 14496-12 §8.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 
-from media.boxes import box, child, full_box, parse_header
+from media.audio_description import describe_audio_entry
+from media.boxes import box, child, children, full_box, parse_header
 from media.codecs import describe_entry
 from media.errors import Mp4Error
-from media.moof import TRACK_ID
+from media.moof import SOUND_TRACK_ID, TRACK_ID
 from media.track import Track
 
 MOST_INIT_BYTES = 1 << 20
@@ -24,17 +25,31 @@ _ENABLED_IN_MOVIE = 3
 _SELF_CONTAINED = 1
 
 
-def init_section(track: Track) -> bytes:
-    """`ftyp` and `moov` for fragments of this one track."""
+def init_section(track: Track, sound: Track | None = None) -> bytes:
+    """`ftyp` and `moov` for fragments of this track, and of that of its sound."""
     # iso5 brings default-base-is-moof, iso6 tfdt and signed composition offsets: no brand claims what is not used.
     ftyp = box(b"ftyp", b"iso6", bytes(4), b"iso6iso5mp41")
-    return ftyp + box(b"moov", _mvhd(), _trak(track), _mvex())
+    if sound is None:
+        return ftyp + box(b"moov", _mvhd(TRACK_ID), _trak(track, TRACK_ID), _mvex(TRACK_ID))
+    traks = _trak(track, TRACK_ID), _trak(sound, SOUND_TRACK_ID)
+    return ftyp + box(b"moov", _mvhd(SOUND_TRACK_ID), *traks, _mvex(TRACK_ID, SOUND_TRACK_ID))
 
 
 def read_init_section(init: bytes) -> Track:
-    """The track an init section describes; Mp4Error unless it is one that `init_section` could have written."""
-    moov = child(init, b"moov")
-    mdia = child(moov, b"trak", b"mdia")
+    """The track of the pictures; Mp4Error unless this is an init section that `init_section` could have written."""
+    return read_tracks(init)[0]
+
+
+def read_tracks(init: bytes) -> tuple[Track, Track | None]:
+    """The tracks of pictures and of sound; Mp4Error as above."""
+    traks = [content for kind, content in children(child(init, b"moov")) if kind == b"trak"]
+    if not 1 <= len(traks) <= 2:
+        raise Mp4Error(f"an init section of {len(traks)} tracks")
+    return _read_trak(traks[0], "video"), _read_trak(traks[1], "audio") if len(traks) > 1 else None
+
+
+def _read_trak(trak: bytes, kind: str) -> Track:
+    mdia = child(trak, b"mdia")
     mdhd = child(mdia, b"mdhd")
     if len(mdhd) != 24:
         raise Mp4Error(f"an mdhd of {len(mdhd)} bytes; Hulta writes version 0 with 24")
@@ -42,7 +57,7 @@ def read_init_section(init: bytes) -> Track:
     if timescale == 0:
         raise Mp4Error("a timescale of 0 ticks per second")
     stsd = child(mdia, b"minf", b"stbl", b"stsd")
-    return _track_of(timescale, stsd[8:])
+    return _track_of(kind, timescale, stsd[8:])
 
 
 def init_section_bytes(start: bytes) -> int:
@@ -59,32 +74,47 @@ def init_section_bytes(start: bytes) -> int:
     return total
 
 
-def _mvhd() -> bytes:
+def _mvhd(last_track: int) -> bytes:
     times = struct.pack(">4I", 0, 0, _MOVIE_TIMESCALE, 0)
     rate_and_volume = struct.pack(">IH10x", 0x10000, 0x100)
-    return full_box(b"mvhd", 0, 0, times, rate_and_volume, _MATRIX, bytes(24), struct.pack(">I", TRACK_ID + 1))
+    return full_box(b"mvhd", 0, 0, times, rate_and_volume, _MATRIX, bytes(24), struct.pack(">I", last_track + 1))
 
 
-def _trak(track: Track) -> bytes:
+def _trak(track: Track, track_id: int) -> bytes:
     size = struct.pack(">II", track.width << 16, track.height << 16)
-    tkhd = full_box(b"tkhd", 0, _ENABLED_IN_MOVIE, struct.pack(">5I16x", 0, 0, TRACK_ID, 0, 0), _MATRIX, size)
+    head = struct.pack(">5I12xH2x", 0, 0, track_id, 0, 0, volume(track))
+    tkhd = full_box(b"tkhd", 0, _ENABLED_IN_MOVIE, head, _MATRIX, size)
     mdhd = full_box(b"mdhd", 0, 0, struct.pack(">4IHH", 0, 0, track.timescale, 0, _UNDETERMINED, 0))
-    hdlr = full_box(b"hdlr", 0, 0, bytes(4), b"vide", bytes(12), b"Hulta\0")
+    hdlr = full_box(b"hdlr", 0, 0, bytes(4), handler(track), bytes(12), b"Hulta\0")
     return box(b"trak", tkhd, box(b"mdia", mdhd, hdlr, _minf(track)))
 
 
 def _minf(track: Track) -> bytes:
-    vmhd = full_box(b"vmhd", 0, 1, bytes(8))
     dinf = box(b"dinf", full_box(b"dref", 0, 0, struct.pack(">I", 1), full_box(b"url ", 0, _SELF_CONTAINED)))
     stsd = full_box(b"stsd", 0, 0, struct.pack(">I", 1), track.sample_entry)
     no_samples = [full_box(kind, 0, 0, bytes(4)) for kind in (b"stts", b"stsc", b"stco")]
-    return box(b"minf", vmhd, dinf, box(b"stbl", stsd, *no_samples, full_box(b"stsz", 0, 0, bytes(8))))
+    return box(b"minf", media_header(track), dinf, box(b"stbl", stsd, *no_samples, full_box(b"stsz", 0, 0, bytes(8))))
 
 
-def _mvex() -> bytes:
-    return box(b"mvex", full_box(b"trex", 0, 0, struct.pack(">5I", TRACK_ID, 1, 0, 0, 0)))
+def handler(track: Track) -> bytes:
+    """The type in its `hdlr` (§12.1.1, §12.2.1)."""
+    return b"vide" if track.kind == "video" else b"soun"
 
 
-def _track_of(timescale: int, entry: bytes) -> Track:
-    codec, width, height = describe_entry(entry)
-    return Track(kind="video", timescale=timescale, codec=codec, width=width, height=height, sample_entry=entry)
+def media_header(track: Track) -> bytes:
+    """`vmhd`, or `smhd` of sound in the middle."""
+    return full_box(b"vmhd", 0, 1, bytes(8)) if track.kind == "video" else full_box(b"smhd", 0, 0, bytes(4))
+
+
+def volume(track: Track) -> int:
+    """In 8.8 bits: full for sound, none for pictures."""
+    return 0 if track.kind == "video" else 0x100
+
+
+def _mvex(*track_ids: int) -> bytes:
+    return box(b"mvex", *(full_box(b"trex", 0, 0, struct.pack(">5I", each, 1, 0, 0, 0)) for each in track_ids))
+
+
+def _track_of(kind: str, timescale: int, entry: bytes) -> Track:
+    codec, width, height = describe_entry(entry) if kind == "video" else (describe_audio_entry(entry), 0, 0)
+    return Track(kind=kind, timescale=timescale, codec=codec, width=width, height=height, sample_entry=entry)

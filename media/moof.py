@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TRACK_ID = 1
+"""Of the pictures."""
+
+SOUND_TRACK_ID = 2
+"""Of the sound, where there is any."""
 
 _MOOF_BYTES = 88
 _SAMPLE_BYTES = 16
@@ -49,25 +53,25 @@ def _layout(samples: int) -> struct.Struct:
     return struct.Struct(f">{_HEAD}{'IIIi' * samples}I4s")
 
 
-def fragment_header(sequence: int, decode_ticks: int, samples: Sequence[Sample]) -> bytes:
+def fragment_header(sequence: int, decode_ticks: int, samples: Sequence[Sample], track: int = TRACK_ID) -> bytes:
     """The moof of these samples and the 8-byte mdat header; `sequence` counts fragments from 1."""
     moof_bytes = _MOOF_BYTES + _SAMPLE_BYTES * len(samples)
     run = [field for size, ticks, offset, sync in samples for field in (ticks, size, _SAMPLE_FLAGS[sync], offset)]
-    head = _head(moof_bytes, sequence, decode_ticks, len(samples))
+    head = _head(moof_bytes, sequence, decode_ticks, len(samples), track)
     try:
         return _layout(len(samples)).pack(*head, *run, 8 + sum(run[1::4]), b"mdat")
     except struct.error as error:
         raise Mp4Error(f"a number in fragment {sequence} is out of range: {error}") from error
 
 
-def fragment_samples(moof: bytes) -> tuple[int, list[Sample]]:
-    """Decode time of the first sample, and all samples of a moof; Mp4Error unless it is laid out as above."""
+def fragment_samples(moof: bytes, track: int = TRACK_ID) -> tuple[int, list[Sample]]:
+    """Decode time of the first sample, and all samples of a moof of this track; Mp4Error unless it is as above."""
     count, rest = divmod(len(moof) - _MOOF_BYTES, _SAMPLE_BYTES)
     if count < 0 or rest:
         raise Mp4Error(f"a moof of {len(moof)} bytes does not have the layout of Hulta's")
     found = struct.unpack_from(f">{_HEAD}", moof)
     sequence, decode_ticks = found[5], found[15]
-    if found != _head(len(moof), sequence, decode_ticks, count):
+    if found != _head(len(moof), sequence, decode_ticks, count, track):
         raise Mp4Error("a moof does not have the layout of Hulta's")
     return decode_ticks, [
         Sample(size, ticks, offset, not flags & _NOT_SYNC)
@@ -80,12 +84,12 @@ def totals(samples: Sequence[Sample]) -> tuple[int, int]:
     return sum(sample.size_bytes for sample in samples), sum(sample.duration_ticks for sample in samples)
 
 
-def _head(moof_bytes: int, sequence: int, decode_ticks: int, samples: int) -> tuple[int | bytes, ...]:
+def _head(moof_bytes: int, sequence: int, decode_ticks: int, samples: int, track: int) -> tuple[int | bytes, ...]:
     return (
         *(moof_bytes, b"moof"),
         *(16, b"mfhd", 0, sequence),
         *(moof_bytes - 24, b"traf"),
-        *(16, b"tfhd", _TFHD_DEFAULT_BASE_IS_MOOF, TRACK_ID),
+        *(16, b"tfhd", _TFHD_DEFAULT_BASE_IS_MOOF, track),
         *(20, b"tfdt", _TFDT_VERSION_1, decode_ticks),
         *(moof_bytes - 68, b"trun", _TRUN_VERSION_1, samples, moof_bytes + 8),
     )

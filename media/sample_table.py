@@ -10,6 +10,10 @@ alone tells how large that `stbl` will be; all numbers are big-endian:
        sync samples  x number of the sample from 0 (u32)        stss counts from 1
 
 A duration is the distance to the next decode time, across fragments too; the last one is that of its trun.
+
+Pictures and sound have a table each. Where there is sound, they are kept together, and say so by their version:
+
+    0 version (2), 3 zero bytes  4 bytes of the table of the pictures v  8 this table  8 + v the table of the sound
 """
 
 from __future__ import annotations
@@ -31,7 +35,9 @@ if TYPE_CHECKING:
     from media.moof import Sample
 
 VERSION = 1
+WITH_SOUND = 2
 
+_TOGETHER = struct.Struct(">B3xI")
 _HEADER = struct.Struct(">B3x4I")
 SAMPLE_TABLE_HEADER_BYTES = _HEADER.size
 _MOST_TICKS = 0xFFFF_FFFF
@@ -183,6 +189,23 @@ class SampleTableBuilder:
             offsets=np.array(self._offsets, dtype=np.int32),
             sync=np.array(self._sync, dtype=np.uint32),
         )
+
+
+def join_tables(pictures: bytes, sound: bytes) -> bytes:
+    """The encoded tables of a segment with sound, as one."""
+    return _TOGETHER.pack(WITH_SOUND, len(pictures)) + pictures + sound
+
+
+def split_tables(encoded: bytes) -> tuple[bytes, bytes]:
+    """The encoded tables of pictures and of sound, which is empty where there is none. Mp4Error when cut short."""
+    if not encoded.startswith(bytes([WITH_SOUND])):
+        return encoded, b""
+    pictures_at = _TOGETHER.size
+    _version, pictures_bytes = _TOGETHER.unpack_from(encoded.ljust(pictures_at, b"\0"))
+    sound_at = pictures_at + pictures_bytes
+    if len(encoded) < sound_at + SAMPLE_TABLE_HEADER_BYTES:
+        raise Mp4Error(f"two sample tables in {len(encoded)} bytes")
+    return encoded[pictures_at:sound_at], encoded[sound_at:]
 
 
 def _runs(values: NDArray[np.uint32] | NDArray[np.int32]) -> bytes:

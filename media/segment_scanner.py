@@ -13,12 +13,21 @@ from typing import TYPE_CHECKING
 
 from media.boxes import CHECKED_MARK, COMMIT_USERTYPE, SAMPLES_USERTYPE, SEAL_USERTYPE, is_intact, parse_header
 from media.closing import MOST_SAMPLES_BOX_BYTES, closing_boxes, parse_samples_box
-from media.commit import COMMIT_BOX_BYTES, SEAL_BOX_BYTES, Commit, Seal, link
+from media.commit import (
+    COMMIT_BOX_BYTES,
+    PICTURES_ALONE,
+    SEAL_BOX_BYTES,
+    WITH_SOUND,
+    Commit,
+    Seal,
+    link,
+    of_pictures,
+)
 from media.errors import Mp4Error
-from media.init_section import init_section_bytes, read_init_section
-from media.moof import TRACK_ID, fragment_samples, totals
+from media.init_section import init_section_bytes, read_tracks
+from media.moof import SOUND_TRACK_ID, TRACK_ID, fragment_samples, totals
 from media.read_window import ReadWindow
-from media.sample_table import SampleTableBuilder
+from media.sample_table import SampleTableBuilder, join_tables
 
 if TYPE_CHECKING:
     from media.identity import SegmentIdentity
@@ -53,15 +62,18 @@ class StoredFragment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentScan:
-    """What is in a segment file: at least one fragment."""
+    """What is in a segment file: at least one fragment of pictures."""
 
     identity: SegmentIdentity
     track: Track
+    """Of the pictures."""
+    sound: Track | None
     init_bytes: int
     fragments: tuple[StoredFragment, ...]
+    """Of both tracks, in the order of the file."""
     seal: Seal | None
     samples: bytes
-    """The encoded sample table: that of a sealed file, the same made from the moofs of any other."""
+    """The encoded sample tables: those of a sealed file, the same made from the moofs of any other."""
     valid_bytes: int
     """End of the last good fragment's commit box, or of the seal."""
     torn: tuple[tuple[int, int], ...]
@@ -69,16 +81,25 @@ class SegmentScan:
     faults: tuple[str, ...]
     """What contradicts what, in words: damage and tampering. Empty when all is well."""
 
+    @property
+    def commits(self) -> list[Commit]:
+        """The commit box of each fragment."""
+        return [fragment.commit for fragment in self.fragments]
+
+    @property
+    def end_us(self) -> int:
+        """Where the pictures end."""
+        return of_pictures(self.commits)[-1].end_wall_us if self.seal is None else self.seal.end_us
+
     def closing_boxes(self) -> list[bytes]:
         """Samples box and seal for a file without them, to append at `valid_bytes`."""
-        commits = [fragment.commit for fragment in self.fragments]
         return closing_boxes(
-            commits,
+            self.commits,
             self.samples,
             self.track,
             init_bytes=self.init_bytes,
             offset=self.valid_bytes,
-            end_us=commits[-1].end_wall_us,
+            end_us=of_pictures(self.commits)[-1].end_wall_us,
         )
 
 
@@ -95,10 +116,11 @@ class SegmentScanner:
         self._verify = verify
         self._identity = identity
         self._track: Track | None = None
+        self._sound: Track | None = None
         self._init_bytes = 0
         self._init_sha256 = b""
         self._fragments: list[StoredFragment] = []
-        self._table = SampleTableBuilder()
+        self._tables = {TRACK_ID: SampleTableBuilder()}
         self._seal: Seal | None = None
         self._valid_bytes = 0
         self._position = 0  # what is before it is settled, good or torn
@@ -116,8 +138,9 @@ class SegmentScanner:
         self._file.forget()
 
     def result(self) -> SegmentScan:
-        """What was found so far; Mp4Error when there is not one fragment."""
-        if self._track is None or self._identity is None or not self._fragments:
+        """What was found so far; Mp4Error when there is not one fragment of pictures."""
+        pictures = any(fragment.commit.track == TRACK_ID for fragment in self._fragments)
+        if self._track is None or self._identity is None or not pictures:
             raise Mp4Error("the file holds no whole fragment")
         torn = list(self._torn)
         if self._valid_bytes < self._file.size_bytes:
@@ -126,10 +149,11 @@ class SegmentScanner:
         return SegmentScan(
             identity=self._identity,
             track=self._track,
+            sound=self._sound,
             init_bytes=self._init_bytes,
             fragments=tuple(self._fragments),
             seal=self._seal,
-            samples=self._table.table().encode(),
+            samples=self._encoded_tables(),
             valid_bytes=self._valid_bytes,
             torn=tuple(torn),
             faults=tuple(self._faults),
@@ -140,7 +164,9 @@ class SegmentScanner:
         init = self._file.peek(0, init_bytes)
         if len(init) < init_bytes:
             raise Mp4Error("the file ends inside its init section")
-        self._track = read_init_section(init)
+        self._track, self._sound = read_tracks(init)
+        if self._sound is not None:
+            self._tables[SOUND_TRACK_ID] = SampleTableBuilder()
         self._init_bytes = self._valid_bytes = self._position = init_bytes
         self._init_sha256 = sha256(init).digest()
 
@@ -230,7 +256,7 @@ class SegmentScanner:
         if self._verify and self._file.sha256(commit.offset, commit.length) != commit.sha256:
             return "its bytes do not have the hash they had when they were written"
         try:
-            decode_ticks, samples = fragment_samples(header[:-_MDAT_HEADER_BYTES])
+            decode_ticks, samples = fragment_samples(header[:-_MDAT_HEADER_BYTES], commit.track)
             mdat = parse_header(header, len(header) - _MDAT_HEADER_BYTES)
             payload_bytes = commit.length - commit.header_bytes
             if (
@@ -238,10 +264,11 @@ class SegmentScanner:
                 or len(samples) != commit.samples
                 or totals(samples) != (payload_bytes, commit.duration_ticks)
                 or mdat != (b"mdat", _MDAT_HEADER_BYTES, payload_bytes + _MDAT_HEADER_BYTES)
-                or commit.track != TRACK_ID
+                or commit.track not in self._tables
+                or commit.version != self._version
             ):
                 return "its moof and its commit box contradict each other"
-            self._table.add(decode_ticks, samples)
+            self._tables[commit.track].add(decode_ticks, samples)
         except Mp4Error as error:
             return str(error)
         return ""
@@ -282,8 +309,16 @@ class SegmentScanner:
         if seal.samples_length > MOST_SAMPLES_BOX_BYTES:
             raise Mp4Error(f"a samples box of {seal.samples_length} bytes is not read")
         commits, table = parse_samples_box(self._file.read(seal.samples_offset, seal.samples_length))
-        if commits != [fragment.commit for fragment in self._fragments] or table != self._table.table().encode():
+        if commits != [fragment.commit for fragment in self._fragments] or table != self._encoded_tables():
             self._faults.append("the samples box and the fragments contradict each other")
+
+    @property
+    def _version(self) -> int:
+        return PICTURES_ALONE if self._sound is None else WITH_SOUND
+
+    def _encoded_tables(self) -> bytes:
+        pictures, *sound = (builder.table().encode() for builder in self._tables.values())
+        return join_tables(pictures, *sound) if sound else pictures
 
     def _tear(self, start: int, end: int) -> None:
         if self._torn and self._torn[-1][1] == start:

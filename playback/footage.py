@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from media.errors import Mp4Error, NotFound, ObjectStoreError, SpoolError
-from media.init_section import read_init_section
-from media.sample_table import SampleCounts
+from media.fragment_index import decode_sound
+from media.init_section import read_tracks
+from media.sample_table import SampleCounts, split_tables
 from playback.slices import cut_table
 from storage.model import VISIBLE, SegmentState
 
@@ -94,13 +95,17 @@ class MergedFootage:
 
     async def tables(self, segments: Sequence[Segment]) -> list[bytes]:
         """The encoded sample tables of at most BATCH segments, each of exactly the samples that its segment counts."""
-        known = await self._footage.sample_tables([segment.id for segment in segments])
-        return [await self._table(segment, known.get(segment.id)) for segment in segments]
+        return [pictures for pictures, _sound in await self.both_tables(segments)]
 
-    async def track(self, segment: Segment) -> Track:
-        """The track as the segment's init section describes it."""
+    async def both_tables(self, segments: Sequence[Segment]) -> list[tuple[bytes, bytes]]:
+        """The same of their pictures and of their sound; the latter empty where there is none."""
+        known = await self._footage.sample_tables([segment.id for segment in segments])
+        return [await self._tables(segment, known.get(segment.id)) for segment in segments]
+
+    async def tracks(self, segment: Segment) -> tuple[Track, Track | None]:
+        """The tracks of pictures and of sound as the segment's init section describes them."""
         async with self.open(segment) as stored:
-            return read_init_section(await stored.read_at(0, segment.init_bytes))
+            return read_tracks(await stored.read_at(0, segment.init_bytes))
 
     def open(self, segment: Segment) -> AbstractAsyncContextManager[SegmentBytes]:
         """The segment's bytes, from the spool while it has them (no network), else from the object store."""
@@ -148,15 +153,20 @@ class MergedFootage:
             kept += [segment for segment in batch if states.get(segment.id, SegmentState.SPOOLED) in VISIBLE]
         return kept
 
-    async def _table(self, segment: Segment, encoded: bytes | None) -> bytes:
+    async def _tables(self, segment: Segment, encoded: bytes | None) -> tuple[bytes, bytes]:
         if encoded is None and self._spool is not None:
             try:
-                return (await asyncio.to_thread(self._spool.samples, segment)).encode()
+                return split_tables(await asyncio.to_thread(self._spool.samples, segment))
             except FileNotFoundError:  # registered and shipped since: the catalog has its table now
                 encoded = (await self._footage.sample_tables([segment.id])).get(segment.id)
         if encoded is None:
             raise NotFound(f"segment {segment.id} was deleted while it was read")
-        return _first_samples(encoded, segment)
+        pictures, sound = split_tables(encoded)
+        index = decode_sound(segment.fragments) if sound else None
+        return (
+            _first_samples(pictures, segment.samples, segment),
+            _first_samples(sound, index.samples, segment) if index is not None else b"",
+        )
 
 
 class _Spooled:
@@ -200,9 +210,9 @@ def in_playing_order(segments: Iterable[Segment]) -> list[Segment]:
     return [segment for run in by_run.values() for segment in sorted(run, key=lambda s: s.identity.sequence)]
 
 
-def _first_samples(encoded: bytes, segment: Segment) -> bytes:
+def _first_samples(encoded: bytes, count: int, segment: Segment) -> bytes:
     """The samples that `segment` tells of; its file may have grown between the two looks."""
     samples = SampleCounts.of(encoded).samples
-    if samples < segment.samples:
-        raise Mp4Error(f"segment {segment.id} has {segment.samples} samples, but its table only {samples}")
-    return encoded if samples == segment.samples else cut_table(encoded, 0, segment.samples)
+    if samples < count:
+        raise Mp4Error(f"segment {segment.id} has {count} samples, but its table only {samples}")
+    return encoded if samples == count else cut_table(encoded, 0, count)

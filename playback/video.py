@@ -161,7 +161,7 @@ class Layout:
         """The number of the segment's sample entry; segments of one span share their init section."""
         if self._parts and _same_span(self._parts[-1].slice.segment, segment):
             return self._parts[-1].chunk.sample_entry
-        track = await self._footage.track(segment)
+        track, _sound = await self._footage.tracks(segment)
         if self._tracks and track.timescale != self._tracks[0].timescale:
             at = format_instant(segment.start_us)
             raise RangeError(f"the track's clock rate changes at {at}", hint="ask for the two sides separately")

@@ -283,8 +283,7 @@ def _is_sealed(fd: int, size_bytes: int, identity: SegmentIdentity) -> bool:
 
 def _closing(found: SegmentScan) -> tuple[int, bytes]:
     """Where the last fragment ends, and the samples and seal that belong there."""
-    commits = [fragment.commit for fragment in found.fragments]
+    commits, init_bytes = found.commits, found.init_bytes
     end = commits[-1].box_offset + COMMIT_BOX_BYTES
-    end_us = found.seal.end_us if found.seal is not None else commits[-1].end_wall_us
-    boxes = closing_boxes(commits, found.samples, found.track, init_bytes=found.init_bytes, offset=end, end_us=end_us)
+    boxes = closing_boxes(commits, found.samples, found.track, init_bytes=init_bytes, offset=end, end_us=found.end_us)
     return end, b"".join(boxes)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from media.commit import losses
+from media.commit import losses, of_pictures
 from media.errors import Mp4Error
 from media.flat_mp4 import ChunkTables
-from media.fragment_index import FragmentEntry, encode
+from media.fragment_index import FragmentEntry, SoundIndex, encode, encode_with_sound
+from media.moof import TRACK_ID
+from media.sample_table import split_tables
 from storage.model import Segment, SegmentState
 
 if TYPE_CHECKING:
@@ -24,38 +26,60 @@ if TYPE_CHECKING:
 
 def segment_from_scan(scan: SegmentScan, size_bytes: int) -> Segment:
     """The row of a sealed file of `size_bytes`, or of the durable part of an open one. Mp4Error without a fragment."""
-    if not scan.fragments:
+    commits = of_pictures(scan.commits)
+    if not commits:
         raise Mp4Error(f"segment {scan.identity} holds no whole fragment")
-    commits = [fragment.commit for fragment in scan.fragments]
     first, last = commits[0], commits[-1]
     return Segment(
         identity=scan.identity,
         span=first.span,
         state=SegmentState.SPOOLED,
         start_us=first.wall_us,
-        end_us=last.end_wall_us if scan.seal is None else scan.seal.end_us,
+        end_us=scan.end_us,
         media_ticks=first.media_ticks,
         duration_ticks=last.media_ticks + last.duration_ticks - first.media_ticks,
         timescale=scan.track.timescale,
         samples=sum(commit.samples for commit in commits),
         sync_samples=sum(commit.sync_samples for commit in commits),
-        lost_packets=losses(commits),
+        lost_packets=losses(scan.commits),
         codec=scan.track.codec,
         width=scan.track.width,
         height=scan.track.height,
         init_bytes=scan.init_bytes,
         size_bytes=scan.valid_bytes if scan.seal is None else size_bytes,
         sha256=None,
-        fragments=encode([_entry(fragment) for fragment in scan.fragments]),
-        chain=last.chain,
-        sums=None if scan.seal is None else _sums(scan.samples, commits),
+        fragments=_index(scan),
+        chain=scan.commits[-1].chain,
+        sums=None if scan.seal is None else _sums(scan, commits),
     )
 
 
-def _sums(table: bytes, commits: Sequence[Commit]) -> SampleSums | None:
-    """What the file's sample table adds up to, if it is about the same samples as the commit boxes."""
+def _index(scan: SegmentScan) -> bytes:
+    """The fragment index, with the sums of the sound where the file is complete."""
+    pictures = [_entry(fragment) for fragment in scan.fragments if fragment.commit.track == TRACK_ID]
+    if scan.sound is None:
+        return encode(pictures)
+    sound = [fragment for fragment in scan.fragments if fragment.commit.track != TRACK_ID]
+    sums = None if scan.seal is None else _sums(scan, [fragment.commit for fragment in sound])
+    return encode_with_sound(
+        pictures,
+        SoundIndex(
+            timescale=scan.sound.timescale,
+            fragments=[_entry(fragment) for fragment in sound],
+            payload_bytes=sum(fragment.data_bytes for fragment in sound),
+            duration_runs=0 if sums is None else sums.duration_runs,
+            last_sample_ticks=0 if sums is None else sums.last_sample_ticks,
+        ),
+    )
+
+
+def _sums(scan: SegmentScan, commits: Sequence[Commit]) -> SampleSums | None:
+    """What the sample table of a track adds up to, if it is about the same samples as the track's commit boxes."""
+    if not commits:
+        return None
     try:
-        tables = ChunkTables(table)
+        pictures, sound = split_tables(scan.samples)
+        tables = ChunkTables(pictures if commits[0].track == TRACK_ID else sound)
     except Mp4Error:
         return None
     agree = tables.counts.samples == sum(commit.samples for commit in commits)

@@ -23,8 +23,9 @@ import structlog
 
 from media.errors import Mp4Error
 from media.fmp4_read import fragment_samples, read_sealed
-from media.fragment_index import decode
-from media.sample_table import SampleTable, SampleTableBuilder
+from media.fragment_index import decode, decode_sound
+from media.moof import SOUND_TRACK_ID, TRACK_ID
+from media.sample_table import SampleTableBuilder, join_tables
 from storage import files, layout
 from storage.growing_segment import GrowingSegment
 from storage.segment_row import segment_from_scan
@@ -126,15 +127,17 @@ class SpoolReader:
                     return SpoolFile(identity, files.open_read(path), sealed=path == sealed)
         raise FileNotFoundError(f"segment {identity} is not in the spool")
 
-    def samples(self, segment: Segment) -> SampleTable:
-        """The samples of a segment that `segments` gave, exactly those, also when the file has grown since.
+    def samples(self, segment: Segment) -> bytes:
+        """The sample tables of a segment that `segments` gave, of exactly those, also when the file has grown since.
 
         FileNotFoundError when the spool has it no longer.
         """
         with self.open(segment.identity) as file:
             if file.sealed and segment.size_bytes == file.size_bytes:
-                return SampleTable.decode(read_sealed(file.read_at, segment.size_bytes).samples)
-            return _samples_of(decode(segment.fragments), file)
+                return read_sealed(file.read_at, segment.size_bytes).samples
+            pictures, sound = decode(segment.fragments), decode_sound(segment.fragments)
+            table = _samples_of(pictures, file, TRACK_ID)
+            return table if sound is None else join_tables(table, _samples_of(sound.fragments, file, SOUND_TRACK_ID))
 
     def _directories(self, identity: SegmentIdentity) -> list[Path]:
         return layout.stream_directories(layout.run_directory(self.path, identity.run), identity.stream)
@@ -208,12 +211,13 @@ def _failed(directory: Path, identity: SegmentIdentity) -> Iterator[Path]:
             yield path
 
 
-def _samples_of(entries: list[FragmentEntry], file: SpoolFile) -> SampleTable:
+def _samples_of(entries: list[FragmentEntry], file: SpoolFile, track: int) -> bytes:
     """The samples of these fragments, from their moofs."""
     table = SampleTableBuilder()
     for entry in entries:
-        table.add(*fragment_samples(file.read_at(entry.offset, entry.data_offset - entry.offset - _MDAT_HEADER_BYTES)))
-    return table.table()
+        moof = file.read_at(entry.offset, entry.data_offset - entry.offset - _MDAT_HEADER_BYTES)
+        table.add(*fragment_samples(moof, track))
+    return table.table().encode()
 
 
 def _growing(identity: SegmentIdentity, *, alive: bool) -> GrowingSegment:

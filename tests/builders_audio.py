@@ -10,12 +10,21 @@ import av
 import numpy as np
 
 from media import sdp
+from media.aac_config import AacConfig
 from media.audio_codecs import choose_audio
+from media.audio_description import AudioDescription
+from media.commit import ZERO_CHAIN, Commit
 from media.errors import CodecError
+from media.fmp4_write import Sample, SegmentWriter
+from media.moof import SOUND_TRACK_ID
+from media.opus import opus_description
+from tests.builders_segment import IDENTITY, START_US, TICKS, File, Unit, plain_track, plain_units, samples_of
 
 if TYPE_CHECKING:
     from media.access_unit import AccessUnit
+    from media.identity import SegmentIdentity
     from media.rtp import PayloadTaker
+    from media.track import Track
 
 AAC_LC_16K_MONO = "1408"
 AAC = (
@@ -93,3 +102,72 @@ def encoded(codec: str, *, rate: int = 16_000, channels: int = 1, seconds: float
     frames = [*resampler.resample(pcm), *resampler.resample(None)]
     packets = [packet for frame in [*frames, None] for packet in context.encode(frame)]
     return [bytes(packet) for packet in packets], context.extradata or b""
+
+
+def sound_track(codec: str = "aac", *, rate: int = 16_000, extradata: bytes = b"\x14\x08") -> Track:
+    """A track of "aac", "libopus", "pcm_mulaw" or "pcm_alaw"."""
+    match codec:
+        case "aac":
+            return AacConfig.parse(extradata).description.track()
+        case "libopus":
+            return opus_description(1).track()
+    entry = codec.removeprefix("pcm_m").removeprefix("pcm_")
+    return AudioDescription(entry=entry.encode(), codec=entry, rate=rate, channels=1).track()
+
+
+def write_with_sound(  # noqa: PLR0917 - what is in it, each thing of its own type
+    track: Track,
+    fragments: list[list[Unit]],
+    sound: Track,
+    frames: list[list[bytes]],
+    frame_ticks: int,
+    identity: SegmentIdentity = IDENTITY,
+) -> File:
+    """A file in which `frames[n]` follow fragment n of pictures, from the first picture's instant on."""
+    writer = SegmentWriter(identity, track, 5, ZERO_CHAIN, sound)
+    written: list[bytes] = []
+    commits: list[Commit] = []
+    ends = [min(unit.pts_ticks for unit in later) for later in fragments[1:]]
+    ends.append(max(unit.pts_ticks for unit in fragments[-1]) + TICKS)
+    heard = 0
+    for units, end_ticks, payload in zip(fragments, ends, frames, strict=True):
+        start_ticks = min(unit.pts_ticks for unit in units)
+        parts = [
+            writer.fragment(
+                payload=[unit.nals for unit in units],
+                samples=samples_of(units, end_ticks),
+                media_ticks=start_ticks,
+                duration_ticks=end_ticks - start_ticks,
+                wall_us=START_US + start_ticks * 100 // 9,
+                end_wall_us=START_US + end_ticks * 100 // 9,
+                lost_packets=0,
+                clock_quality=0,
+            )
+        ]
+        if payload:
+            sound_ticks = frame_ticks * len(payload)
+            parts.append(
+                writer.fragment(
+                    payload=payload,
+                    samples=[Sample(len(frame), frame_ticks, 0, True) for frame in payload],
+                    media_ticks=heard,
+                    duration_ticks=sound_ticks,
+                    wall_us=START_US + heard * 1_000_000 // sound.timescale,
+                    end_wall_us=START_US + (heard + sound_ticks) * 1_000_000 // sound.timescale,
+                    lost_packets=1,
+                    clock_quality=0,
+                    track=SOUND_TRACK_ID,
+                )
+            )
+            heard += sound_ticks
+        for buffers, commit in parts:
+            written.append(b"".join(buffers[:-1]))
+            commits.append(commit)
+    closing = b"".join(writer.seal(START_US + ends[-1] * 100 // 9))
+    return File(init=writer.init, fragments=written, commits=commits, closing=closing)
+
+
+def plain_sound(identity: SegmentIdentity = IDENTITY) -> File:
+    """Four fragments of pictures, two of sound behind the first and the third; none of it is media."""
+    frames = [[b"a" * 30, b"b" * 20], [], [b"c" * 10], []]
+    return write_with_sound(plain_track(), plain_units(), sound_track(), frames, 1024, identity)

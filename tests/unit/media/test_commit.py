@@ -75,8 +75,8 @@ def test_a_commit_box_of_another_size_is_refused() -> None:
 def test_a_commit_of_a_newer_version_is_refused() -> None:
     """The version is at the same place for ever, so that old software can say so."""
     future = bytearray(COMMIT.to_box()[:-4])
-    future[24] = 2
-    with pytest.raises(Mp4Error, match="version 2"):
+    future[24] = 3
+    with pytest.raises(Mp4Error, match="version 3"):
         Commit.from_box(with_checksum(bytes(future)))
 
 

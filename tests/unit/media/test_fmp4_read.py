@@ -212,10 +212,10 @@ def test_a_foreign_file_is_refused(content: bytes) -> None:
 def test_a_newer_file_is_refused_and_not_torn_apart() -> None:
     """Recovery by an old version must not move a new version's footage to quarantine as damage."""
     future = bytearray(FILE.commits[1].to_box()[:-4])
-    future[24] = 2
+    future[24] = 3
     at = FILE.commits[1].box_offset
     content = FILE.open[:at] + with_checksum(bytes(future)) + FILE.open[at + COMMIT_BOX_BYTES :]
-    with pytest.raises(Mp4Error, match="version 2"):
+    with pytest.raises(Mp4Error, match="version 3"):
         scan(reader(content), len(content))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from media.commit import COMMIT_BOX_BYTES
+from tests.builders_audio import plain_sound
 from tests.builders_segment import plain_track, plain_units, write
 
 PAGE = Path(__file__).parents[3] / "docs/formats/segment.md"
@@ -38,6 +39,13 @@ def test_the_page_verifies_a_good_file(script: Path, content: bytes) -> None:
     """It prints the head of the chain."""
     done = verify(script, content)
     assert done.stdout == f"4 fragments verified, chain {FILE.commits[-1].chain.hex()}\n"
+
+
+def test_the_page_verifies_a_file_with_sound(script: Path) -> None:
+    """One chain through both tracks."""
+    file = plain_sound()
+    done = verify(script, file.sealed)
+    assert done.stdout == f"6 fragments verified, chain {file.commits[-1].chain.hex()}\n"
 
 
 def changed(place: int) -> bytes:

@@ -75,8 +75,8 @@ def test_holes_and_odd_values_survive() -> None:
 
 def test_another_version_is_refused() -> None:
     """The message names both versions."""
-    with pytest.raises(Mp4Error, match="version 2; this Hulta knows version 1"):
-        decode(b"\x02" + encode([FIRST])[1:])
+    with pytest.raises(Mp4Error, match="version 3; this Hulta knows 1 and 2"):
+        decode(b"\x03" + encode([FIRST])[1:])
 
 
 @pytest.mark.parametrize("cut", range(len(encode([FIRST, FIRST]))))

@@ -6,14 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
 from media.fmp4_read import read_sealed, scan
 from media.fmp4_write import SegmentWriter
 from media.fragment_index import decode
-from media.sample_table import SampleTable
+from media.sample_table import SampleCounts
 from storage import files, layout
 from storage.clock import FakeClock
 from storage.model import Segment, SegmentState
@@ -22,6 +21,7 @@ from storage.segment_row import segment_from_scan
 from storage.spool import SpoolRun
 from storage.spool_reader import DurableMark, SpoolReader
 from tests import builders_segment
+from tests.builders_audio import plain_sound
 from tests.builders_recovery import segment_file
 from tests.builders_segment import reader
 from tests.builders_spool import RUN, STREAM, FileSeam, identity, place
@@ -86,13 +86,6 @@ def fragments(segment: Segment) -> int:
     return len(decode(segment.fragments))
 
 
-def same_samples(one: SampleTable, other: SampleTable) -> bool:
-    """Whether two tables hold the same."""
-    return all(
-        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("sizes", "durations", "offsets", "sync")
-    )
-
-
 def test_an_empty_spool_has_no_segments(spool_reader: SpoolReader) -> None:
     """Before the first run there is not even a directory."""
     assert spool_reader.segments(STREAM) == []
@@ -106,8 +99,22 @@ def test_a_sealed_segment_is_told_as_it_will_be_registered(spool: Path, spool_re
     assert segment == registered(content)
     assert segment.state is SegmentState.SPOOLED
     found = read_sealed(reader(content), len(content))
-    assert same_samples(spool_reader.samples(segment), SampleTable.decode(found.samples))
+    assert spool_reader.samples(segment) == found.samples
     assert spool_reader.segments(OTHER_STREAM) == []
+
+
+@pytest.mark.usefixtures("alive")
+def test_sound_is_told_as_far_as_it_is_durable(spool: Path, spool_reader: SpoolReader, marks: Marks) -> None:
+    """Fragments of both tracks have one numbering: row and samples are those of a file that ends at the mark."""
+    file = plain_sound(identity())
+    place(spool, identity(), file.open)
+    for last, commit in enumerate(file.commits):
+        marks.announce(last)
+        [segment] = spool_reader.segments(STREAM)
+        end = commit.box_offset + len(commit.to_box())
+        expected = scan(reader(file.open), end)
+        assert segment == segment_from_scan(expected, end)
+        assert spool_reader.samples(segment) == expected.samples
 
 
 @pytest.mark.usefixtures("alive")
@@ -125,7 +132,7 @@ def test_nothing_past_the_durable_mark_is_told(spool: Path, spool_reader: SpoolR
         end = segment_bytes.commits[last].box_offset + len(segment_bytes.commits[last].to_box())
         expected = scan(reader(segment_bytes.open), end)
         assert segment == segment_from_scan(expected, end)
-        assert same_samples(spool_reader.samples(segment), SampleTable.decode(expected.samples))
+        assert spool_reader.samples(segment) == expected.samples
 
 
 @pytest.mark.usefixtures("alive")
@@ -157,7 +164,7 @@ def test_of_a_file_that_was_given_up_only_what_was_announced_counts(
     assert [fragments(segment) for segment in found] == [announced, 1][announced == 0 :]
     if announced:
         end = content.commits[announced - 1].box_offset + len(content.commits[0].to_box())
-        assert same_samples(spool_reader.samples(found[0]), SampleTable.decode(scan(reader(content.open), end).samples))
+        assert spool_reader.samples(found[0]) == scan(reader(content.open), end).samples
 
 
 @pytest.mark.usefixtures("alive")
@@ -172,7 +179,9 @@ def test_a_stream_in_several_directories_is_one_stream(spool: Path, spool_reader
     marks.announce(1, sequence=2)
     found = spool_reader.segments(STREAM)
     assert [fragments(segment) for segment in found] == [4, 4, 2]
-    assert [len(spool_reader.samples(segment).sizes) for segment in found] == [segment.samples for segment in found]
+    assert [SampleCounts.of(spool_reader.samples(segment)).samples for segment in found] == [
+        segment.samples for segment in found
+    ]
     with spool_reader.open(identity(1)) as file:
         assert file.read_at(0, file.size_bytes) == second.sealed
 
@@ -208,7 +217,7 @@ def test_a_dead_runs_damage_is_not_told(spool: Path, spool_reader: SpoolReader, 
     assert fragments(before) == 3
     assert before.fragments == after.fragments
     assert (before.start_us, before.end_us, before.chain) == (after.start_us, after.end_us, after.chain)
-    assert same_samples(before_samples, spool_reader.samples(after))
+    assert before_samples == spool_reader.samples(after)
 
 
 @pytest.mark.usefixtures("alive")
@@ -220,8 +229,8 @@ def test_samples_stay_those_of_the_answer(spool: Path, spool_reader: SpoolReader
     before = spool_reader.samples(segment)
     path.write_bytes(segment_file().sealed)
     path.rename(layout.sealed_path(spool, identity()))
-    assert same_samples(before, spool_reader.samples(segment))
-    assert len(before.sizes) == segment.samples
+    assert before == spool_reader.samples(segment)
+    assert SampleCounts.of(before).samples == segment.samples
 
 
 @pytest.mark.usefixtures("alive")
