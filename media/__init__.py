@@ -15,6 +15,8 @@ From the network
     h264_packetize     access units -> payloads
     h264_parameters    parameter sets, and the description of a stream for a file
     h264_sps           the bits of an SPS
+    h265, h265_nal, h265_packetize, h265_parameters, h265_sps       the same of H.265
+    bit_reader         the bits of a parameter set
     nal                NAL units, start codes, length prefixes
     codecs             the codecs that can be recorded, one row each
     aac                AAC: payloads -> access units

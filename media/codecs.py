@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from media.errors import CodecError, Mp4Error
 from media.h264 import H264Depacketizer
 from media.h264_parameters import ParameterSets, avc_codec
+from media.h265 import H265Depacketizer, require_sending_order
+from media.h265_parameters import H265ParameterSets, hevc_codec
 from media.sample_entry import read_visual_entry
 
 if TYPE_CHECKING:
@@ -43,6 +45,11 @@ def _receive_h264(media: MediaDescription, emit: Emit) -> PayloadTaker:
     return H264Depacketizer(emit, ParameterSets.from_sprop(media.fmtp.get("sprop-parameter-sets", "")))
 
 
+def _receive_h265(media: MediaDescription, emit: Emit) -> PayloadTaker:
+    require_sending_order(media.fmtp)
+    return H265Depacketizer(emit, H265ParameterSets.from_fmtp(media.fmtp))
+
+
 VIDEO = (
     VideoCodec(
         encoding="H264",
@@ -50,6 +57,13 @@ VIDEO = (
         entries=(b"avc1", b"avc3"),
         configuration=b"avcC",
         read_configuration=avc_codec,
+    ),
+    VideoCodec(
+        encoding="H265",
+        receive=_receive_h265,
+        entries=(b"hvc1", b"hev1"),
+        configuration=b"hvcC",
+        read_configuration=hevc_codec,
     ),
 )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 
 from media import nal as nal_units
@@ -40,15 +38,7 @@ class ParameterSets:
     @classmethod
     def from_sprop(cls, text: str) -> ParameterSets | None:
         """Read `sprop-parameter-sets` (RFC 6184 8.1); None where a camera wrote junk into it."""
-        nals: list[bytes] = []
-        for part in text.split(","):
-            try:
-                decoded = base64.b64decode(part.strip().rstrip("=") + "==")
-            except (binascii.Error, ValueError):
-                continue
-            # GW Security ends a set with a start code, others begin with one (quirk V5).
-            nals += nal_units.split_annex_b(nal_units.START_CODE + decoded)
-        return cls.from_nals(nals)
+        return cls.from_nals(nal_units.split_sprop(text))
 
     @property
     def complete(self) -> bool:

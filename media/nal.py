@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from typing import TYPE_CHECKING
 
@@ -45,6 +47,19 @@ def split_annex_b(stream: bytes) -> list[bytes]:
     if not units and first:
         raise CodecError(f"no start code in {len(stream)} bytes of a byte stream")
     return [nal for unit in units if (nal := unit.rstrip(b"\x00"))]
+
+
+def split_sprop(text: str) -> list[bytes]:
+    """The NAL units of a format parameter: in Base64, between commas. What is no Base64 is left out."""
+    nals: list[bytes] = []
+    for part in text.split(","):
+        try:
+            decoded = base64.b64decode(part.strip().rstrip("=") + "==")
+        except (binascii.Error, ValueError):
+            continue
+        # GW Security ends a set with a start code, others begin with one (quirk V5).
+        nals += split_annex_b(START_CODE + decoded)
+    return nals
 
 
 def split_length_prefixed(nals: bytes | bytearray | memoryview) -> list[bytes]:
