@@ -42,6 +42,8 @@ class VideoCodec:
 
 
 def _receive_h264(media: MediaDescription, emit: Emit) -> PayloadTaker:
+    if media.fmtp.get("packetization-mode") == "2" and media.fmtp.get("sprop-interleaving-depth") != "0":
+        raise CodecError("H264 out of order (packetization-mode=2, interleaved)")
     return H264Depacketizer(emit, ParameterSets.from_sprop(media.fmtp.get("sprop-parameter-sets", "")))
 
 

@@ -1,6 +1,11 @@
 """H.264 over RTP (RFC 6184): payloads into access units. The other direction is in `media.h264_packetize`.
 
-How units are cut and what loss does is in `media.nal_depacketizer`.
+How units are cut and what loss does is in `media.nal_depacketizer`. Deviations that are allowed:
+
+- Start codes inside a NAL unit separate several (`_split`): V380 and macro-video cameras send SPS, PPS and IDR picture
+  of a byte stream as if they were one NAL unit, in whatever packets (quirk V4).
+- STAP-B and FU-B are read as STAP-A and FU-A, their decoding order numbers passed over: who sends them in another order
+  than that of decoding is refused before the first packet (`media.codecs`).
 
 Hot path, third and last part: `H264Depacketizer.push` does in its first lines what four packets of five need, the
 middle of a fragmented NAL unit; everything else goes through `_push_edge`. That is 150 ns less of 1200 for the mean
@@ -11,9 +16,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from media.h264_packetize import FU_A, STAP_A, packetize
+from media.h264_packetize import FU_A, FU_B, STAP_A, STAP_B, packetize
 from media.h264_parameters import ParameterSets
 from media.nal import (
+    AUD,
     FORBIDDEN_BIT,
     IDR_SLICE,
     LENGTH_BYTES,
@@ -21,6 +27,7 @@ from media.nal import (
     PPS,
     SLICE,
     SPS,
+    START_CODE,
     TYPE_MASK,
     begins_with_start_code,
     split_annex_b,
@@ -36,8 +43,9 @@ if TYPE_CHECKING:
     from media.access_unit import AccessUnit
     from media.nal_depacketizer import Buffer
 
-# RFC 6184 table 1. Interleaved mode (packetization-mode=2) needs them; no camera is known to use it.
-_REFUSED = {25: "STAP-B", 26: "MTAP16", 27: "MTAP24", 29: "FU-B"}
+# RFC 6184 table 1. Packets of several instants, of interleaved mode; no camera is known to use them.
+_REFUSED = {26: "MTAP16", 27: "MTAP24"}
+_ORDER_NUMBER_BYTES = 2
 
 _KIND_MASK = FORBIDDEN_BIT | TYPE_MASK
 
@@ -45,7 +53,7 @@ _KIND_MASK = FORBIDDEN_BIT | TYPE_MASK
 class H264Depacketizer(NalDepacketizer):
     """Access units of H.264."""
 
-    __slots__ = ()
+    __slots__ = ("_searched",)
 
     _fragment = "a FU-A"
     _fragment_head = 2
@@ -58,6 +66,7 @@ class H264Depacketizer(NalDepacketizer):
         max_unit_bytes: int = 8 << 20,
     ) -> None:
         super().__init__(emit, parameters or ParameterSets(), max_unit_bytes=max_unit_bytes)
+        self._searched = SLICE  # NAL units of this type and above are searched for start codes
 
     def push(  # noqa: PLR0917 - hot path: positional arguments are the cheap ones
         self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int
@@ -86,6 +95,8 @@ class H264Depacketizer(NalDepacketizer):
             self._interrupt_fragments()
         if kind == STAP_A:  # RFC 6184 5.7.1
             self._take_aggregate(buffer, start + 1, end, "a STAP-A")
+        elif kind in (STAP_B, FU_B):
+            self._take_numbered(kind, buffer, start, end)
         elif kind == 0 and begins_with_start_code(buffer, start, end):
             self._take_byte_stream(bytes(buffer[start:end]))
         elif kind == 0:
@@ -94,6 +105,18 @@ class H264Depacketizer(NalDepacketizer):
             self._fault(f"packetization {_REFUSED[kind]} is not supported (RFC 6184 type {kind})")
         else:
             self._take_nal(buffer, start, end)
+
+    def _take_numbered(self, kind: int, buffer: Buffer, start: int, end: int) -> None:
+        """STAP-B or FU-B, which is only ever a first fragment, without the order number (RFC 6184 5.7.1, 5.8)."""
+        number_at = start + (1 if kind == STAP_B else 2)
+        if end < number_at + _ORDER_NUMBER_BYTES:
+            self._fault("a STAP-B or FU-B packet without its order number")
+        elif kind == STAP_B:
+            self._take_aggregate(buffer, number_at + _ORDER_NUMBER_BYTES, end, "a STAP-B")
+        else:
+            head = bytes((buffer[start] & ~TYPE_MASK | FU_A, buffer[start + 1]))
+            fragment = head + buffer[number_at + _ORDER_NUMBER_BYTES : end]
+            self._take_fragment(fragment, 0, len(fragment))
 
     def _take_nal(self, buffer: Buffer, start: int, end: int) -> None:
         if 1 <= buffer[start] & _KIND_MASK < STAP_A:
@@ -111,10 +134,27 @@ class H264Depacketizer(NalDepacketizer):
 
     def _note_nal(self, at: int) -> None:
         kind = self._nals[at + LENGTH_BYTES] & TYPE_MASK
+        if kind >= self._searched and self._nals.find(START_CODE, at + LENGTH_BYTES) >= 0 and self._split(at, kind):
+            return
         if SLICE <= kind <= IDR_SLICE:
             if kind == IDR_SLICE:
                 self._sync = True
+                self._searched = SPS
             # first_mb_in_slice (7.3.3) is 0 in a picture's first slice, which is one bit: 1.
             self._note_picture(at + LENGTH_BYTES + 1)
         elif kind in (SPS, PPS):
             self._note_parameters(at)
+
+    def _split(self, at: int, kind: int) -> bool:
+        """Put NAL units that are strung together with start codes in the place of the one they came as.
+
+        No NAL unit has a start code in it (7.4.1), but some cameras write what they like into SEI messages: there it
+        takes readable parameter sets to be taken for one. Searched is everything up to the first sync sample, and as
+        long as it happens; after that only what is short: to search pictures takes 11 us each.
+        """
+        parts = split_annex_b(START_CODE + self._nals[at + LENGTH_BYTES :])
+        if kind > IDR_SLICE and kind not in (SPS, PPS, AUD) and ParameterSets.from_nals(parts) is None:
+            return False
+        self._take_apart(at, parts)
+        self._searched = SLICE
+        return True

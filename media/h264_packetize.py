@@ -11,8 +11,8 @@ from media.nal_depacketizer import FU_END, FU_START
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STAP_A = 24
-FU_A = 28
+STAP_A, STAP_B = 24, 25
+FU_A, FU_B = 28, 29
 
 
 def packetize(nals: Sequence[bytes], max_payload_bytes: int = 1400) -> list[bytes]:

@@ -314,9 +314,7 @@ class NalDepacketizer:
         nal = bytes(self._nals[at + LENGTH_BYTES :])
         if START_CODE in nal:
             # V380 cameras send SPS, PPS and IDR as one NAL unit with start codes inside (quirk V4).
-            del self._nals[at:]
-            for part in split_annex_b(START_CODE + nal):
-                self._take_nal(part, 0, len(part))
+            self._take_apart(at, split_annex_b(START_CODE + nal))
             return
         try:
             updated = self._parameters.updated(nal)
@@ -326,6 +324,12 @@ class NalDepacketizer:
         if updated is not self._parameters:
             self._parameters = updated
             self._changed = True
+
+    def _take_apart(self, at: int, parts: list[bytes]) -> None:
+        """These, in the place of the NAL unit that they came as."""
+        del self._nals[at:]
+        for part in parts:
+            self._take_nal(part, 0, len(part))
 
     def _refuse_unit(self) -> None:
         self._discard_unit()

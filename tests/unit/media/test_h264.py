@@ -13,6 +13,7 @@ from tests.builders_h264 import (
     SEI,
     SETS,
     SLICE,
+    SLICE_REST,
     SPS,
     Receiver,
     fragments,
@@ -219,3 +220,40 @@ def test_empty_fragments_are_accepted() -> None:
     for payload in (b"\x7c\x85", b"\x7c\x05" + IDR[1:], b"\x7c\x05", b"\x7c\x45"):
         receiver.push(payload, 1, marker=payload == b"\x7c\x45")
     assert (receiver.nals, receiver.errors) == ([[IDR]], [])
+
+
+def test_start_codes_are_found_behind_whatever_comes_first() -> None:
+    """A delimiter; an SEI where parameter sets follow it (quirk V4)."""
+    for first in (AUD, SEI):
+        receiver = Receiver()
+        receiver.push(with_start_codes([first, SPS, PPS, IDR])[4:], 1, marker=True)
+        assert receiver.nals == [[first, SPS, PPS, IDR]]
+
+
+def test_a_camera_that_strings_nal_units_together_may_do_so_in_any_picture() -> None:
+    """Several slices; from the first sync sample on, or from the first that shows it."""
+    for first in ([IDR, IDR_REST], [SPS, PPS, IDR]):
+        receiver = Receiver()
+        receiver.push(with_start_codes(first)[4:], 1, marker=True)
+        receiver.push(with_start_codes([SLICE, SLICE_REST])[4:], 2, marker=True)
+        assert receiver.nals == [first, [SLICE, SLICE_REST]]
+
+
+def test_what_looks_like_a_start_code_in_an_sei_message_is_left_alone() -> None:
+    """Some cameras write raw structures there; no picture may be made of them."""
+    sei = SEI + b"\x00\x00\x01\x65\x88 of no picture"
+    receiver = Receiver()
+    receiver.push(sei, 1)
+    receiver.push(IDR, 1, marker=True)
+    assert receiver.nals == [[sei, IDR]]
+
+
+def test_order_numbers_of_interleaved_mode_are_passed_over() -> None:
+    """STAP-B, and FU-B whose later fragments are FU-A (RFC 6184 5.7.1, 5.8)."""
+    receiver = Receiver()
+    receiver.push(b"\x79\x00\x07" + stap(SPS, PPS)[1:], 1)
+    first, *others = fragments(IDR, 4)
+    receiver.push(b"\x7d" + first[1:2] + b"\x00\x08" + first[2:], 1)
+    for payload in others:
+        receiver.push(payload, 1, marker=payload is others[-1])
+    assert (receiver.nals, receiver.errors) == ([[SPS, PPS, IDR]], [])

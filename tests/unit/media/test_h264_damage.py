@@ -162,10 +162,11 @@ def test_joining_within_a_picture_is_damage() -> None:
 @pytest.mark.parametrize(
     ("payload", "problem"),
     [
-        (b"\x79" + bytes(10), "STAP-B"),
+        (b"\x79\x00", "order number"),
+        (b"\x79\x00\x00\x00", "lengths do not fit"),
         (b"\x7a" + bytes(10), "MTAP16"),
         (b"\x7b" + bytes(10), "MTAP24"),
-        (b"\x7d\x85" + bytes(10), "FU-B"),
+        (b"\x7d\x85\x00", "order number"),
         (b"\x7e" + bytes(10), "0x7e"),
         (b"\x7f" + bytes(10), "0x7f"),
         (b"\x00" + bytes(10), "type 0"),
