@@ -29,6 +29,8 @@ READ_BYTES = 64 << 10
 _FRAME_HEADER = struct.Struct(">BBH")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LINE_BREAKS = b"\r\n"
+# "RTSP/1.0 200 OK", "PLAY rtsp://...": known for none after a few bytes, not only when no head has come to an end.
+_MESSAGE_START = re.compile(rb"[A-Z_]{3,24}[ /]|[A-Z_]{1,24}\Z")
 _EMPTY_LINES = re.compile(rb"[\r\n]+")
 
 
@@ -108,7 +110,7 @@ class InterleavedReader:
         """Whether a whole message stands at `position`; its head is read only once."""
         if self._message is None:
             first = self._buffer[position]
-            if not 0x41 <= first <= 0x5A:  # neither "RTSP/1.0" nor a method, which are capital letters
+            if not _MESSAGE_START.match(self._buffer, position, end):
                 raise RtspError(f"byte 0x{first:02x} where an RTSP message or frame should begin: framing lost")
             found = _HEAD_END.search(self._buffer, position, min(end, position + self._max_head))
             if found is None:

@@ -150,3 +150,9 @@ def test_after_an_error_in_a_callback_nothing_comes_twice() -> None:
             reader.received(count)
     reader.received(0)
     assert seen == [(0, 1), (MIXED[0],), (2, 3)]
+
+
+def test_capital_letters_alone_make_no_message() -> None:
+    """In a picture they are as likely as others: lost framing shows after some bytes, not after a head's worth."""
+    with pytest.raises(RtspError, match="framing lost"):
+        Connection().feed(b"Z" * 30)

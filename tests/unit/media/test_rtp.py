@@ -275,9 +275,22 @@ def test_a_payload_that_is_refused_does_not_end_the_stream() -> None:
     assert str(track.receiver.last_error) == "unusable"
 
 
-@pytest.mark.parametrize("content", [b"", HEADER[:11], bytes(12), b"\x40" + HEADER[1:], b"\xc0" + HEADER[1:]])
-def test_what_is_no_rtp_at_all_is_an_error(content: bytes) -> None:
-    """Then the framing of the connection cannot be trusted."""
+@pytest.mark.parametrize("content", [HEADER[:11], bytes(12), b"\x40" + HEADER[1:], b"\xc0" + HEADER[1:]])
+def test_what_is_no_rtp_at_all_is_an_error_the_third_time(content: bytes) -> None:
+    """Then the framing of the connection cannot be trusted; packets between say that it can (quirk I4)."""
     track = Track()
-    with pytest.raises(RtpError, match="RTP packet of"):
+    for sequence in range(5):
+        track.receive(content, content, packet(b"x", sequence))
+    assert len(track.payloads) == 5
+    assert (track.receiver.malformed_packets, track.receiver.lost_packets) == (10, 0)
+    track.receive(content, content)
+    with pytest.raises(RtpError, match=r"3 packets in a row.*RTP packet of"):
         track.receive(content)
+
+
+def test_empty_packets_are_not_counted_against_the_camera() -> None:
+    """They only show that it is there."""
+    track = Track()
+    track.receive(*[b""] * 50, packet(b"x", 1))
+    assert track.payloads == [b"x"]
+    assert (track.receiver.foreign_packets, track.receiver.malformed_packets) == (50, 0)
