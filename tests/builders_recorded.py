@@ -15,6 +15,8 @@ from tests.builders_h264 import PPS, SPS, frame
 
 FRAME_US = 40_000
 FRAME_TICKS = 3600
+_NO_ZEROS = 0x5A5A5A5A
+"""A number in a picture must not look like a start code."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Stored:
     @property
     def number(self) -> int:
         """The frame's number, of a unit that `Footage` made."""
-        return int.from_bytes(self.nals[-1][2:6], "big")
+        return int.from_bytes(self.nals[-1][2:6], "big") ^ _NO_ZEROS
 
 
 def numbers(stored: list[Stored]) -> list[int]:
@@ -56,7 +58,8 @@ class Footage:
     def nals(self) -> list[bytes]:
         """The NAL units of the next frame."""
         sync = self.number % self.gop == 0
-        body = b"\x88" + self.number.to_bytes(4, "big") + b"\x5a" * (self.picture_bytes * (5 if sync else 1))
+        number = (self.number ^ _NO_ZEROS).to_bytes(4, "big")
+        body = b"\x88" + number + b"\x5a" * (self.picture_bytes * (5 if sync else 1))
         return [*self.sets, b"\x65" + body] if sync else [b"\x41" + body]
 
     def packets(self) -> list[bytes]:
@@ -93,16 +96,16 @@ class Recorded:
 
     def footage(self) -> list[Interval]:
         """Where there is footage."""
-        fragments = [fragment for found in self._scans() for fragment in found.fragments]
+        fragments = [fragment for found in self.scans() for fragment in found.fragments]
         return [Interval(fragment.commit.wall_us, fragment.commit.end_wall_us) for fragment in fragments]
 
     def damage(self) -> int:
         """Lost packets, as the commits declare them."""
-        return sum(fragment.commit.lost_packets for found in self._scans() for fragment in found.fragments)
+        return sum(fragment.commit.lost_packets for found in self.scans() for fragment in found.fragments)
 
     def fragments(self) -> int:
         """How many were stored."""
-        return sum(len(found.fragments) for found in self._scans())
+        return sum(len(found.fragments) for found in self.scans())
 
     def gap_reasons(self) -> list[GapReason]:
         """Of all gaps that are declared, the one after the end included."""
@@ -110,14 +113,15 @@ class Recorded:
 
     def clock_quality(self) -> list[int]:
         """Of each fragment."""
-        return [fragment.commit.clock_quality for found in self._scans() for fragment in found.fragments]
+        return [fragment.commit.clock_quality for found in self.scans() for fragment in found.fragments]
 
-    def _scans(self) -> list[Any]:
+    def scans(self) -> list[Any]:
+        """What is in each file."""
         contents = [bytes(file.content) for file in self.rig.spool.files if not file.abandoned]
         return [scan(lambda at, n, c=content: c[at : at + n], len(content), verify=True) for content in contents]  # type: ignore[misc]
 
     def _stored(self) -> Iterator[Stored]:
-        for file, found in zip(self.rig.spool.files, self._scans(), strict=True):
+        for file, found in zip(self.rig.spool.files, self.scans(), strict=True):
             assert not found.torn
             assert not found.faults
             for fragment in found.fragments:

@@ -235,8 +235,12 @@ class Film(Recorded, Footage):
     async def play(self, frames: int, alter: Callable[[list[bytes]], list[bytes]] = list) -> None:
         """Frames at 25 a second, the packets of each altered."""
         for _ in range(frames):
-            await self.send(b"".join(alter(self.packets())))
-            await self.pass_time(FRAME_US)
+            await self.play_packets(alter(self.packets()))
+
+    async def play_packets(self, packets: Sequence[bytes]) -> None:
+        """These as one frame."""
+        await self.send(b"".join(packets))
+        await self.pass_time(FRAME_US)
 
     async def pass_time(self, microseconds: int) -> None:
         """Nothing is sent for so long; four times a second the worker looks."""
