@@ -84,6 +84,10 @@ async def test_parameter_sets_of_the_description_are_enough(sprop: str) -> None:
 
 REFUSED = {
     "J1 motion JPEG": (HEAD + "m=video 0 RTP/AVP 26\na=control:v\n", "unsupported: the camera offers JPEG"),
+    "V17 packets out of order": (
+        SDP.replace("packetization-mode=1", "packetization-mode=2;sprop-interleaving-depth=3"),
+        "unsupported: the camera offers H264 out of order (packetization-mode=2, interleaved)",
+    ),
     "no video": (HEAD + "m=audio 0 RTP/AVP 8\na=control:a\n", "unsupported: the camera offers no video"),
     "no media": (HEAD, "protocol: the camera's description is unusable"),
 }
