@@ -17,6 +17,10 @@ From the network
     h264_sps           the bits of an SPS
     h265, h265_nal, h265_packetize, h265_parameters, h265_sps       the same of H.265
     bit_reader         the bits of a parameter set
+    av1                the same of AV1: payloads -> temporal units
+    av1_packetize      temporal units -> payloads
+    av1_sequence       its sequence header, and the description of a stream for a file
+    av1_obu            OBUs and their sizes
     nal                NAL units, start codes, length prefixes
     codecs             the codecs that can be recorded, one row each
     aac                AAC: payloads -> access units

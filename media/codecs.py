@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from media.av1 import Av1Depacketizer
+from media.av1_sequence import av1_codec
 from media.errors import CodecError, Mp4Error
 from media.h264 import H264Depacketizer
 from media.h264_parameters import ParameterSets, avc_codec
@@ -39,6 +41,8 @@ class VideoCodec:
     """The box inside of them that sets up a decoder."""
     read_configuration: Callable[[str, bytes], str]
     """The codec as RFC 6381 writes it, from an entry's four letters and that box. CodecError if it is none."""
+    brand: bytes = b""
+    """What a file with it must say that it is compatible with, beside what all files are (AV1-ISOBMFF 2.1)."""
 
 
 def _receive_h264(media: MediaDescription, emit: Emit) -> PayloadTaker:
@@ -50,6 +54,10 @@ def _receive_h264(media: MediaDescription, emit: Emit) -> PayloadTaker:
 def _receive_h265(media: MediaDescription, emit: Emit) -> PayloadTaker:
     require_sending_order(media.fmtp)
     return H265Depacketizer(emit, H265ParameterSets.from_fmtp(media.fmtp))
+
+
+def _receive_av1(_media: MediaDescription, emit: Emit) -> PayloadTaker:
+    return Av1Depacketizer(emit)  # its description only names profile and level; the sequence header is in the stream
 
 
 VIDEO = (
@@ -66,6 +74,14 @@ VIDEO = (
         entries=(b"hvc1", b"hev1"),
         configuration=b"hvcC",
         read_configuration=hevc_codec,
+    ),
+    VideoCodec(
+        encoding="AV1",
+        receive=_receive_av1,
+        entries=(b"av01",),
+        configuration=b"av1C",
+        read_configuration=av1_codec,
+        brand=b"av01",
     ),
 )
 
@@ -100,6 +116,11 @@ def find_video(sample_entry: bytes) -> VideoCodec:
             return codec
     known = ", ".join(each.decode() for codec in VIDEO for each in codec.entries)
     raise Mp4Error(f"sample entry {kind!r}; known are {known}")
+
+
+def brand_of(sample_entry: bytes) -> bytes:
+    """What the `ftyp` of a file with this entry must name beside what all have; mostly nothing."""
+    return next((codec.brand for codec in VIDEO if sample_entry[4:8] in codec.entries), b"")
 
 
 def describe_entry(sample_entry: bytes) -> tuple[str, int, int]:

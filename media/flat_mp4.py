@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from media.boxes import box, full_box
+from media.codecs import brand_of
 from media.sample_table import SampleCounts, SampleSums
 
 if TYPE_CHECKING:
@@ -214,7 +215,8 @@ class _Skeleton:
 
     def _open_boxes(self, stbl_bytes: int) -> bytes:
         """Everything up to the content of `stbl`, whose size fixes those of all boxes around it."""
-        ftyp = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2mp41")
+        brands = {brand_of(entry): None for entry in self._movie.sample_entries}
+        ftyp = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2mp41", *brands)
         in_minf = full_box(b"vmhd", 0, 1, bytes(8)) + _data_information()
         minf_bytes = 8 + len(in_minf) + stbl_bytes
         in_mdia = self._mdhd() + full_box(b"hdlr", 0, 0, bytes(4), b"vide", bytes(12), b"Hulta\0")

@@ -10,7 +10,7 @@ import struct
 
 from media.audio_description import describe_audio_entry
 from media.boxes import box, child, children, full_box, parse_header
-from media.codecs import describe_entry
+from media.codecs import brand_of, describe_entry
 from media.errors import Mp4Error
 from media.moof import SOUND_TRACK_ID, TRACK_ID
 from media.track import Track
@@ -28,7 +28,7 @@ _SELF_CONTAINED = 1
 def init_section(track: Track, sound: Track | None = None) -> bytes:
     """`ftyp` and `moov` for fragments of this track, and of that of its sound."""
     # iso5 brings default-base-is-moof, iso6 tfdt and signed composition offsets: no brand claims what is not used.
-    ftyp = box(b"ftyp", b"iso6", bytes(4), b"iso6iso5mp41")
+    ftyp = box(b"ftyp", b"iso6", bytes(4), b"iso6iso5mp41", brand_of(track.sample_entry))
     if sound is None:
         return ftyp + box(b"moov", _mvhd(TRACK_ID), _trak(track, TRACK_ID), _mvex(TRACK_ID))
     traks = _trak(track, TRACK_ID), _trak(sound, SOUND_TRACK_ID)
