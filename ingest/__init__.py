@@ -4,6 +4,7 @@
     worker.py          the recording process: one recorder per stream, one run of the spool
     recorder.py        one stream: sessions, backoff, memory bound
     gap_account.py     one stream's gaps, each with its reason
+    conditions.py      what is odd about a camera that sends: frozen pictures, a clock that is off
     watch.py           what ends a session that still plays: silence, floods, nothing to record
     source.py          what a recorder records from, however it is reached: the port
     client.py          from an approach to a playing session: DESCRIBE, SETUP, PLAY, keepalive

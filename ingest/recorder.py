@@ -15,6 +15,7 @@ import structlog
 
 from ingest.backoff import Backoff
 from ingest.client import open_session
+from ingest.conditions import Conditions
 from ingest.gap_account import GapAccount
 from ingest.segmenter import Segmenter, StreamIdentity
 from ingest.tracks import TrackTaker
@@ -70,6 +71,7 @@ class Recorder:
         self._gaps = GapAccount(assignment.stream, spool, GapReason.NO_SYNC, now_us)
         self._state, self._reason, self._detail, self._since_us = "connecting", "", "", now_us
         self._stream = assignment.stream
+        self._conditions = Conditions(assignment.stream, spool, clock)
         spool.note(
             journal.stream_start(stream=self._stream, camera=assignment.camera, epoch=assignment.epoch, at_us=now_us)
         )
@@ -128,6 +130,7 @@ class Recorder:
 
     def _tick(self, now_us: int, boot_us: int) -> None:
         self._segmenter.close_overdue(now_us)
+        self._conditions.check(boot_us)
         if self._blocked and self._pending_bytes <= self._spool.allowance_bytes // 2:
             self._blocked = False
         watch = self._watch
@@ -139,6 +142,7 @@ class Recorder:
     def clock_stepped(self, step_us: int) -> None:
         """The host's wall clock stepped by this much."""
         self._segmenter.clock_stepped(step_us)
+        self._conditions.clock_stepped(step_us)
 
     def held(self, held_us: int) -> None:
         """The process stood still for so long, and what its cameras sent meanwhile still waits to be read."""
@@ -153,7 +157,7 @@ class Recorder:
             "name": self._assignment.name,
             "state": self._state,
             "reason": self._reason or None,
-            "detail": self._detail or None,
+            "detail": self._detail or self._conditions.words or None,
             "since_us": self._since_us,
             "durable": None
             if durable is None
@@ -165,7 +169,7 @@ class Recorder:
             },
             "bitrate_bps": 0 if watch is None else watch.bitrate_bps,
             "pending_bytes": self._pending_bytes,
-            "camera_clock_offset_us": None,
+            **self._conditions.state(),
             **self._counts,
         }
 
@@ -180,7 +184,8 @@ class Recorder:
         self._segmenter.start_session(segment_us=assignment.segment_us)
         self._counts["sessions"] += 1
         self._attempt_us = self._clock.wall_us()
-        takers = {"video": TrackTaker(units=self._on_unit)}
+        self._conditions.begin_session()
+        takers = {"video": TrackTaker(units=self._on_unit, reports=self._conditions.take_report)}
         camera = await open_session(approach, herd=self._herd, clock=self._clock, takers=takers)
         self._watch = watch = SessionWatch(camera, self._clock.boot_us())
         try:
@@ -218,6 +223,8 @@ class Recorder:
             self._watch.picture_us = self._clock.boot_us()
         self._counts["frames"] += 1
         self._counts["lost_packets"] += unit.lost_packets
+        if unit.sync:
+            self._conditions.take_sync(unit)
         if self._blocked:
             return
         if not self._segmenter.add(unit, now_us):

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 
 from media.codecs import choose_video
 from media.errors import CodecError, GapReason, RtpError, SourceError
+from media.rtcp import parse_sender_report
 from media.rtp import RtpReceiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from media.access_unit import AccessUnit
+    from media.rtcp import SenderReport
     from media.rtp import Buffer, PayloadTaker
     from media.sdp import MediaDescription
 
     Emit = Callable[[AccessUnit], None]
 
 
-def _no_report(_buffer: Buffer, _start: int, _end: int) -> None:
+def _no_report(_report: SenderReport) -> None:
     """Nobody wants to know."""
 
 
@@ -28,8 +30,8 @@ class TrackTaker:
     """Who takes what one track brings, on the event loop."""
 
     units: Emit
-    reports: Callable[[Buffer, int, int], None] = _no_report
-    """Its RTCP packets, each `buffer[start:end]`, valid during the call only. `RtpError` for a malformed one."""
+    reports: Callable[[SenderReport], None] = _no_report
+    """The sender reports of its source."""
 
 
 class CameraTrack:
@@ -42,14 +44,26 @@ class CameraTrack:
         self.reports = 0
         """RTCP packets that came."""
         self.malformed_reports = 0
+        self.foreign_reports = 0
+        """Of another source than the one that is received."""
 
     def take_report(self, buffer: Buffer, start: int, end: int) -> None:
-        """An RTCP packet. A malformed one costs nothing but itself (quirk R4)."""
+        """An RTCP packet. One that is malformed or of another source costs nothing but itself (quirk R4).
+
+        A report may come before the first packet of its source (R3), and is taken at its word then.
+        """
         self.reports += 1
         try:
-            self._take(buffer, start, end)
+            report = parse_sender_report(buffer, start, end)
         except RtpError:
             self.malformed_reports += 1
+            return
+        if report is None:
+            return
+        if self.receiver.ssrc not in {None, report.ssrc}:
+            self.foreign_reports += 1
+            return
+        self._take(report)
 
 
 def choose_tracks(offered: Iterable[MediaDescription], takers: Mapping[str, TrackTaker]) -> list[CameraTrack]:

@@ -30,6 +30,8 @@ From the network
     audio_description  the description of sound for a file
     access_unit        all coded data of one instant
     timeline           RTP timestamps -> media time -> wall time
+    camera_clock       what a camera's own clock says against ours
+    picture_watch      whether a camera shows anything new
     clock_rate         how fast a camera's clock runs
     host_anchor        UTC on the boot clock
 

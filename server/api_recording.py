@@ -35,6 +35,7 @@ def _camera(stream: dict[str, Any], run: str) -> dict[str, Any]:
         "id": stream["camera"],
         "name": stream["name"],
         "detail": stream["detail"],
+        "conditions": {kind: format_instant(since_us) for kind, since_us in (stream.get("conditions") or {}).items()},
         "durable": None
         if durable is None
         else {

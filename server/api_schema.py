@@ -100,7 +100,10 @@ class CameraRecordingJson(BaseModel):
 
     id: UUID
     name: str
-    detail: str | None = Field(description="What ails it, in words; null while it records.")
+    detail: str | None = Field(description="What ails it, in words; null if nothing does.")
+    conditions: dict[Literal["frozen_picture", "frozen_timestamps", "camera_clock"], datetime] = Field(
+        description="What is odd about a camera that sends, and since when: it shows nothing new, or its clock is off."
+    )
     durable: DurableJson | None = Field(description="Null until the first fragment of this run is durable.")
 
 

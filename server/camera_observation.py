@@ -9,25 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from media.camera_clock import CameraClock
 from media.errors import CodecError
-from media.rtcp import parse_sender_report
 
 if TYPE_CHECKING:
     from media.access_unit import AccessUnit
+    from media.rtcp import SenderReport
     from media.track import Track
     from storage.clock import Clock
 
-    Buffer = bytes | bytearray | memoryview
-
 TIMESCALE = 90_000
-NTP_TO_UNIX_S = 2_208_988_800
-"""From 1900 to 1970 (RFC 5905, figure 4)."""
-
 LONGEST_BURST_US = 30_000_000
 """Cameras begin with what they have: up to a group of pictures at once."""
-
-_SET_SINCE_US = 946_684_800_000_000
-"""The year 2000. What a clock says before that, it counts since it was switched on (RFC 3550 6.4.1 allows it)."""
 
 
 class Observation:
@@ -43,6 +36,7 @@ class Observation:
         self.units = self.frames = self.syncs = self.lost_packets = self.reports = 0
         self.reorders = self.clock_unset = False
         self.clock_offset_us: int | None = None
+        self._camera_clock = CameraClock()
         self._ticks = self._highest = self._last_sync = 0  # since the first sync sample
         self._timestamp = -1
         self._began_us = self._arrived_us = self._last_sync_us = 0
@@ -68,19 +62,12 @@ class Observation:
         self._bytes += len(unit.nals)
         self._arrived_us = self._clock.boot_us()
 
-    def take_report(self, buffer: Buffer, start: int, end: int) -> None:
-        """One RTCP packet of the track. RtpError where it is malformed."""
-        report = parse_sender_report(buffer, start, end)
-        if report is None:
-            return
+    def take_report(self, report: SenderReport) -> None:
+        """One sender report of the pictures."""
+        self._camera_clock.take(report, self._clock.wall_us())
         self.reports += 1
-        said_us = (report.ntp * 1_000_000 >> 32) - NTP_TO_UNIX_S * 1_000_000
-        if said_us < _SET_SINCE_US:
-            self.clock_unset = True
-            return
-        offset_us = said_us - self._clock.wall_us()
-        # A report that was delayed makes the camera seem slow: the least delayed one is right.
-        self.clock_offset_us = offset_us if self.clock_offset_us is None else max(self.clock_offset_us, offset_us)
+        self.clock_offset_us = self._camera_clock.offset_us
+        self.clock_unset = self.clock_offset_us is None
 
     @property
     def watched_us(self) -> int:

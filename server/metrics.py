@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from server.parts import Parts
     from storage.model import Camera
 
+CONDITIONS = ("frozen_picture", "frozen_timestamps", "camera_clock")
 STATES = ("disabled", "connecting", "recording", "failed")
 CAMERA_LABELS = ("camera", "site")
 COUNTERS = {
@@ -63,6 +64,14 @@ async def _cameras(parts: Parts, cameras: Sequence[Camera]) -> list[Metric]:
     age = GaugeMetricFamily(
         "hulta_camera_footage_age_seconds", "Age of the camera's newest durable footage.", labels=CAMERA_LABELS
     )
+    condition = GaugeMetricFamily(
+        "hulta_camera_condition", "1 for what is odd about a camera that sends.", labels=[*CAMERA_LABELS, "condition"]
+    )
+    offset = GaugeMetricFamily(
+        "hulta_camera_clock_offset_seconds",
+        "The camera's own clock minus this host's, by its sender reports.",
+        labels=CAMERA_LABELS,
+    )
     counters = {
         name: CounterMetricFamily(f"hulta_camera_{name}", text, labels=CAMERA_LABELS) for name, text in COUNTERS.items()
     }
@@ -76,9 +85,13 @@ async def _cameras(parts: Parts, cameras: Sequence[Camera]) -> list[Metric]:
         if through_us is not None:
             age.add_metric(labels, max(0, now_us - through_us) / 1_000_000)
         live = parts.fleet.stream(camera.stream) or {}
+        for name in CONDITIONS:
+            condition.add_metric([*labels, name], float(name in (live.get("conditions") or {})))
+        if (offset_us := live.get("camera_clock_offset_us")) is not None:
+            offset.add_metric(labels, offset_us / 1_000_000)
         for name, counter in counters.items():
             counter.add_metric(labels, live.get(name, 0))
-    return [state, age, *counters.values()]
+    return [state, age, condition, offset, *counters.values()]
 
 
 def _processes(roles: dict[str, dict[str, Any] | None]) -> list[Metric]:

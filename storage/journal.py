@@ -34,6 +34,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "gap_close": ("stream", "at_us"),
     "span_start": ("stream", "span", "at_us", "codec", "width", "height"),
     "clock_step": ("at_us", "step_us"),
+    "frozen_picture": ("stream", "at_us", "over"),
+    "frozen_timestamps": ("stream", "at_us", "over"),
+    "camera_clock": ("stream", "at_us", "over", "offset_us"),
     "run_end": ("at_us",),
 }
 
@@ -106,6 +109,11 @@ def span_start(*, stream: UUID, span: int, at_us: int, codec: str, width: int, h
 def clock_step(*, at_us: int, step_us: int) -> Record:
     """The wall clock of the host jumped by `step_us`; `at_us` is after the jump."""
     return {"kind": "clock_step", "at_us": at_us, "step_us": step_us}
+
+
+def condition(*, kind: str, stream: UUID, at_us: int, over: bool, **more: int | None) -> Record:
+    """Something odd about a camera that sends begins, or is over: `frozen_picture` and the two below it in FIELDS."""
+    return {"kind": kind, "stream": str(stream), "at_us": at_us, "over": over, **more}
 
 
 def run_end(*, at_us: int) -> Record:

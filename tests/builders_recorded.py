@@ -59,7 +59,8 @@ class Footage:
         """The NAL units of the next frame."""
         sync = self.number % self.gop == 0
         number = (self.number ^ _NO_ZEROS).to_bytes(4, "big")
-        body = b"\x88" + number + b"\x5a" * (self.picture_bytes * (5 if sync else 1))
+        filling = bytes([0x40 + self.number % 59])  # another in each: one that never changes is a condition
+        body = b"\x88" + number + filling * (self.picture_bytes * (5 if sync else 1))
         return [*self.sets, b"\x65" + body] if sync else [b"\x41" + body]
 
     def packets(self) -> list[bytes]:

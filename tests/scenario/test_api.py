@@ -89,7 +89,7 @@ async def test_the_recorder_says_which_fragment_is_durable(http: httpx.AsyncClie
     silent = await http.get("/api/v1/recording")
     assert (silent.status_code, silent.json()["detail"]) == (503, "the recorder does not answer")
     durable = {"epoch": 3, "sequence": 7, "fragment": 2, "through_us": NOON_US}
-    said = recorder(archive.camera, durable=durable, detail="it was slow")
+    said = recorder(archive.camera, durable=durable, detail="it was slow", conditions={"camera_clock": NOON_US})
     async with answering(Layout(archive.root).socket("record"), lambda: said):
         async with asyncio.timeout(5):
             while (answer := await http.get("/api/v1/recording")).status_code == 503:
@@ -101,6 +101,7 @@ async def test_the_recorder_says_which_fragment_is_durable(http: httpx.AsyncClie
                     "id": str(archive.camera.id),
                     "name": "gate",
                     "detail": "it was slow",
+                    "conditions": {"camera_clock": "2026-11-18T12:00:00.000000Z"},
                     "durable": {
                         "run": "00000000000000aa",
                         "epoch": 3,
@@ -332,7 +333,8 @@ async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
 async def test_metrics_are_what_an_alarm_needs(http: httpx.AsyncClient, archive: Archive) -> None:
     """State, age of the newest durable footage, counters, backlog, disk, processes."""
     through_us = NOON_US + 2_000_000
-    said = recorder(archive.camera, durable={"epoch": 1, "sequence": 0, "fragment": 0, "through_us": through_us})
+    durable = {"epoch": 1, "sequence": 0, "fragment": 0, "through_us": through_us}
+    said = recorder(archive.camera, durable=durable, conditions={"frozen_picture": NOON_US})
     ship = {"pid": 2, "backlog_segments": 7, "backlog_bytes": 7000}
     children = {"pid": 3, "children": {"record": {"restarts": 2}}}
     data = Layout(archive.root)
@@ -347,6 +349,9 @@ async def test_metrics_are_what_an_alarm_needs(http: httpx.AsyncClient, archive:
         f'hulta_camera_state{{{labels},state="recording"}} 1.0',
         f'hulta_camera_state{{{labels},state="failed"}} 0.0',
         f"hulta_camera_footage_age_seconds{{{labels}}} 1.0",
+        'hulta_camera_condition{camera="gate",condition="frozen_picture",site="town"} 1.0',
+        'hulta_camera_condition{camera="gate",condition="camera_clock",site="town"} 0.0',
+        f"hulta_camera_clock_offset_seconds{{{labels}}} -0.12",
         f"hulta_camera_received_bytes_total{{{labels}}} 1000.0",
         f"hulta_camera_lost_packets_total{{{labels}}} 3.0",
         f"hulta_camera_sessions_total{{{labels}}} 2.0",

@@ -160,6 +160,7 @@ async def test_every_frame_sent_is_stored_once_and_unaltered(tmp_path: Path) -> 
             record.assign(*cameras.urls)
             for url in cameras.urls:
                 await eventually("two segments are durable", lambda url=url: record.durable(url) >= 1)
+                assert abs(record.state(url)["camera_clock_offset_us"]) < 500_000, "its reports were not heard"
         for url, name in zip(cameras.urls, cameras.cameras, strict=True):
             stored = record.frames(url)
             first, last = stored[0][0], stored[-1][0]

@@ -11,7 +11,7 @@ from media import rtcp
 from media.access_unit import AccessUnit
 from media.errors import GapReason, SourceError
 from media.h264 import H264Depacketizer
-from media.rtp import Buffer, write_header
+from media.rtp import write_header
 from media.rtsp_fields import parse_transport
 from media.sdp import MediaDescription
 from storage.clock import FakeClock
@@ -26,7 +26,7 @@ class Brought:
     def __init__(self, *answers: str | None) -> None:
         self.session = RtspSession(FakeClock())
         self.units: list[tuple[int, bytes]] = []
-        self.reports: list[tuple[int, rtcp.SenderReport | None]] = []
+        self.reports: list[tuple[int, rtcp.SenderReport]] = []
         self.tracks = [self._track(index) for index in range(len(answers))]
         for index, (track, answer) in enumerate(zip(self.tracks, answers, strict=True)):
             carrier = InterleavedCarrier(self.session, index)
@@ -36,8 +36,8 @@ class Brought:
         def unit(each: AccessUnit) -> None:
             self.units.append((index, bytes(each.nals[4:])))
 
-        def report(buffer: Buffer, start: int, end: int) -> None:
-            self.reports.append((index, rtcp.parse_sender_report(buffer, start, end)))
+        def report(each: rtcp.SenderReport) -> None:
+            self.reports.append((index, each))
 
         media = MediaDescription(kind="video", transport="RTP/AVP", payload_type=96, encoding="H264", clock_rate=90000)
         return CameraTrack(media, H264Depacketizer(unit), TrackTaker(units=unit, reports=report))
@@ -73,7 +73,7 @@ async def test_each_track_gets_its_packets_and_its_reports(answers: tuple[str, .
         brought.hear(channel + 1, _report(number))
     brought.hear(9, b"nobody asked for this")
     assert brought.units == [(0, NAL + b"\x00"), (1, NAL + b"\x01")]
-    assert [(index, report.ssrc) for index, report in brought.reports if report] == [(0, 0), (1, 1)]
+    assert [(index, report.ssrc) for index, report in brought.reports] == [(0, 0), (1, 1)]
     assert (brought.session.side_packets, brought.session.stray_packets) == (3, 1)
 
 
@@ -87,6 +87,17 @@ async def test_a_malformed_report_costs_nothing_but_itself() -> None:
     assert (brought.tracks[0].reports, brought.tracks[0].malformed_reports) == (4, 3)
     assert brought.units == [(0, NAL + b"\x00")]
     assert not brought.session.failure.done()
+
+
+async def test_a_report_of_another_source_is_ignored() -> None:
+    """Quirk R4. One before the first packet is taken (R3): nobody knows better."""
+    brought = Brought(None)
+    brought.hear(1, _report(5))
+    brought.hear(0, _packet(0))
+    brought.hear(1, _report(5))
+    brought.hear(1, _report(0))
+    assert [report.ssrc for _, report in brought.reports] == [5, 0]
+    assert brought.tracks[0].foreign_reports == 1
 
 
 @pytest.mark.parametrize("second", ["0-1", "1-2", "3-4", "254-256"])

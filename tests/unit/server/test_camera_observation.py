@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from media.access_unit import AccessUnit
+from media.camera_clock import UNIX_EPOCH_S
 from media.h264_parameters import ParameterSets
-from media.rtcp import SenderReport, build_sender_report
-from server.camera_observation import NTP_TO_UNIX_S, Observation
+from media.rtcp import SenderReport
+from server.camera_observation import Observation
 from storage.clock import FakeClock
 
 SETS = ParameterSets.from_sprop("Z0LAHtoCgL/lhAAAAwAEAAADAMo8WLqA,aM4PyA==")
@@ -48,12 +49,11 @@ class Camera:
         """A sender report that was so long on its way."""
         self.clock.advance(late_us)
         report = SenderReport(ssrc=1, ntp=(said_us << 32) // 1_000_000, rtp_timestamp=0, packets=0, octets=0)
-        packet = build_sender_report(report)
-        self.seen.take_report(packet, 0, len(packet))
+        self.seen.take_report(report)
 
     def says(self, offset_us: int) -> int:
         """What the camera's clock says now, in microseconds since 1900."""
-        return self.clock.wall_us() + offset_us + NTP_TO_UNIX_S * 1_000_000
+        return self.clock.wall_us() + offset_us + UNIX_EPOCH_S * 1_000_000
 
 
 def figures(camera: Camera) -> tuple[int | None, float, int]:

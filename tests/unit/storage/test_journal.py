@@ -25,6 +25,9 @@ RECORDS = [
     journal.gap_close(stream=STREAM, at_us=4),
     journal.span_start(stream=STREAM, span=0, at_us=4, codec="avc1.64001f", width=1920, height=1080),
     journal.clock_step(at_us=5, step_us=-900_000),
+    journal.condition(kind="frozen_picture", stream=STREAM, at_us=5, over=False),
+    journal.condition(kind="frozen_timestamps", stream=STREAM, at_us=5, over=True),
+    journal.condition(kind="camera_clock", stream=STREAM, at_us=5, over=False, offset_us=-41_000_000),
     journal.run_end(at_us=6),
 ]
 LINES = [journal.encode(record) for record in RECORDS]
