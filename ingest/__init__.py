@@ -14,6 +14,8 @@
     carrier.py         how a track's packets get here: on the connection
     session.py         the connection and the hot path: socket -> interleaved -> RTP -> access unit
     segmenter.py       access units -> fragments, segments, spans (no I/O)
+    segment_sink.py    what it writes into
+    sound.py           the sound beside the pictures (no I/O)
     backoff.py         when to try again, and how many at once
     still.py           a picture as JPEG; still_child.py: the process that decodes it
     disposable.py      processes that hostile bytes are given to; confinement.py: what they take from themselves

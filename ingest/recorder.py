@@ -17,7 +17,8 @@ from ingest.backoff import Backoff
 from ingest.client import open_session
 from ingest.conditions import Conditions
 from ingest.gap_account import GapAccount
-from ingest.segmenter import Segmenter, StreamIdentity
+from ingest.segment_sink import StreamIdentity
+from ingest.segmenter import Segmenter
 from ingest.tracks import TrackTaker
 from ingest.watch import SessionWatch
 from media.commit import ZERO_CHAIN

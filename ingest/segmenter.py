@@ -4,22 +4,20 @@ A fragment is closed at a sync sample, or sooner after 1 s or 4 MiB; a segment a
 is up; a span where time, parameter sets or the session break. Fragments are cut only where every later presentation
 time is larger than every earlier one, so that decode times can be synthesized inside each fragment: the i-th unit in
 decode order gets the i-th smallest presentation time, and a signed offset leads back to its own (cameras send no
-decode times, and their SPS rarely says how far they reorder).
+decode times, and their SPS rarely says how far they reorder). Sound goes beside (`ingest.sound`): it makes no cut.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from ingest.sound import Sound
 from media.fmp4_write import Sample, SegmentWriter
 from media.identity import SegmentIdentity
 from media.timeline import StreamTimeline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from uuid import UUID
-
+    from ingest.segment_sink import SegmentSink, StreamIdentity
     from media.access_unit import AccessUnit
     from media.commit import Commit
     from media.track import Track
@@ -54,36 +52,6 @@ MOST_UNITS = 10_000
 CLOCK_UNKNOWN = 0
 
 
-class SegmentSink(Protocol):
-    """Takes what the segmenter makes, in order. Must not block."""
-
-    def open_segment(self, identity: SegmentIdentity, track: Track, init: bytes) -> None:
-        """A new segment begins."""
-        ...
-
-    def append_fragment(self, buffers: Sequence[bytes | bytearray], commit: Commit) -> None:
-        """One fragment with its commit box, to be made durable."""
-        ...
-
-    def seal_segment(self, buffers: Sequence[bytes | bytearray], end_us: int) -> None:
-        """The segment is complete."""
-        ...
-
-    def interrupted(self, end_us: int, silence_us: int) -> None:
-        """The camera sent nothing for so long from there on; a span that begins later follows."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamIdentity:
-    """Who writes: a stream of a camera, in a run, under an epoch."""
-
-    camera: UUID
-    stream: UUID
-    epoch: int
-    run: int
-
-
 class Segmenter:
     """One stream's segmenter for the length of a run. Sessions come and go: `start_session`, `add`..., `end_span`."""
 
@@ -97,6 +65,9 @@ class Segmenter:
         self._step_us = 0
         self._track: Track | None = None
         self._writer: SegmentWriter | None = None
+        self._announced = False  # the open segment, to the sink
+        self._span = self._settled_span = -1  # the present one, and the last one whose tracks are settled
+        self._pictures: Commit | None = None  # the last of its fragments of pictures
         self.start_session(segment_us=segment_us)
 
     def start_session(self, *, segment_us: int, timescale: int = 90_000) -> None:
@@ -111,6 +82,7 @@ class Segmenter:
             self._not_before_us = 0  # where the footage ends is told in a time that was set back or forward since
             self._step_us = 0
         self._timeline = StreamTimeline(timescale, not_before_us=self._not_before_us)
+        self._sound = Sound()
         self._jumps = 0
         self._break_wanted = False
         self._fragment_ticks = FRAGMENT_US * timescale // 1_000_000
@@ -187,8 +159,18 @@ class Segmenter:
         self._keep(unit, pts_ticks, arrival_us)
         return True
 
+    def add_sound(self, unit: AccessUnit, arrival_us: int) -> None:
+        """Take a unit of sound. It is kept with the pictures around it, and without any it is not."""
+        if self._sound.add(unit, arrival_us - self._step_us) and self._settled_span == self._span:
+            self._break_wanted = True  # the span's init section tells of no such track
+        if self._sound.overflowing:
+            self._close_sound(None)
+            self._sound.forget_overflow()
+
     def close_overdue(self, now_us: int) -> None:
         """Close a fragment that has waited too long for the unit that would end it."""
+        if not self._units and self._sound.waits_since(now_us - OVERDUE_US):
+            self._close_sound(None)
         if self._units and now_us - self._first_arrival_us >= (REORDERED_OVERDUE_US if self._reorders else OVERDUE_US):
             self._close_fragment(max(self._pts) + self._typical_ticks)
 
@@ -198,6 +180,7 @@ class Segmenter:
             try:
                 if self._units:
                     self._close_fragment(max(self._pts) + self._typical_ticks)
+                self._close_sound(None)
             finally:
                 self._seal()
         return self._end_us
@@ -207,6 +190,7 @@ class Segmenter:
         if self._writer is not None:
             self._chain = self._writer.chain
             self._writer = None
+            self._sound.lost += 1
         self._clear_fragment()
 
     # --- where to cut
@@ -281,6 +265,7 @@ class Segmenter:
     # --- spans and segments
 
     def _start_span(self, pts_ticks: int) -> None:
+        self._sound.start_span(self._step_us)
         if self._step_us:
             self._timeline.shift(self._step_us)
             self._step_us = 0
@@ -293,19 +278,31 @@ class Segmenter:
     def _open_segment(self, pts_ticks: int) -> None:
         assert self._track is not None
         who = self._identity
-        identity = SegmentIdentity(
+        self._segment = SegmentIdentity(
             camera=who.camera, stream=who.stream, epoch=who.epoch, run=who.run, sequence=self._sequence
         )
         self._sequence += 1
         self._segment_start_us = self._timeline.wall_us(pts_ticks)
         self._last_ticks = pts_ticks + LAST_UNIT_US * self._timescale // 1_000_000
-        self._writer = SegmentWriter(identity, self._track, self._span, self._chain)
+        self._open_track, self._open_sound = self._track, self._sound.track
+        self._writer = SegmentWriter(self._segment, self._open_track, self._span, self._chain, self._open_sound)
+        self._announced, self._pictures = False, None
         self._clear_fragment()
-        self._sink.open_segment(identity, self._track, self._writer.init)
+
+    def _announce(self) -> SegmentWriter:
+        """Tell the sink of the segment when its first fragment is there: by then it is known if a span has sound."""
+        assert self._writer is not None
+        if self._settled_span != self._span and self._sound.track != self._open_sound:
+            self._open_sound = self._sound.track
+            self._writer = SegmentWriter(self._segment, self._open_track, self._span, self._chain, self._open_sound)
+        self._settled_span, self._announced = self._span, True
+        self._sink.open_segment(self._segment, self._open_track, self._writer.init)
+        return self._writer
 
     def _seal(self) -> None:
         assert self._writer is not None
-        self._sink.seal_segment(self._writer.seal(self._end_us), self._end_us)
+        if self._announced:
+            self._sink.seal_segment(self._writer.seal(self._end_us), self._end_us)
         self._chain = self._writer.chain
         self._writer = None
 
@@ -344,6 +341,7 @@ class Segmenter:
 
     def _close_fragment(self, end_ticks: int) -> None:
         assert self._writer is not None
+        writer = self._writer if self._announced else self._announce()
         decode_ticks = sorted(self._pts)
         start_ticks = decode_ticks[0]
         if not self._timeline.settled:
@@ -351,7 +349,7 @@ class Segmenter:
         wall_us = self._timeline.wall_us(start_ticks)
         end_us = self._timeline.settle(end_ticks, start_ticks)
         try:
-            buffers, commit = self._writer.fragment(
+            buffers, commit = writer.fragment(
                 payload=self._units,
                 samples=self._samples(decode_ticks, end_ticks),
                 media_ticks=start_ticks - self._span_ticks,
@@ -366,6 +364,18 @@ class Segmenter:
         self._end_us = self._not_before_us = end_us
         self._highest_ticks, self._floor_ticks = end_ticks - 1, end_ticks
         self._sink.append_fragment(buffers, commit)
+        self._pictures = commit
+        self._close_sound(end_us)
+
+    def _close_sound(self, until_us: int | None) -> None:
+        """Write what waits of it and begins before an instant, where there are pictures to write it beside."""
+        if self._writer is None or self._pictures is None or self._open_sound is None:
+            return
+        if self._open_sound != self._sound.track:
+            return  # of another track: that of the next span
+        fragment = self._sound.close(self._writer, self._pictures, self._timescale, until_us)
+        if fragment is not None:
+            self._sink.append_fragment(*fragment)
 
     def _samples(self, decode_ticks: list[int], end_ticks: int) -> list[Sample]:
         following = decode_ticks[1:]

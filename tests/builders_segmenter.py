@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from ingest.segmenter import Segmenter, StreamIdentity
+from ingest.segment_sink import StreamIdentity
+from ingest.segmenter import Segmenter
 from media.access_unit import AccessUnit
 from media.commit import ZERO_CHAIN
 from media.fmp4_read import fragment_samples, scan

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.segmenter import Segmenter, StreamIdentity
+from ingest.segment_sink import StreamIdentity
+from ingest.segmenter import Segmenter
 from media.access_unit import AccessUnit
 from media.commit import ZERO_CHAIN
 from media.errors import NoFootage
