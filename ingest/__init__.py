@@ -7,12 +7,17 @@
     conditions.py      what is odd about a camera that sends: frozen pictures, a clock that is off
     watch.py           what ends a session that still plays: silence, floods, nothing to record
     source.py          what a recorder records from, however it is reached: the port
-    client.py          from an approach to a playing session: DESCRIBE, SETUP, PLAY, keepalive
-    approach.py        how a camera is reached: URL, networks
-    login.py           what is answered to a camera's challenges
+    client.py          from an approach to a playing session: DESCRIBE, SETUP, PLAY, and what ends it
+    approach.py        how a camera is reached, and what earlier sessions learned about it
+    connect.py         from an approach to a connection         tls.py       whom we believe to be the camera
+    redirect.py        where a camera sends us                  login.py     what is answered to its challenges
     tracks.py          which tracks are taken, and by whom
     carrier.py         how a track's packets get here: on the connection
+    udp_carrier.py     as datagrams beside it                   port_pair.py  the sockets for that
     session.py         the connection and the hot path: socket -> interleaved -> RTP -> access unit
+    keepalive.py       what keeps a session alive               teardown.py  what ends one on the camera's side
+    stale.py           what an earlier session still sends, kept away
+    policies.py        where we deviate from RTSP because cameras do, each by name
     segmenter.py       access units -> fragments, segments, spans (no I/O)
     segment_sink.py    what it writes into
     sound.py           the sound beside the pictures (no I/O)

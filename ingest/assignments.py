@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ingest.approach import Way
     from storage.secrets import SecretBox
 
 VERSION = 1
@@ -40,12 +41,23 @@ class Assignment:
     segment_us: int = 60_000_000
     bitrate_bps: int | None = None
     networks: tuple[str, ...] = ()
+    transport: Way = "tcp"
+    tls_ca: str = ""
+    tls_pin: str = ""
     problem: str = ""
 
     @property
     def approach(self) -> Approach | None:
         """How its camera is reached; None where that is not known."""
-        return None if self.url is None else Approach(url=self.url, networks=self.networks)
+        if self.url is None:
+            return None
+        return Approach(
+            url=self.url,
+            networks=self.networks,
+            transport=self.transport,
+            tls_ca=self.tls_ca,
+            tls_pin=self.tls_pin,
+        )
 
 
 def write_assignments(path: Path, assignments: Sequence[Assignment], box: SecretBox) -> None:
@@ -86,6 +98,9 @@ def _to_json(assignment: Assignment, box: SecretBox) -> dict[str, Any]:
         "segment_us": assignment.segment_us,
         "bitrate_bps": assignment.bitrate_bps,
         "networks": list(assignment.networks),
+        "transport": assignment.transport,
+        "tls_ca": assignment.tls_ca,
+        "tls_pin": assignment.tls_pin,
     }
 
 
@@ -101,6 +116,10 @@ def _from_json(entry: dict[str, Any], box: SecretBox) -> Assignment:
         segment_us=_number(entry["segment_us"], least=1),
         bitrate_bps=None if entry["bitrate_bps"] is None else _number(entry["bitrate_bps"], least=0),
         networks=tuple(entry["networks"]),
+        # A file that an earlier version wrote has none of these.
+        transport=_way(entry.get("transport", "tcp")),
+        tls_ca=str(entry.get("tls_ca", "")),
+        tls_pin=str(entry.get("tls_pin", "")),
         problem=problem,
     )
 
@@ -118,6 +137,14 @@ def _number(value: object, *, least: int) -> int:
     if not isinstance(value, int) or value < least:
         raise ValueError(f"{value!r} where a number of at least {least} should be")
     return value
+
+
+def _way(value: object) -> Way:
+    if value == "udp":
+        return "udp"
+    if value == "tcp":
+        return "tcp"
+    raise ValueError(f"{value!r} where tcp or udp should be")
 
 
 def _purpose(stream: UUID) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from ingest.teardown import Farewells
 from media.errors import GapReason
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Herd:
         self._clock = clock
         self._next_us = 0
         self.handshakes = asyncio.Semaphore(HANDSHAKES)
+        self.farewells = Farewells()
 
     async def turn(self) -> None:
         """Wait for this camera's turn to connect."""

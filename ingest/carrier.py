@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ingest.stale import StaleFilter
 from media.errors import GapReason, MediaError, SourceError
 
 if TYPE_CHECKING:
     from ingest.session import RtspSession
     from ingest.tracks import CameraTrack
+    from media.rtp import RtpReceiver
     from media.rtsp_fields import Transport
 
 
@@ -31,8 +33,12 @@ class Carrier(Protocol):
         """
         ...
 
+    def check(self, boot_us: int) -> None:
+        """Called a few times a second: what is due without a packet arriving."""
+        ...
+
     def close(self) -> None:
-        """Give back what it holds. Nothing comes afterwards."""
+        """Give back what it holds. Nothing comes afterwards. May be called again."""
         ...
 
 
@@ -58,10 +64,20 @@ class InterleavedCarrier:
             raise SourceError(GapReason.PROTOCOL, f"SETUP was answered with {error}") from error
         channel = 2 * self._index if channels is None else channels[0]
         if self._index == 0:
-            self._session.play_into(track.receiver, channel)
+            self._session.play_into(self._filtered(track, answer), channel)
         else:
             self._session.attach(channel, track.receiver.receive)
         self._session.attach(channel + 1, track.take_report)
+
+    def _filtered(self, track: CameraTrack, answer: Transport | None) -> RtpReceiver | StaleFilter:
+        """The receiver; behind a filter where a session of before sends as well (quirk I3)."""
+        if not self._session.stale_ssrcs:
+            return track.receiver
+        promised = None if answer is None else answer.ssrc
+        return StaleFilter(track.receiver, self._session.stale_ssrcs, promised)
+
+    def check(self, boot_us: int) -> None:
+        """Nothing: here packets stay in order, and whoever is connected is heard."""
 
     def close(self) -> None:
         """The channels end with the connection."""

@@ -5,30 +5,35 @@ Every failure ends in a SourceError whose reason becomes the reason of the gap.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
+from ingest import policies
+from ingest.approach import Approach, CameraMemory
 from ingest.carrier import InterleavedCarrier
+from ingest.connect import connect
+from ingest.keepalive import KeepAlive
 from ingest.login import ATTEMPTS, Login
-from ingest.network import resolve
-from ingest.session import RtspSession, error_name
+from ingest.redirect import MOST_REDIRECTS, STATUSES, RedirectedError, follow
 from ingest.source import Tally
+from ingest.teardown import Farewell
 from ingest.tracks import choose_tracks
+from ingest.udp_carrier import UdpCarrier
 from media import rtsp, sdp
 from media.errors import GapReason, MediaError, SourceError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
-    from ingest.approach import Approach
     from ingest.backoff import Herd
     from ingest.carrier import Carrier
+    from ingest.session import RtspSession
+    from ingest.teardown import Farewells
     from ingest.tracks import CameraTrack, TrackTaker
     from media.rtp import RtpReceiver
     from media.url import CameraUrl
     from storage.clock import Clock
 
-CONNECT_TIMEOUT_S = 3.0
 NO_MEDIA_US = 8_000_000
 """A playing camera from which nothing comes for so long has stalled."""
 
@@ -49,16 +54,27 @@ REASON_OF_STATUS = {
 class CameraSession:
     """A playing session. `receiver` counts what came; `session.failure` tells when and why it ended."""
 
-    def __init__(self, url: CameraUrl, session: RtspSession, clock: Clock) -> None:
+    def __init__(
+        self,
+        url: CameraUrl,
+        session: RtspSession,
+        clock: Clock,
+        *,
+        approach: Approach | None = None,
+        memory: CameraMemory | None = None,
+        farewells: Farewells | None = None,
+    ) -> None:
         self._url = url
         self._clock = clock
-        self._login = Login(url.username, url.password)
+        self._approach = approach or Approach(url=url)
+        self._memory = memory or CameraMemory()
+        self._farewells = farewells
+        self._login = Login(url, self._memory, encrypted=session.encrypted)
         self._aggregate_url = url.request_url
-        self._keepalive_method = "OPTIONS"
-        self._keepalive_us = 0
-        self._login_repeated = False
-        self._session_header: dict[str, str] = {}
-        self._keepalive_every_us = 30_000_000
+        self._keepalive = KeepAlive(session, self._login)
+        self._session_id = ""
+        self._timeout_s = 0
+        self._leaks = False
         self._carriers: list[Carrier] = []
         self.session = session
         self.receiver: RtpReceiver
@@ -70,8 +86,10 @@ class CameraSession:
         self.tracks: list[CameraTrack] = []
         """All that are set up, the video first."""
 
+    # --- the way to a playing session
+
     async def play(self, takers: Mapping[str, TrackTaker]) -> None:
-        """DESCRIBE, SETUP of each kind of track that somebody takes, PLAY."""
+        """DESCRIBE, SETUP of each kind of track that somebody takes, PLAY. RedirectedError if it is elsewhere."""
         answer = await self._request("DESCRIBE", self._url.request_url, {"Accept": "application/sdp"})
         base = rtsp.content_base(answer, self._url.request_url)
         try:
@@ -79,27 +97,87 @@ class CameraSession:
         except MediaError as error:
             raise SourceError(GapReason.PROTOCOL, f"the camera's description is unusable: {error}") from error
         self.offered = description.media
+        # What the camera calls its tracks is repeated to it word for word, whatever host it names. It is never
+        # connected to: all requests go to the connection that is there.
         self._aggregate_url = sdp.join_control(base, description.control)
-        for track in choose_tracks(description.media, takers):
+        self._leaks = policies.leaks_sessions(answer)
+        every = self._memory.every_track or policies.wants_every_track(answer, self._approach.transport)
+        for track in choose_tracks(description.media, takers, every=every):
             await self._setup(sdp.join_control(base, track.media.control), track)
         await self._request("PLAY", self._aggregate_url, {"Range": "npt=0.000-"})
-        self._keepalive_us = self._clock.boot_us()
+        self._keepalive.begin(self._aggregate_url, self._session_id, self._timeout_s, self._clock.boot_us())
+
+    async def _setup(self, control: str, track: CameraTrack) -> None:
+        carrier = self._carrier(first=not self.tracks)
+        self._carriers.append(carrier)
+        answer = await self._request("SETUP", control, {"Transport": carrier.offer})
+        try:
+            session_id, self._timeout_s = rtsp.parse_session(answer.headers.get("Session", ""))
+            agreed = rtsp.parse_transport(answer.headers["Transport"]) if "Transport" in answer.headers else None
+        except MediaError as error:
+            raise SourceError(GapReason.PROTOCOL, f"SETUP was answered with {error}") from error
+        self._session_id = policies.session_id(self._session_id, session_id)
+        if not self.tracks:
+            self.receiver = track.receiver
+        self.tracks.append(track)
+        carrier.agree(agreed, track)
+
+    def _carrier(self, *, first: bool) -> Carrier:
+        if self._approach.transport == "tcp":
+            return InterleavedCarrier(self.session, len(self.tracks))
+        return UdpCarrier(self.session, self.session.peers(self._approach.networks), self._clock, first=first)
+
+    async def _request(self, method: str, url: str, headers: dict[str, str]) -> rtsp.Response:
+        for _attempt in range(ATTEMPTS + 1):
+            answer = await self.session.request(method, url, {**self._headers(method, url), **headers})
+            if answer.status != 401 or not self._login.may_repeat(answer):
+                break
+        self.server = _words(answer.headers["Server"]) if "Server" in answer.headers else self.server
+        if answer.status in STATUSES and "Location" in answer.headers:
+            raise RedirectedError(answer.headers["Location"])
+        if answer.status != 200:
+            raise self._refused(method, answer)
+        return answer
+
+    def _refused(self, method: str, answer: rtsp.Response) -> SourceError:
+        reason = REASON_OF_STATUS.get(answer.status, GapReason.PROTOCOL)
+        said, hint = f"{method} was answered with {answer.status} {_words(answer.reason)}", ""
+        if answer.status == 401 and self._login.withheld:
+            said += f": {self._login.withheld}"
+        if answer.status == 461 and method == "SETUP":
+            other = "udp" if self._approach.transport == "tcp" else "tcp"
+            said += f": the camera does not send over {self._approach.transport.upper()}; set `transport: {other}`"
+            hint = f"set `transport: {other}` for this camera"
+        return SourceError(reason, said, hint=hint)
+
+    def _headers(self, method: str, url: str) -> dict[str, str]:
+        session = {"Session": self._session_id} if self._session_id else {}
+        return {**session, **self._login.field(method, url)}
+
+    # --- while it plays
 
     def check(self, boot_us: int) -> None:
         """Called every so often while playing: notices silence, keeps the session alive."""
         if self.session.failure.done():
             return  # whoever waits for its end has not come to it yet
-        if boot_us - self.session.last_media_us > NO_MEDIA_US:
-            seconds, receiver = NO_MEDIA_US // 1_000_000, self.receiver
-            if receiver.packets:
-                last = f"the last was {receiver.last_sequence}, {receiver.packets} in all"
-                self.session.fail(GapReason.STALLED, f"no packet for {seconds} s; {last}")
+        for carrier in self._carriers:
+            carrier.check(boot_us)
+        silent_us = boot_us - self.session.last_media_us
+        if self.session.ended and silent_us > policies.ENDED_CONNECTION_US:
+            self.session.fail(GapReason.UNREACHABLE, f"{self.session.ended}, and the packets ended; {self._last}")
+        elif silent_us > NO_MEDIA_US:
+            seconds = NO_MEDIA_US // 1_000_000
+            if self.receiver.packets:
+                self.session.fail(GapReason.STALLED, f"no packet for {seconds} s; {self._last}")
             else:
+                self._memory.every_track = self._approach.transport == "udp"
                 self.session.fail(GapReason.NO_MEDIA, f"no packet within {seconds} s of PLAY")
-        elif boot_us - self._keepalive_us > self._keepalive_every_us:
-            self._keepalive_us = boot_us
-            self._login_repeated = False
-            self._keep_alive()
+        else:
+            self._keepalive.due(boot_us)
+
+    @property
+    def _last(self) -> str:
+        return f"the last was {self.receiver.last_sequence}, {self.receiver.packets} in all"
 
     def held(self, held_us: int) -> None:
         """The process stood still for so long: that is no silence of the camera."""
@@ -135,6 +213,7 @@ class CameraSession:
             (receiver.foreign_packets, "of other types or sources"),
             (receiver.malformed_packets, "malformed"),
             (receiver.lost_packets, "lost"),
+            (self.session.stray_packets, "that nobody asked for"),
         ):
             if count:
                 words.append(f"{count} {kind}")
@@ -142,101 +221,68 @@ class CameraSession:
             words.append(str(receiver.last_error))
         return ", ".join(words)
 
+    # --- its end
+
     def close(self) -> None:
-        """TEARDOWN, as far as it still gets through. The answer is not waited for."""
-        for carrier in self._carriers:
-            carrier.close()
-        if not self.session.failure.done():
-            self.session.send("TEARDOWN", self._aggregate_url, self._headers("TEARDOWN", self._aggregate_url))
+        """TEARDOWN, repeated as far as needed, beside whatever comes next (`ingest.teardown`)."""
+        self._memory.redirect = self.session.redirect
+        self.session.end_media()
+        if not self._session_id:
             self.session.close()
-
-    def _keep_alive(self) -> None:
-        method = self._keepalive_method
-        answer = self.session.send(method, self._aggregate_url, self._headers(method, self._aggregate_url))
-        answer.add_done_callback(self._kept_alive)
-
-    def _kept_alive(self, answer: asyncio.Future[rtsp.Response]) -> None:
-        """What the camera says to it. Only a nonce that became too old is answered, and only once."""
-        if answer.cancelled() or self.session.failure.done():
             return
-        response = answer.result()
-        if response.status == 401 and not self._login_repeated and self._login.possible:
-            self._login_repeated = True
-            self._login.learn(response)
-            self._keep_alive()
-        elif self._keepalive_method == "OPTIONS":
-            # Cameras differ in what keeps a session: OPTIONS first, then what its answer advertises (quirk S19).
-            self._keepalive_method = rtsp.keepalive_method(rtsp.parse_public(response.headers.get("Public", "")))
-
-    async def _setup(self, control: str, track: CameraTrack) -> None:
-        carrier: Carrier = InterleavedCarrier(self.session, len(self.tracks))
-        self._carriers.append(carrier)
-        answer = await self._request("SETUP", control, {"Transport": carrier.offer})
-        try:
-            session_id, timeout_s = rtsp.parse_session(answer.headers.get("Session", ""))
-            agreed = rtsp.parse_transport(answer.headers["Transport"]) if "Transport" in answer.headers else None
-        except MediaError as error:
-            raise SourceError(GapReason.PROTOCOL, f"SETUP was answered with {error}") from error
-        self._session_header = {"Session": session_id}
-        self._keepalive_every_us = min(timeout_s, 60) * 500_000
-        if not self.tracks:
-            self.receiver = track.receiver
-        self.tracks.append(track)
-        carrier.agree(agreed, track)
-
-    async def _request(self, method: str, url: str, headers: dict[str, str]) -> rtsp.Response:
-        for _attempt in range(ATTEMPTS + 1):
-            answer = await self.session.request(method, url, {**self._headers(method, url), **headers})
-            if answer.status != 401 or not self._login.may_repeat(answer):
-                break
-        self.server = _words(answer.headers["Server"]) if "Server" in answer.headers else self.server
-        if answer.status != 200:
-            reason = REASON_OF_STATUS.get(answer.status, GapReason.PROTOCOL)
-            raise SourceError(reason, f"{method} was answered with {answer.status} {_words(answer.reason)}")
-        return answer
-
-    def _headers(self, method: str, url: str) -> dict[str, str]:
-        return {**self._session_header, **self._login.field(method, url)}
+        farewell = Farewell(
+            approach=self._approach,
+            login=self._login,
+            url=self._aggregate_url,
+            session_id=self._session_id,
+            timeout_s=self._timeout_s,
+            clock=self._clock,
+        )
+        insist = self.session.beside or self._leaks
+        if self._farewells is None or not (insist or self.session.connected):
+            farewell.begin(self.session)
+            self.session.close()
+        else:
+            self._farewells.start(farewell, self.session, insist=insist)
 
 
 async def open_session(
-    approach: Approach, *, herd: Herd, clock: Clock, takers: Mapping[str, TrackTaker]
+    approach: Approach,
+    *,
+    herd: Herd,
+    clock: Clock,
+    takers: Mapping[str, TrackTaker],
+    memory: CameraMemory | None = None,
 ) -> CameraSession:
     """Connect to a camera and have it play: a track of each kind in `takers`, of which "video" must be one.
 
-    SourceError when that does not succeed, with the reason of the gap.
+    `memory` is what earlier sessions with it learned. SourceError with the reason of the gap when it does not succeed.
     """
-    url = approach.url
-    if url.scheme != "rtsp":
-        raise SourceError(GapReason.UNSUPPORTED, f"{url.scheme} is not supported yet", hint="use rtsp://")
-    await herd.turn()
-    address = await resolve(url.host, url.port, approach.networks)
-    session = await _connect(address, url.port, clock)
-    camera = CameraSession(url, session, clock)
-    try:
-        async with herd.handshakes:
-            await camera.play(takers)
-    except BaseException:
-        session.close()
-        raise
-    return camera
+    memory = memory or CameraMemory()
+    present = approach
+    if approach.transport == "udp" and approach.url.scheme == "rtsps":
+        message = "packets over UDP would not be encrypted, and the URL asks for that"
+        raise SourceError(GapReason.UNSUPPORTED, message, hint="use `transport: tcp` with rtsps://")
+    if memory.redirect:
+        present, memory.redirect = follow(approach, approach.url, memory.redirect), ""
+    for _hop in range(MOST_REDIRECTS + 1):
+        await herd.turn()
+        session = await connect(present, clock)
+        camera = CameraSession(present.url, session, clock, approach=present, memory=memory, farewells=herd.farewells)
+        try:
+            async with herd.handshakes:
+                await camera.play(takers)
+        except RedirectedError as error:
+            camera.close()
+            present = follow(approach, present.url, error.location)
+        except BaseException:
+            camera.close()
+            raise
+        else:
+            return camera
+    raise SourceError(GapReason.PROTOCOL, f"the camera redirects more than {MOST_REDIRECTS} times")
 
 
 def _words(reason: str) -> str:
     """A camera's own words, which go into the journal and to whoever asks: a line of text, not 16 KB of anything."""
     return "".join(letter if letter.isprintable() else "?" for letter in reason[:MOST_WORDS])
-
-
-async def _connect(address: str, port: int, clock: Clock) -> RtspSession:
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            _transport, session = await loop.create_connection(lambda: RtspSession(clock), address, port)
-    except ConnectionRefusedError as error:
-        raise SourceError(GapReason.REFUSED, f"{address}:{port} refuses connections (ECONNREFUSED)") from error
-    except TimeoutError as error:
-        message = f"{address}:{port} does not answer within {CONNECT_TIMEOUT_S:.0f} s"
-        raise SourceError(GapReason.UNREACHABLE, message) from error
-    except OSError as error:
-        raise SourceError(GapReason.UNREACHABLE, f"{address}:{port}: {error_name(error)}") from error
-    return session

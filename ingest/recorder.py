@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from ingest.approach import CameraMemory
 from ingest.backoff import Backoff
 from ingest.client import open_session
 from ingest.conditions import Conditions
@@ -59,6 +60,7 @@ class Recorder:
         self._clock = clock
         self._herd = herd
         self._backoff = Backoff(rng)
+        self._memory = CameraMemory()
         self._segmenter = self._new_segmenter(ZERO_CHAIN)
         self._watch: SessionWatch | None = None
         self._file: SpoolSegment | None = None
@@ -87,6 +89,8 @@ class Recorder:
         if assignment is not None:
             if assignment.url is None and was_wanted:
                 assignment = replace(assignment, url=before.url, problem=before.problem)  # better than nothing
+            if assignment.approach != before.approach:
+                self._memory = CameraMemory()  # it may be another camera, and somebody has looked at its settings
             self._assignment = assignment
             self._segmenter.rotate_every(assignment.segment_us)
             if assignment.epoch != before.epoch:
@@ -187,7 +191,7 @@ class Recorder:
         self._attempt_us = self._clock.wall_us()
         self._conditions.begin_session()
         takers = {"video": TrackTaker(units=self._on_unit, reports=self._conditions.take_report)}
-        camera = await open_session(approach, herd=self._herd, clock=self._clock, takers=takers)
+        camera = await open_session(approach, herd=self._herd, clock=self._clock, takers=takers, memory=self._memory)
         self._watch = watch = SessionWatch(camera, self._clock.boot_us())
         try:
             await first_of(self._changed.wait(), asyncio.wait([camera.failure]))

@@ -10,14 +10,16 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, cast
 
-from media.errors import GapReason, MediaError, SourceError
+from ingest.network import Peers
+from media.errors import GapReason, MediaError, RtspError, SourceError
 from media.interleaved import InterleavedReader
 from media.rtsp import Headers, Request, Response
 from storage.waiting import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from ingest.stale import StaleFilter
     from media.rtp import RtpReceiver
     from storage.clock import Clock
 
@@ -30,6 +32,15 @@ MOST_MESSAGES = 200
 ten packets, and a flood of them would keep a core busy at a tenth of the rate that counts as one."""
 
 
+MOST_UNREAD_BYTES = 64 << 10
+"""That a camera may leave unread before it counts as one that does not listen."""
+
+MOST_STALE = 8
+_SSRC, _SSRC_END = 8, 12  # of an RTP packet (RFC 3550 5.1)
+
+ANSWERED = frozenset({"OPTIONS", "ANNOUNCE", "GET_PARAMETER", "SET_PARAMETER", "REDIRECT"})
+
+
 class RtspSession(asyncio.BufferedProtocol):
     """A connection to a camera. Fails once, with a reason, in `failure`; after that it is of no more use."""
 
@@ -40,8 +51,15 @@ class RtspSession(asyncio.BufferedProtocol):
         self._answers: dict[int, asyncio.Future[Response]] = {}
         self._sequence = 0
         self._media_channel = -1
-        self._receiver: RtpReceiver | None = None
+        self._receiver: RtpReceiver | StaleFilter | None = None
         self._takers: dict[int, Taker] = {}
+        self._at_end: list[Callable[[], None]] = []
+        self.beside = False
+        """Packets come beside the connection, as datagrams."""
+        self.ended = ""
+        """How the connection ended. Beside datagrams that need not be the end of the session."""
+        self.redirect = ""
+        """Where the camera asked us to go."""
         self.failure: asyncio.Future[SourceError] = asyncio.get_running_loop().create_future()
         self.arrival_us = 0
         """When the last bytes came, on the boot clock, which never steps."""
@@ -49,6 +67,8 @@ class RtspSession(asyncio.BufferedProtocol):
         """When the last packet of the first track came, likewise."""
         self.stray_packets = 0
         """On channels that nobody asked for (quirks I1, I2)."""
+        self.stale_ssrcs: set[bytes] = set()
+        """Sources that sent here before anything was set up: a session of before (quirk I3)."""
         self.side_packets = 0
         """RTCP, and packets of further tracks."""
         self.received_bytes = 0
@@ -68,9 +88,9 @@ class RtspSession(asyncio.BufferedProtocol):
         try:
             self._reader.received(nbytes)
         except MediaError as error:
-            self.fail(GapReason.PROTOCOL, f"{error}{self._after}")
+            self._break_off(GapReason.PROTOCOL, f"{error}{self._after}")
         except SourceError as error:
-            self.fail(error.reason, str(error))
+            self._break_off(error.reason, str(error))
 
     def _on_packet(self, channel: int, buffer: bytearray, start: int, end: int) -> None:
         if channel == self._media_channel:
@@ -81,16 +101,27 @@ class RtspSession(asyncio.BufferedProtocol):
             self._takers[channel](buffer, start, end)
         else:
             self.stray_packets += 1
+            if not self._takers and end - start >= _SSRC_END and len(self.stale_ssrcs) < MOST_STALE:
+                self.stale_ssrcs.add(bytes(buffer[start + _SSRC : start + _SSRC_END]))
 
     # --- requests
 
-    def play_into(self, receiver: RtpReceiver, channel: int) -> None:
+    def play_into(self, receiver: RtpReceiver | StaleFilter, channel: int) -> None:
         """From now on packets of `channel` go to `receiver`, that of the first track; before that they are discarded.
 
         (Quirk I2.) What is silent is this track: sound alone is no sign of a camera that works.
         """
         self._receiver, self._media_channel = receiver, channel
         self.last_media_us = self._clock.boot_us()
+
+    def watch_datagrams(self, receiver: RtpReceiver) -> None:
+        """The first track's packets come beside the connection, to `receiver`: they, too, are a sign of life."""
+        self._receiver, self.beside = receiver, True
+        self.last_media_us = self._clock.boot_us()
+
+    def at_end(self, close: Callable[[], None]) -> None:
+        """To be called once when the session ends, for whatever reason."""
+        self._at_end.append(close)
 
     def attach(self, channel: int, taker: Taker) -> None:
         """From now on packets of `channel` go to `taker`: RTCP, or a further track."""
@@ -113,23 +144,38 @@ class RtspSession(asyncio.BufferedProtocol):
         await asyncio.wait([self.failure])
 
     def send(self, method: str, url: str, headers: dict[str, str]) -> asyncio.Future[Response]:
-        """Send a request; the answer completes the future, if it comes."""
-        if self._transport is None or self.failure.done():
-            raise self.failure.result() if self.failure.done() else SourceError(GapReason.PROTOCOL, "not connected")
+        """Send a request; the answer completes the future, if it comes. SourceError where there is no connection."""
         self._sequence += 1
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._answers = {key: waiting for key, waiting in self._answers.items() if not waiting.done()}
         self._answers[self._sequence] = answer
         fields = {"CSeq": str(self._sequence), "User-Agent": "hulta", **headers}
-        self._transport.write(Request(method=method, url=url, headers=Headers(fields)).to_bytes())
+        try:
+            self._write(Request(method=method, url=url, headers=Headers(fields)).to_bytes())
+        except RtspError as error:
+            raise SourceError(GapReason.PROTOCOL, f"{method} cannot be asked: {error}") from error
         return answer
+
+    def _write(self, message: bytes) -> None:
+        if not self.connected:
+            raise self.failure.result() if self.failure.done() else SourceError(GapReason.PROTOCOL, "not connected")
+        assert self._transport is not None
+        if self._transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
+            raise SourceError(GapReason.PROTOCOL, "the camera does not read what it is sent")
+        self._transport.write(message)
+
+    @property
+    def connected(self) -> bool:
+        """Whether anything can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def _on_message(self, message: Request | Response) -> None:
         self.messages += 1
         if self.messages > MOST_MESSAGES:
             raise SourceError(GapReason.FLOOD, f"the camera sent {self.messages} RTSP messages in 2 s")
         if isinstance(message, Request):
-            return  # a camera may announce things while playing (quirk S25); none of them concerns us
+            self._answer(message)
+            return
         answer = self._answers.pop(message.cseq, None) if message.cseq is not None else None
         if answer is None and self._answers:
             # Tapo answers keepalives with the CSeq of the request before (quirk S20).
@@ -137,7 +183,34 @@ class RtspSession(asyncio.BufferedProtocol):
         if answer is not None and not answer.done():
             answer.set_result(message)
 
+    def _answer(self, request: Request) -> None:
+        """A camera may ask and announce things while it plays (quirk S25). All of them are heard, one is obeyed."""
+        known = request.method in ANSWERED
+        fields = {} if request.cseq is None else {"CSeq": str(request.cseq)}
+        status, reason = (200, "OK") if known else (501, "Not Implemented")
+        self._write(Response(status=status, reason=reason, headers=Headers(fields)).to_bytes())
+        if request.method == "REDIRECT":
+            self.redirect = request.headers.get("Location", "")
+            raise SourceError(GapReason.UNREACHABLE, "the camera sends us to another address")
+
     # --- the connection
+
+    def peers(self, networks: Sequence[str]) -> Peers:
+        """The addresses of both ends."""
+        assert self._transport is not None
+        local, camera = (self._transport.get_extra_info(name)[0] for name in ("sockname", "peername"))
+        return Peers(local=local, camera=camera, networks=networks)
+
+    @property
+    def certificate(self) -> bytes | None:
+        """What the camera showed in a TLS handshake (DER)."""
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        return None if tls is None else tls.getpeercert(binary_form=True)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether nobody between can read what is said."""
+        return self._transport is not None and self._transport.get_extra_info("ssl_object") is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TCP is connected."""
@@ -150,22 +223,36 @@ class RtspSession(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP is gone: cut in the midst of a packet, or not."""
         cause = "closed by the camera" if exc is None else error_name(exc)
+        self.ended = f"the connection was lost ({cause})"
         if exc is None and self._reader.unfinished:
             self.fail(GapReason.PROTOCOL, f"{cause} in the midst of {self._reader.unfinished}{self._after}")
-        else:
-            self.fail(GapReason.UNREACHABLE, f"the connection was lost ({cause}){self._after}")
+        elif not (self.beside and self._receiver is not None and self._receiver.packets):
+            self.fail(GapReason.UNREACHABLE, f"{self.ended}{self._after}")
 
     def fail(self, reason: GapReason, message: str) -> None:
-        """End the session for this reason. Only the first one counts."""
+        """End the session for this reason. Only the first one counts.
+
+        A connection that carries packets ends with it. Beside datagrams it stays until `close`: they only stop coming
+        once the camera has been told.
+        """
         if not self.failure.done():
             self.failure.set_result(SourceError(reason, message))
-        self._end_of_media()
+        self.end_media()
+        if self._transport is not None and not self.beside:
+            self._transport.abort()
+
+    def _break_off(self, reason: GapReason, message: str) -> None:
+        """What comes on the connection makes no sense: it is of no use for a farewell either."""
+        self.fail(reason, message)
         if self._transport is not None:
             self._transport.abort()
 
-    def _end_of_media(self) -> None:
+    def end_media(self) -> None:
+        """Nothing comes from now on."""
         self._media_channel = -1
         self._takers.clear()
+        while self._at_end:
+            self._at_end.pop()()
 
     @property
     def _after(self) -> str:
@@ -177,7 +264,7 @@ class RtspSession(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         """End the session from our side, once what was sent is out."""
-        self._end_of_media()
+        self.end_media()
         if self._transport is not None:
             self._transport.close()
 

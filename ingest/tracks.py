@@ -11,7 +11,7 @@ from media.rtcp import parse_sender_report
 from media.rtp import RtpReceiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from media.access_unit import AccessUnit
     from media.rtcp import SenderReport
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from media.sdp import MediaDescription
 
     Emit = Callable[[AccessUnit], None]
+
+
+MOST_DISCARDED = 3
 
 
 def _no_report(_report: SenderReport) -> None:
@@ -66,13 +69,35 @@ class CameraTrack:
         self._take(report)
 
 
-def choose_tracks(offered: Iterable[MediaDescription], takers: Mapping[str, TrackTaker]) -> list[CameraTrack]:
+def choose_tracks(
+    offered: Sequence[MediaDescription], takers: Mapping[str, TrackTaker], *, every: bool = False
+) -> list[CameraTrack]:
     """The tracks to set up: the first usable one of each kind that somebody takes, video first.
 
-    There is no recording without video: SourceError `unsupported` says what is offered instead.
+    With `every`, all others as well, and what they bring is discarded. There is no recording without video: SourceError
+    `unsupported` says what is offered instead.
     """
     try:
         media, payloads = choose_video(offered, takers["video"].units)
     except CodecError as error:
         raise SourceError(GapReason.UNSUPPORTED, str(error)) from error
-    return [CameraTrack(media, payloads, takers["video"])]
+    tracks = [CameraTrack(media, payloads, takers["video"])]
+    if every:
+        others = [other for other in offered if other is not media][:MOST_DISCARDED]
+        tracks += [CameraTrack(other, _Discarded(), TrackTaker(units=_no_unit)) for other in others]
+    return tracks
+
+
+class _Discarded:
+    """Takes the payloads of a track that is only set up because the camera sends nothing without it."""
+
+    timestamp = -1
+
+    def push(  # noqa: PLR0917 - as `PayloadTaker` has it
+        self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int
+    ) -> None:
+        """Nothing."""
+
+
+def _no_unit(_unit: AccessUnit) -> None:
+    """Never called: what is discarded makes no units."""

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 TICK_S = 0.25
 OBSERVE_CLOCK_TICKS = 4
 
+FAREWELL_S = 1.0
+"""For cameras to answer that they have heard of the end: all are asked at once, and most answer in milliseconds."""
+
 HELD_US = 1_000_000
 """A look at the recorders that comes so late: the process was stopped, or the host. What arrived meanwhile may still
 wait in the sockets, so no camera has been silent because of it."""
@@ -81,6 +84,7 @@ class Worker:
             for recorder in self._recorders.values():
                 recorder.stop()
             await spool.close(at_us=self._clock.wall_us())
+            await self._herd.farewells.finish(self._clock, FAREWELL_S)
             log.info("recording_stopped", run=f"{self._run:016x}")
 
     def state(self) -> dict[str, Any]:

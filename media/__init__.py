@@ -9,6 +9,7 @@ From the network
     interleaved        the framing of an RTSP connection            hot path, 1
     rtp                packets: order, loss, foreign sources        hot path, 2
     held_packets       what does not fit the order, until it is clear why
+    reorder            datagrams that overtook each other, in order again
     rtcp               the reports beside them
     nal_depacketizer   payloads of NAL units -> access units
     h264               those of H.264                               hot path, 3

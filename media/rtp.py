@@ -72,7 +72,6 @@ class RtpReceiver:
         "_foreign",
         "_late",
         "_marked",
-        "_payload_type",
         "_push",
         "_strange",
         "_taker",
@@ -83,13 +82,14 @@ class RtpReceiver:
         "malformed_packets",
         "octets",
         "packets",
+        "payload_type",
         "ssrc",
     )
 
     def __init__(self, payload_type: int, depacketizer: PayloadTaker, ssrc: int | None = None) -> None:
         self._push = depacketizer.push
         self._taker = depacketizer
-        self._payload_type = payload_type
+        self.payload_type = payload_type
         self._marked = _VERSION_2 | _MARKER | payload_type
         self.ssrc = ssrc
         """The source; the first one seen unless the camera promised one."""
@@ -136,7 +136,7 @@ class RtpReceiver:
             self._wonder(buffer, start, end)
             return
         kind, sequence, timestamp, ssrc = _HEADER.unpack_from(buffer, start)
-        if kind & 0x7F != self._payload_type:
+        if kind & 0x7F != self.payload_type:
             self.foreign_packets += 1
             return
         if self.ssrc is None:

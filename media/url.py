@@ -43,7 +43,7 @@ class CameraUrl:
         scheme = scheme.lower()
         if not separator or scheme not in DEFAULT_PORTS:
             named = f"scheme {scheme!r}" if separator and scheme.isalnum() else "no scheme"
-            raise ConfigError(f"camera URL: {named}, but only rtsp is supported", hint="rtsp://host/path")
+            raise ConfigError(f"camera URL: {named}, but only rtsp and rtsps are supported", hint="rtsp://host/path")
         userinfo, host, target = _split_authority(rest)
         request_url = f"{scheme}://{host}{target}"
         name, port = _host_and_port(request_url)

@@ -87,6 +87,9 @@ class Assigner:
                 url=camera.url,
                 segment_us=self._settings.segments.seconds * 1_000_000,
                 bitrate_bps=camera.bitrate_bps,
+                transport=camera.transport,
+                tls_ca=camera.tls_ca,
+                tls_pin=camera.tls_pin,
                 networks=networks.get(camera.site, ()),
             )
             for camera in await inventory.cameras()

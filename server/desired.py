@@ -61,5 +61,8 @@ def _desired_camera(camera: CameraEntry) -> DesiredCamera:
         policy=camera.policy,
         enabled=camera.enabled,
         bitrate_bps=camera.bitrate,
+        transport=camera.transport,
+        tls_ca=camera.tls_ca,
+        tls_pin=camera.tls_pin,
         klass=camera.klass,
     )

@@ -4,7 +4,7 @@ Pydantic stands here, at the edge, and nowhere inside. `read_settings` returns a
 ConfigError with a line for everything that is wrong: `hulta.yaml:12: sites[0].cameras[0].keep_mx: unknown key; ...`.
 A value is never repeated in a message, and a password is a type that does not print.
 
-Keys that this version knows but cannot serve yet (Postgres, S3, UDP, audio) are refused, not ignored: a recording
+Keys that this version knows but cannot serve yet (Postgres, S3, audio) are refused, not ignored: a recording
 server that silently does something else than its configuration says is worse than one that does not start.
 """
 
@@ -24,11 +24,13 @@ from media.errors import ConfigError
 from server import settings_errors, yaml_loader
 from server.quantities import ListenAddress
 from server.settings_fields import (
+    AbsolutePath,
     Address,
     Duration,
     Listen,
     Name,
     Network,
+    Pin,
     Rate,
     Secret,
     Table,
@@ -127,8 +129,9 @@ class CameraEntry(Table):
     id: UUID | None = None
     policy: str = DEFAULT_POLICY
     klass: Literal["low", "normal", "high"] = Field(default="normal", alias="class")
-    transport: Literal["tcp"] = "tcp"
-    tls_ca: None = None
+    transport: Literal["tcp", "udp"] = "tcp"
+    tls_ca: AbsolutePath = ""
+    tls_pin: Pin = ""
     audio: Literal[False] = False
     source: Literal["rtsp"] = "rtsp"
     sub_url: None = None
@@ -141,6 +144,16 @@ class CameraEntry(Table):
             raise PydanticCustomError("credentials", "password needs username")
         if self.username is not None and self.url.username is not None:
             raise PydanticCustomError("credentials", "credentials stand both in url and in username")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_spoken(self) -> Self:
+        if (self.tls_ca or self.tls_pin) and self.url.scheme != "rtsps":
+            raise PydanticCustomError("tls", "tls_ca and tls_pin are of use with an rtsps:// url only")
+        if self.tls_ca and self.tls_pin:
+            raise PydanticCustomError("tls", "tls_pin takes the place of tls_ca: give one of them")
+        if self.url.scheme == "rtsps" and self.transport == "udp":
+            raise PydanticCustomError("tls", "with rtsps, packets over udp would not be encrypted: use transport: tcp")
         return self
 
     @property

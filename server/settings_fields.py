@@ -93,9 +93,19 @@ def _camera_url(value: str) -> CameraUrl:
         url = CameraUrl.parse(value)
     except ConfigError as error:
         raise ValueError(str(error).removeprefix("camera URL: ")) from None
-    if url.scheme != "rtsp":
-        raise ValueError(f"scheme {url.scheme} is not served by this version; use rtsp")
     return url
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/") or "\x00" in value:
+        raise ValueError("must be the whole path of a file, such as /etc/hulta/cameras.pem")
+    return value
+
+
+def _pin(value: str) -> str:
+    if not re.fullmatch(r"sha256/[A-Za-z0-9+/]{43}=", value):
+        raise ValueError("must be `sha256/` and the SHA-256 of the public key in base64; docs/cameras.md says how")
+    return value
 
 
 def _whole_number(value: Any) -> Any:
@@ -119,5 +129,7 @@ Rate = Annotated[int, BeforeValidator(_rate)]
 Name = Annotated[str, AfterValidator(checked_name)]
 Network = Annotated[str, AfterValidator(_network)]
 Address = Annotated[CameraUrl, from_text(_camera_url)]
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+Pin = Annotated[str, AfterValidator(_pin)]
 Listen = Annotated[ListenAddress, from_text(ListenAddress.parse), PlainSerializer(str)]
 Secret = Annotated[SecretStr, PlainSerializer(SecretStr.get_secret_value)]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from media.url import CameraUrl
     from storage.model import DesiredSite, Origin
 
+_SHOWN_FIELDS = ("name", "site", "policy", "klass", "origin", "bitrate_bps", "transport", "tls_ca", "tls_pin")
 _HIDDEN = "***"
 
 
@@ -120,6 +121,9 @@ def _wanted_row(before: Camera | None, camera: DesiredCamera, site: str, origin:
         enabled_since_us=now_us if before is None or newly_enabled else before.enabled_since_us,
         expected_since_us=None if before is None else before.expected_since_us,
         bitrate_bps=camera.bitrate_bps,
+        transport=camera.transport,
+        tls_ca=camera.tls_ca,
+        tls_pin=camera.tls_pin,
         klass=camera.klass,
     )
 
@@ -159,7 +163,7 @@ def _plan_camera(outcome: Plan, before: Camera | None, after: Camera) -> None:
     if before is None:
         outcome.changes.append(Change(noun="camera", verb="added", name=after.name, id=after.id))
         return
-    fields = _fields(before, after, ("name", "site", "policy", "klass", "origin", "bitrate_bps"))
+    fields = _fields(before, after, _SHOWN_FIELDS)
     fields += _url_fields(before.url, after.url)
     if fields:
         outcome.changes.append(Change(noun="camera", verb="changed", name=after.name, id=after.id, fields=fields))

@@ -25,6 +25,7 @@ SECOND_US = 1_000_000
 MAX_SEGMENT_US = 600 * SECOND_US  # no segment is longer, so every range query knows how far back it must look
 
 Origin = Literal["file", "api"]
+Way = Literal["tcp", "udp"]
 
 
 def main_stream(camera: UUID) -> UUID:
@@ -67,6 +68,9 @@ class DesiredCamera:
     policy: str = "default"
     enabled: bool = True
     bitrate_bps: int | None = None
+    transport: Way = "tcp"
+    tls_ca: str = ""
+    tls_pin: str = ""
     klass: str = "normal"
 
 
@@ -110,6 +114,9 @@ class Camera:
     enabled_since_us: int
     expected_since_us: int | None = None
     bitrate_bps: int | None = None
+    transport: Way = "tcp"
+    tls_ca: str = ""
+    tls_pin: str = ""
     klass: str = "normal"
 
 

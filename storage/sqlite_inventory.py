@@ -149,6 +149,9 @@ def _camera_of(row: Row, box: SecretBox) -> Camera:
         enabled_since_us=row["enabled_since_us"],
         expected_since_us=row["expected_since_us"],
         bitrate_bps=row["bitrate_bps"],
+        transport=row["transport"],
+        tls_ca=row["tls_ca"],
+        tls_pin=row["tls_pin"],
         klass=row["class"],
     )
 
@@ -218,6 +221,9 @@ def _put_camera(connection: Connection, camera: Camera, box: SecretBox) -> None:
             "enabled_since_us": camera.enabled_since_us,
             "sealed_url": box.seal(camera.url.unredacted(), _place(camera.id)),
             "bitrate_bps": camera.bitrate_bps,
+            "transport": camera.transport,
+            "tls_ca": camera.tls_ca,
+            "tls_pin": camera.tls_pin,
         },
     )
 

@@ -110,6 +110,14 @@ class Line(asyncio.Transport):
         """A request."""
         self.written.append(bytes(data))
 
+    def is_closing(self) -> bool:
+        """Whether nothing can be written any more."""
+        return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        """All that is written is read at once."""
+        return 0
+
     def close(self) -> None:
         """In order."""
         self.closed = True
@@ -169,7 +177,7 @@ class Rig:
         camera.session.connection_made(Line())
         camera.receiver = receiver
         camera.session.play_into(receiver, 0)
-        camera._keepalive_us = self.clock.boot_us()
+        camera._keepalive.begin("rtsp://10.0.0.1/", "4711", 60, self.clock.boot_us())
         self.recorder._watch = SessionWatch(camera, self.clock.boot_us())
         return camera
 

@@ -129,6 +129,8 @@ class ScriptedCamera:
     requests: list[str] = field(default_factory=list)
     """As they came in, over all connections."""
     unexpected: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    """To what the camera asked."""
     lines: list[Line] = field(default_factory=list)
     faults: list[BaseException] = field(default_factory=list)
 
@@ -149,6 +151,9 @@ class ScriptedCamera:
         try:
             with suppress(ConnectionResetError, asyncio.IncompleteReadError):
                 while (request := await _request(reader)) is not None:
+                    if request.startswith("RTSP/"):
+                        self.answers.append(request)
+                        continue
                     self.requests.append(request)
                     if not self._answer(line, request):
                         break

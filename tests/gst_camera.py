@@ -1,22 +1,22 @@
 """A camera nobody here wrote: GStreamer's RTSP server. Run with the system's Python, which has its bindings.
 
-usage: /usr/bin/python3 tests/gst_camera.py PORT [USER PASSWORD]
+usage: /usr/bin/python3 tests/gst_camera.py PORT [USER PASSWORD [basic|digest]] [--tls CERTIFICATE_AND_KEY.pem]
 
 rtsp://127.0.0.1:PORT/slices   x264 with four slices per picture; parameter sets before each slice of a sync sample
 rtsp://127.0.0.1:PORT/plain    x264 with one slice per picture
 
 Both show `videotestsrc pattern=ball` in frame order, so that each picture is known by its number. With USER and
-PASSWORD it asks for Digest authentication.
+PASSWORD it asks for Digest authentication, or for Basic; with a certificate it speaks RTSP inside TLS only.
 """
 
-import sys
+import argparse
 
 import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - the versions come first
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - the versions come first
 
 SOURCE = (
     "videotestsrc is-live=true pattern=ball animation-mode=frames"
@@ -44,19 +44,39 @@ def factory(encoder: str) -> GstRtspServer.RTSPMediaFactory:
     return media
 
 
+def guard(options: argparse.Namespace) -> GstRtspServer.RTSPAuth:
+    """Who may look, and inside of what."""
+    auth = GstRtspServer.RTSPAuth()
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", "user")
+    if options.tls:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(options.tls))
+    if not options.login:
+        auth.set_default_token(token)
+        return auth
+    user, password, *kind = options.login
+    if kind == ["basic"]:
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.BASIC)
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    else:
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(user, password, token)
+    return auth
+
+
 def main() -> None:
     """Serve until killed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port")
+    parser.add_argument("login", nargs="*")
+    parser.add_argument("--tls")
+    options = parser.parse_args()
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
-    server.set_service(sys.argv[1])
-    if len(sys.argv) == 4:
-        token = GstRtspServer.RTSPToken()
-        token.set_string("media.factory.role", "user")
-        auth = GstRtspServer.RTSPAuth()
-        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-        auth.add_digest(sys.argv[2], sys.argv[3], token)
-        server.set_auth(auth)
+    server.set_service(options.port)
+    if options.login or options.tls:
+        server.set_auth(guard(options))
     for path, encoder in ENCODERS.items():
         server.get_mount_points().add_factory(path, factory(encoder))
     server.attach(None)

@@ -74,6 +74,18 @@ async def test_changed_fields_are_named(catalog: Catalog) -> None:
     assert (await catalog.inventory.camera("gate")).bitrate_bps == 4_000_000
 
 
+async def test_the_way_to_a_camera_comes_back(catalog: Catalog) -> None:
+    """What it sends on, and whom to believe to be it; a change of these is named."""
+    pin = "sha256/" + 43 * "A" + "="
+    await catalog.inventory.apply([site(desired(transport="udp", tls_ca="/etc/ca.pem"))], [POLICY])
+    camera = await catalog.inventory.camera("gate")
+    assert (camera.transport, camera.tls_ca, camera.tls_pin) == ("udp", "/etc/ca.pem", "")
+    changes = await catalog.inventory.apply([site(desired(tls_pin=pin))], [POLICY])
+    (change,) = (str(change) for change in changes)
+    assert all(field in change for field in ('transport "udp" -> "tcp"', 'tls_ca "/etc/ca.pem" -> ""', f'-> "{pin}"'))
+    assert (await catalog.inventory.camera("gate")).tls_pin == pin
+
+
 async def test_credentials_come_back_and_are_never_shown(catalog: Catalog) -> None:
     """A changed password is a change that does not tell the password."""
     await catalog.inventory.apply([site(desired())], [POLICY])

@@ -27,6 +27,9 @@ ASSIGNMENT = Assignment(
     segment_us=60_000_000,
     bitrate_bps=4_000_000,
     networks=("10.17.0.0/24",),
+    transport="udp",
+    tls_ca="/etc/hulta/cameras.pem",
+    tls_pin="sha256/" + 43 * "A" + "=",
 )
 
 

@@ -114,7 +114,6 @@ def test_a_fault_names_line_field_and_remedy(text: str, message: str) -> None:
     ("fields", "message"),
     [
         ({"url": "http://10.0.0.1/x"}, "5: sites[0].cameras[0].url: scheme 'http', but only rtsp"),
-        ({"url": "rtsps://10.0.0.1/x"}, "5: sites[0].cameras[0].url: scheme rtsps is not served by this version"),
         ({"url": "exec:cat ${CAM_PASSWORD}"}, "5: sites[0].cameras[0].url: it has blanks"),
         ({"url": "${CAM_PASSWORD}"}, "5: sites[0].cameras[0].url: no scheme"),
         ({"url": "17"}, "5: sites[0].cameras[0].url: no scheme"),
@@ -124,7 +123,14 @@ def test_a_fault_names_line_field_and_remedy(text: str, message: str) -> None:
         ({"bitrate": "fast"}, "6: sites[0].cameras[0].bitrate: must be a bit rate"),
         ({"id": "seventeen"}, "6: sites[0].cameras[0].id: must be a UUID"),
         ({"policy": "nope"}, "6: sites[0].cameras[0].policy: names no entry of `policies`"),
-        ({"transport": "udp"}, "6: sites[0].cameras[0].transport: this version serves only `tcp` here"),
+        ({"transport": "sctp"}, "6: sites[0].cameras[0].transport: must be 'tcp' or 'udp'"),
+        ({"tls_ca": "ca.pem"}, "6: sites[0].cameras[0].tls_ca: must be the whole path of a file"),
+        ({"tls_ca": "/ca.pem"}, "4: sites[0].cameras[0]: tls_ca and tls_pin are of use with an rtsps:// url only"),
+        (
+            {"url": "rtsps://10.0.0.1/x", "transport": "udp"},
+            "4: sites[0].cameras[0]: with rtsps, packets over udp would not be encrypted",
+        ),
+        ({"tls_pin": "sha256/AAAA"}, "6: sites[0].cameras[0].tls_pin: must be `sha256/` and the SHA-256 of the"),
         ({"audio": "true"}, "6: sites[0].cameras[0].audio: this version serves only `false` here"),
         ({"source": "libav"}, "6: sites[0].cameras[0].source: this version serves only `rtsp` here"),
         ({"sub_url": "rtsp://10.0.0.1/y"}, "6: sites[0].cameras[0].sub_url: is not served by this version"),

@@ -1,0 +1,58 @@
+"""From an approach to a connection, with TLS or without. A name is resolved once: what is checked is connected to."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING
+
+from ingest import tls
+from ingest.network import resolve
+from ingest.session import RtspSession, error_name
+from media.errors import GapReason, SourceError
+
+if TYPE_CHECKING:
+    from ingest.approach import Approach
+    from storage.clock import Clock
+
+CONNECT_TIMEOUT_S = 3.0
+TLS_TIMEOUT_S = 5.0
+"""More, for a camera that takes its time with large numbers."""
+
+
+async def connect(approach: Approach, clock: Clock) -> RtspSession:
+    """A connection to the camera. SourceError with the reason of the gap."""
+    url = approach.url
+    address = await resolve(url.host, url.port, approach.networks)
+    where = f"{address}:{url.port}"
+    secured = url.scheme == "rtsps"
+    timeout_s = CONNECT_TIMEOUT_S + (TLS_TIMEOUT_S if secured else 0)
+    context = tls.context_for(approach) if secured else None
+    try:
+        async with asyncio.timeout(timeout_s):
+            session = await _open(address, approach, context, clock)
+    except ssl.SSLError as error:
+        raise tls.refusal(where, error) from error
+    except ConnectionRefusedError as error:
+        raise SourceError(GapReason.REFUSED, f"{where} refuses connections (ECONNREFUSED)") from error
+    except TimeoutError as error:
+        raise SourceError(GapReason.UNREACHABLE, f"{where} does not answer within {timeout_s:.0f} s") from error
+    except OSError as error:
+        raise SourceError(GapReason.UNREACHABLE, f"{where}: {error_name(error)}") from error
+    if secured and approach.tls_pin:
+        try:
+            tls.check_pin(session.certificate, approach.tls_pin)
+        except SourceError:
+            session.close()
+            raise
+    return session
+
+
+async def _open(address: str, approach: Approach, context: ssl.SSLContext | None, clock: Clock) -> RtspSession:
+    loop = asyncio.get_running_loop()
+    host, port = approach.url.host, approach.url.port
+    name = None if context is None else host
+    _transport, session = await loop.create_connection(
+        lambda: RtspSession(clock), address, port, ssl=context, server_hostname=name
+    )
+    return session

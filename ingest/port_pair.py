@@ -1,0 +1,60 @@
+"""Two UDP ports that follow each other, with room for what comes while this process is busy."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import TYPE_CHECKING
+
+from ingest.network import family_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RECEIVE_BYTES = 2 << 20
+"""5 s of 4 Mbit/s, or the sync sample of a large camera ten times over. Linux gives `net.core.rmem_max` (208 KiB where
+nobody raised it) to those who may not ask for more."""
+
+_TRIES = 64
+_RCVBUFFORCE = 33  # asm-generic/socket.h; for those with CAP_NET_ADMIN
+
+
+def bind_pair(address: str) -> tuple[socket.socket, socket.socket]:
+    """An even port of `address` and the next one, for RTP and RTCP (RFC 3550 11). OSError if none are free."""
+    for rtp in _even(address):
+        rtcp = socket.socket(rtp.family, socket.SOCK_DGRAM)
+        try:
+            rtcp.bind((address, rtp.getsockname()[1] + 1))
+        except OSError as error:
+            rtp.close()
+            rtcp.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        for each in (rtp, rtcp):
+            each.setblocking(False)
+        _make_room(rtp)
+        return rtp, rtcp
+    raise OSError(errno.EADDRINUSE, "no two free ports that follow each other")
+
+
+def _even(address: str) -> Iterator[socket.socket]:
+    """Sockets on even ports that the kernel finds free."""
+    for _ in range(_TRIES):
+        found = socket.socket(family_of(address), socket.SOCK_DGRAM)
+        try:
+            found.bind((address, 0))
+        except OSError:
+            found.close()
+            raise
+        if found.getsockname()[1] % 2 == 0:
+            yield found
+        else:
+            found.close()
+
+
+def _make_room(receiving: socket.socket) -> None:
+    try:
+        receiving.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, RECEIVE_BYTES)
+    except PermissionError:
+        receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)

@@ -1,0 +1,108 @@
+"""Packets that overtake each other on their way (RFC 3550 over UDP), put back in order as far as it is worth waiting.
+
+A packet that is missing is waited for: at most 100 ms, and while at most 512 packets and 1 MiB lie behind it. Then it
+is lost, and the receiver learns it from the numbers, as over TCP. What comes still later is the receiver's to judge.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from media.rtp import HEADER_BYTES
+
+if TYPE_CHECKING:
+    from media.rtp import Buffer, RtpReceiver
+
+WAIT_US = 100_000
+"""Packets of one uplink overtake each other by milliseconds. All frames behind a loss are late by this, once."""
+
+HELD_PACKETS = 512
+HELD_BYTES = 1 << 20
+"""100 ms at 80 Mbit/s, more than a camera may send."""
+
+_HEADER = struct.Struct(">xBHII")
+_SEQUENCE = struct.Struct(">xxH")
+
+
+class ReorderBuffer:
+    """In front of one track's receiver. Packets in order, which nearly all are, are passed on in place."""
+
+    __slots__ = ("_held", "_held_bytes", "_next", "_receiver", "duplicate_packets", "overtaken_packets")
+
+    def __init__(self, receiver: RtpReceiver) -> None:
+        self._receiver = receiver
+        self._next = -1
+        """The number that the receiver expects; -1 before the first packet."""
+        self._held: dict[int, tuple[int, bytes]] = {}
+        """Packets behind a missing one, by number: arrival and content, in the order of arrival."""
+        self._held_bytes = 0
+        self.duplicate_packets = 0
+        """That came again while the first one was held. Those of packets that were passed on, the receiver counts."""
+        self.overtaken_packets = 0
+        """That came late and in time: without this buffer they would be lost."""
+
+    @property
+    def held(self) -> int:
+        """Packets that wait."""
+        return len(self._held)
+
+    def receive(self, buffer: Buffer, start: int, end: int, now_us: int) -> None:
+        """Take one datagram, `buffer[start:end]`, in place. `RtpError` for what is no RTP at all."""
+        if end - start >= HEADER_BYTES and not self._held:
+            sequence = _SEQUENCE.unpack_from(buffer, start)[0]
+            if sequence == self._next:
+                self._next = (sequence + 1) & 0xFFFF
+                self._receiver.receive(buffer, start, end)
+                return
+        self._receive_uncommon(buffer, start, end, now_us)
+
+    def expire(self, now_us: int) -> None:
+        """Wait no longer for what is missing since 100 ms."""
+        while self._held and now_us - next(iter(self._held.values()))[0] >= WAIT_US:
+            self._give_up()
+
+    def _receive_uncommon(self, buffer: Buffer, start: int, end: int, now_us: int) -> None:
+        if self._next < 0 or end - start < HEADER_BYTES or not self._is_ours(buffer, start):
+            self.expire(now_us)
+            self._pass(buffer, start, end)
+            return
+        sequence = _SEQUENCE.unpack_from(buffer, start)[0]
+        ahead = (sequence - self._next) & 0xFFFF
+        if 0 < ahead < 0x8000:
+            self._hold(sequence, bytes(buffer[start:end]), now_us)
+        else:
+            self.overtaken_packets += ahead == 0 and (sequence + 1) & 0xFFFF in self._held
+            self._pass(buffer, start, end)
+            self._pass_held()
+        self.expire(now_us)
+
+    def _is_ours(self, buffer: Buffer, start: int) -> bool:
+        """Whether its number is one of our source's. Other packets go past: what they mean the receiver knows."""
+        kind, _sequence, _timestamp, ssrc = _HEADER.unpack_from(buffer, start)
+        return bool(ssrc == self._receiver.ssrc and kind & 0x7F == self._receiver.payload_type)
+
+    def _hold(self, sequence: int, packet: bytes, now_us: int) -> None:
+        if sequence in self._held:
+            self.duplicate_packets += 1
+            return
+        self._held[sequence] = now_us, packet
+        self._held_bytes += len(packet)
+        while len(self._held) > HELD_PACKETS or self._held_bytes > HELD_BYTES:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """What is missing before the first packet held is lost: go on with that one."""
+        self._next = min(self._held, key=lambda sequence: (sequence - self._next) & 0xFFFF)
+        self._pass_held()
+
+    def _pass_held(self) -> None:
+        while self._next in self._held:
+            _arrival_us, packet = self._held.pop(self._next)
+            self._held_bytes -= len(packet)
+            self._pass(packet, 0, len(packet))
+
+    def _pass(self, buffer: Buffer, start: int, end: int) -> None:
+        self._receiver.receive(buffer, start, end)
+        if self._receiver.packets:
+            self._next = (self._receiver.last_sequence + 1) & 0xFFFF

@@ -1,0 +1,173 @@
+"""Datagrams that overtake each other: in order again, or declared lost in time."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media.errors import RtpError
+from media.reorder import HELD_BYTES, HELD_PACKETS, WAIT_US, ReorderBuffer
+from media.rtp import RtpReceiver, write_header
+
+FIRST = 0xFFF0
+"""Sequence numbers wrap soon."""
+
+
+class Track:
+    """A receiver behind the buffer under test; what it is given, by number of the packet, 0 for the first sent."""
+
+    timestamp = -1
+
+    def __init__(self) -> None:
+        self.receiver = RtpReceiver(96, self)
+        self.buffer = ReorderBuffer(self.receiver)
+        self.numbers: list[int] = []
+        self.lost = 0
+        self.now_us = 0
+
+    def push(self, buffer: bytes, start: int, end: int, timestamp: int, marker: bool, lost: int) -> None:  # noqa: PLR0917
+        """As a depacketizer."""
+        self.timestamp = timestamp
+        self.numbers.append(int.from_bytes(buffer[start : start + 4], "big"))
+        self.lost += lost
+
+    def send(self, *numbers: int, ssrc: int = 7, kind: int = 96, size: int = 4) -> None:
+        """Packets as they arrive, all of one instant of the clock."""
+        for number in numbers:
+            packet = packet_of(number, ssrc, kind, size)
+            self.buffer.receive(bytearray(b"??" + packet), 2, 2 + len(packet), self.now_us)
+
+
+def packet_of(number: int, ssrc: int = 7, kind: int = 96, size: int = 4) -> bytes:
+    """Two packets a frame of 40 ms."""
+    header = write_header((FIRST + number) & 0xFFFF, number // 2 * 3600, ssrc, kind, marker=bool(number % 2))
+    return header + number.to_bytes(4, "big") + bytes(size - 4)
+
+
+@given(st.lists(st.integers(0, 15), min_size=2, max_size=60), st.randoms())
+@settings(max_examples=200)
+def test_packets_that_overtake_by_less_than_the_wait_are_all_there(delays: list[int], rng: random.Random) -> None:
+    """Whatever the order of arrival, some of them twice: each once, in order, nothing counted as lost."""
+    arrivals = sorted((number + delay, number) for number, delay in enumerate(delays) if number)
+    track = Track()
+    track.send(0)
+    for _, number in arrivals:
+        track.send(*([number] * rng.choice((1, 1, 1, 2))))
+        track.now_us += 1000
+    assert track.numbers == list(range(len(delays)))
+    assert track.lost == track.receiver.lost_packets == 0
+    assert track.buffer.held == 0
+
+
+def test_a_packet_that_does_not_come_is_lost_after_the_wait_and_no_sooner() -> None:
+    """And what is behind it goes on at once, with the loss told to whoever takes it."""
+    track = Track()
+    track.send(0, 1, 3, 4)
+    track.now_us = WAIT_US - 1
+    track.buffer.expire(track.now_us)
+    assert track.numbers == [0, 1]
+    track.now_us = WAIT_US
+    track.buffer.expire(track.now_us)
+    assert track.numbers == [0, 1, 3, 4]
+    assert (track.lost, track.receiver.lost_packets) == (1, 1)
+    track.send(2)
+    assert (track.numbers, track.receiver.late_packets) == ([0, 1, 3, 4], 1)
+    track.send(5)
+    assert track.numbers == [0, 1, 3, 4, 5]
+
+
+def test_the_next_packet_ends_a_wait_that_has_become_too_long() -> None:
+    """Without anybody looking at the clock between."""
+    track = Track()
+    track.send(0, 2)
+    track.now_us = WAIT_US
+    track.send(3)
+    assert track.numbers == [0, 2, 3]
+    assert track.lost == 1
+
+
+def test_each_gap_has_its_own_wait() -> None:
+    """A second packet that is missing is waited for from when it was missed."""
+    track = Track()
+    track.send(0, 2)
+    track.now_us = WAIT_US // 2
+    track.send(4)
+    track.now_us = WAIT_US
+    track.buffer.expire(track.now_us)
+    assert track.numbers == [0, 2]
+    track.send(3)
+    assert track.numbers == [0, 2, 3, 4]
+    assert (track.lost, track.buffer.overtaken_packets) == (1, 1)
+
+
+@pytest.mark.parametrize(("size", "most"), [(4, HELD_PACKETS), (60_000, HELD_BYTES // 60_000)])
+def test_what_is_held_is_bounded(size: int, most: int) -> None:
+    """By number and by bytes, also while the clock stands still; what the bound drops is declared as lost."""
+    track = Track()
+    track.send(0)
+    for number in range(2, 3000):
+        track.send(number, size=size)
+        assert track.buffer.held <= most
+    assert track.numbers[:2] == [0, 2]
+    assert track.lost == 1
+
+
+def test_a_packet_that_comes_twice_counts_once() -> None:
+    """Held or passed on."""
+    track = Track()
+    track.send(0, 2, 2, 1, 1, 2, 3, 3)
+    assert track.numbers == [0, 1, 2, 3]
+    assert track.buffer.duplicate_packets == 1
+    assert track.receiver.late_packets == 3
+
+
+def test_packets_of_others_go_past() -> None:
+    """They are the receiver's to judge, and no reason to wait for less, or longer (quirks R1 I5)."""
+    track = Track()
+    track.send(0)
+    track.send(5000, ssrc=8)
+    track.send(1, kind=50)
+    track.send(1, 3)
+    track.send(9000, ssrc=8)
+    assert track.numbers == [0, 1]
+    track.now_us = WAIT_US
+    track.send(9001, ssrc=8)
+    assert track.numbers == [0, 1, 3]
+    assert track.receiver.foreign_packets == 4
+
+
+def test_a_source_that_changes_goes_on_without_a_loss() -> None:
+    """As over TCP: another SSRC with other numbers, of which none is dropped."""
+    track = Track()
+    track.send(*range(100))
+    track.send(*range(5000, 5100), ssrc=8)
+    assert track.numbers == [*range(100), *range(5000, 5100)]
+
+
+def test_numbers_that_begin_anew_go_on() -> None:
+    """Forwards and backwards."""
+    for jump in (20_000, 60_000):
+        track = Track()
+        track.send(*range(10))
+        for number in range(jump, jump + 100):
+            track.send(number)
+            track.now_us += 2000
+        track.buffer.expire(track.now_us + WAIT_US)
+        assert track.numbers[-90:] == list(range(jump + 10, jump + 100))
+
+
+@given(st.binary(max_size=40))
+def test_junk_is_refused_and_changes_nothing(junk: bytes) -> None:
+    """Only errors that are declared; the packets around it are all there."""
+    track = Track()
+    track.send(0, 2)
+    try:
+        track.buffer.receive(junk, 0, len(junk), 0)
+    except RtpError:
+        assert len(junk) < 12 or junk[0] >> 6 != 2
+    track.now_us = WAIT_US
+    track.send(1, 3)
+    assert track.numbers[-1] == 3
