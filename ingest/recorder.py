@@ -136,6 +136,7 @@ class Recorder:
     def _tick(self, now_us: int, boot_us: int) -> None:
         self._segmenter.close_overdue(now_us)
         self._conditions.check(boot_us)
+        self._segmenter.camera_clock_us = self._conditions.clock_offset_us
         if self._blocked and self._pending_bytes <= self._spool.allowance_bytes // 2:
             self._blocked = False
         watch = self._watch

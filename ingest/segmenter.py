@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest.sound import Sound
+from media.commit import camera_clock
 from media.fmp4_write import Sample, SegmentWriter
 from media.identity import SegmentIdentity
 from media.timeline import StreamTimeline
@@ -63,6 +64,8 @@ class Segmenter:
         self._spans = 0
         self._end_us = self._not_before_us = 0
         self._step_us = 0
+        self.camera_clock_us: int | None = None
+        """What the camera's own clock is off by: written into each fragment, and used for nothing."""
         self._track: Track | None = None
         self._writer: SegmentWriter | None = None
         self._announced = False  # the open segment, to the sink
@@ -348,6 +351,7 @@ class Segmenter:
             self._segment_start_us = self._timeline.settle(start_ticks)
         wall_us = self._timeline.wall_us(start_ticks)
         end_us = self._timeline.settle(end_ticks, start_ticks)
+        clock_ms, clock_known = camera_clock(self.camera_clock_us)
         try:
             buffers, commit = writer.fragment(
                 payload=self._units,
@@ -357,7 +361,8 @@ class Segmenter:
                 wall_us=wall_us,
                 end_wall_us=end_us,
                 lost_packets=self._lost,
-                clock_quality=self._clock_quality,
+                clock_quality=self._clock_quality | clock_known,
+                camera_clock_ms=clock_ms,
             )
         finally:
             self._clear_fragment()  # one that is refused would be refused again; the footage ends before it

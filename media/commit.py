@@ -38,11 +38,11 @@ PICTURES_ALONE, WITH_SOUND = 1, 2
 refuses it instead of taking its sound for damage. A segment of pictures alone is what it always was."""
 
 _OWNER = "I 16s16sQQQ"  # track, camera, stream, epoch, run, sequence: as _owner_fields gives and _owner takes them
-_COMMIT = struct.Struct(f">I4s16s BBBx {_OWNER} QIIQQ qqQQ III4x 32s32s32s")
+_COMMIT = struct.Struct(f">I4s16s BBBx {_OWNER} QIIQQ qqQQ IIIi 32s32s32s")
 _COMMIT_FIELDS = (
     *("span", "fragment", "header_bytes", "offset", "length"),
     *("wall_us", "end_wall_us", "media_ticks", "duration_ticks"),
-    *("samples", "sync_samples", "lost_packets"),
+    *("samples", "sync_samples", "lost_packets", "camera_clock_ms"),
     *("init_sha256", "sha256", "previous"),
 )
 _SEAL = struct.Struct(f">I4s16s B3x {_OWNER} QIIQQ qqQQ IIIIII 64s32s32s")
@@ -55,6 +55,10 @@ _of_commit = attrgetter(*_COMMIT_FIELDS)
 _of_seal = attrgetter(*_SEAL_FIELDS)
 _STARTS_WITH_SYNC = 0x01
 _MOST_LOST = 0xFFFF_FFFF
+_MOST_CLOCK_MS = 0x7FFF_FFFF
+
+CAMERA_CLOCK_KNOWN = 8
+"""A bit of the clock quality."""
 
 COMMIT_BOX_BYTES = _COMMIT.size + 32 + 4
 SEAL_BOX_BYTES = _SEAL.size + 4
@@ -95,9 +99,17 @@ class Commit:
     starts_with_sync: bool
     lost_packets: int
     clock_quality: int
-    """Bits: 1 = the host's clock was synchronised; 2 and 4: RATE_CORRECTED, PLACED_BY_ARRIVAL of `media.timeline`."""
+    """Bits: 1 = the host's clock was synchronised; 2 and 4: RATE_CORRECTED, PLACED_BY_ARRIVAL of `media.timeline`;
+    8: CAMERA_CLOCK_KNOWN."""
+    camera_clock_ms: int = 0
+    """The camera's own clock minus the host's when the fragment was closed, if CAMERA_CLOCK_KNOWN."""
     version: int = PICTURES_ALONE
     """Of all boxes of its segment."""
+
+    @property
+    def camera_clock_offset_us(self) -> int | None:
+        """The camera's own clock minus the host's, to a millisecond; None where no sender report told it."""
+        return self.camera_clock_ms * 1000 if self.clock_quality & CAMERA_CLOCK_KNOWN else None
 
     @property
     def box_offset(self) -> int:
@@ -253,6 +265,13 @@ def losses(commits: Sequence[Commit]) -> int:
 def bounded_loss(packets: int) -> int:
     """A loss count that fits its field: what a lying camera claims must not keep its footage from being written."""
     return min(packets, _MOST_LOST)
+
+
+def camera_clock(offset_us: int | None) -> tuple[int, int]:
+    """An offset as `camera_clock_ms` and its bit of the clock quality. More than 24 days is as good as 24 days."""
+    if offset_us is None:
+        return 0, 0
+    return max(-_MOST_CLOCK_MS, min(_MOST_CLOCK_MS, offset_us // 1000)), CAMERA_CLOCK_KNOWN
 
 
 def _owner_fields(track: int, identity: SegmentIdentity) -> tuple[int | bytes, ...]:

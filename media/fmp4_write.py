@@ -73,6 +73,7 @@ class SegmentWriter:
         end_wall_us: int,
         lost_packets: int,
         clock_quality: int,
+        camera_clock_ms: int = 0,
         track: int = TRACK_ID,
     ) -> tuple[list[bytes | bytearray], Commit]:
         """The buffers to append for one fragment, and what its commit box says.
@@ -112,6 +113,7 @@ class SegmentWriter:
             starts_with_sync=samples[0].sync,
             lost_packets=bounded_loss(lost_packets),
             clock_quality=clock_quality,
+            camera_clock_ms=camera_clock_ms,
         )
         commit = replace(commit, chain=link(commit))
         (self._table if track == TRACK_ID else self._sound_table).add(media_ticks, samples)

@@ -137,3 +137,18 @@ async def test_an_offset_is_of_the_session_that_told_it() -> None:
     assert told_of.rig.recorder.state()["detail"] == "the camera's clock was off"
     told_of.hear(0, 5)
     assert conditions(told_of.rig) == {}
+
+
+async def test_each_fragment_says_what_the_cameras_clock_was_off_by() -> None:
+    """When it was closed; the time of the footage is this host's all the same."""
+    wire = Wire()
+    wire.play(50)
+    wire.rig.recorder._conditions.take_report(report(ntp_of(wire.rig.clock.wall_us() - 41 * SECOND_US)))
+    wire.play(50)
+    began_us = wire.rig.clock.wall_us() - 4 * SECOND_US
+    wire.record()
+    commits = [fragment.commit for found in wire.scans() for fragment in found.fragments]
+    offsets = [commit.camera_clock_offset_us for commit in commits]
+    assert offsets[:1] == [None]
+    assert offsets[-2:] == [pytest.approx(-41 * SECOND_US, abs=1000)] * 2
+    assert commits[0].wall_us == began_us

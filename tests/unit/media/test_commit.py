@@ -10,7 +10,7 @@ from zlib import crc32
 import pytest
 
 from media.boxes import COMMIT_USERTYPE, checked_box, with_checksum
-from media.commit import COMMIT_BOX_BYTES, SEAL_BOX_BYTES, Commit, Seal, bounded_loss, link
+from media.commit import COMMIT_BOX_BYTES, SEAL_BOX_BYTES, Commit, Seal, bounded_loss, camera_clock, link
 from media.errors import Mp4Error
 from tests.builders_segment import IDENTITY, plain_track, plain_units, write
 
@@ -45,9 +45,37 @@ def test_a_stranger_finds_the_fields_where_the_format_page_says() -> None:
     assert struct.unpack_from(">I", raw, 296) == (crc32(raw[:296]),)
 
 
+@pytest.mark.parametrize(
+    ("offset_us", "told_us"),
+    [
+        (None, None),
+        (0, 0),
+        (-41_000_900, -41_001_000),
+        (86_400_000_000, 86_400_000_000),
+        (-26 * 31_536_000_000_000, -2_147_483_647_000),
+        (26 * 31_536_000_000_000, 2_147_483_647_000),
+    ],
+)
+def test_a_commit_tells_what_the_cameras_own_clock_said(offset_us: int | None, told_us: int | None) -> None:
+    """To a millisecond, or to 24 days; nothing where nothing was known, as in every file of an earlier version."""
+    clock_ms, known = camera_clock(offset_us)
+    commit = replace(COMMIT, clock_quality=COMMIT.clock_quality | known, camera_clock_ms=clock_ms)
+    raw = commit.to_box()
+    assert Commit.from_box(raw).camera_clock_offset_us == told_us
+    assert struct.unpack_from(">i", raw, 164) == (clock_ms,)
+    assert raw[26] & 8 == known
+    assert COMMIT.to_box()[164:168] == bytes(4)
+
+
 def test_the_chain_covers_every_field() -> None:
     """Whatever is changed in a commit, its chain would have to be another one."""
-    for field, value in [("wall_us", 0), ("lost_packets", 99), ("fragment", 7), ("sha256", bytes(32))]:
+    for field, value in [
+        ("wall_us", 0),
+        ("camera_clock_ms", 5),
+        ("lost_packets", 99),
+        ("fragment", 7),
+        ("sha256", bytes(32)),
+    ]:
         assert link(replace(COMMIT, **{field: value})) != COMMIT.chain
     assert link(COMMIT) == COMMIT.chain
 
