@@ -21,6 +21,7 @@
     segmenter.py       access units -> fragments, segments, spans (no I/O)
     segment_sink.py    what it writes into
     sound.py           the sound beside the pictures (no I/O)
+    live_door.py       the live socket: who may watch; live_feed.py: one stream's newest units, while somebody does
     backoff.py         when to try again, and how many at once
     still.py           a picture as JPEG; still_child.py: the process that decodes it
     disposable.py      processes that hostile bytes are given to; confinement.py: what they take from themselves

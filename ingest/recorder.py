@@ -18,6 +18,7 @@ from ingest.backoff import Backoff
 from ingest.client import open_session
 from ingest.conditions import Conditions
 from ingest.gap_account import GapAccount
+from ingest.live_feed import LiveFeed
 from ingest.segment_sink import StreamIdentity
 from ingest.segmenter import Segmenter
 from ingest.tracks import TrackTaker
@@ -63,6 +64,7 @@ class Recorder:
         self._memory = CameraMemory()
         self._segmenter = self._new_segmenter(ZERO_CHAIN)
         self._watch: SessionWatch | None = None
+        self.live: LiveFeed | None = None  # while somebody watches; nobody costs one test of it a frame
         self._file: SpoolSegment | None = None
         self._span = -1
         self._pending_bytes = 0
@@ -179,6 +181,11 @@ class Recorder:
             **self._counts,
         }
 
+    def open_feed(self, most_bytes: int) -> LiveFeed:
+        """For somebody who begins to watch; it begins with what is still here."""
+        self.live = LiveFeed(self._segmenter.track, self._segmenter.held(), self._clock.wall_us(), most_bytes)
+        return self.live
+
     # --- sessions
 
     async def _run_once(self) -> None:
@@ -231,6 +238,8 @@ class Recorder:
         self._counts["lost_packets"] += unit.lost_packets
         if unit.sync:
             self._conditions.take_sync(unit)
+        if self.live is not None:
+            self.live.take(unit, now_us)
         if self._blocked:
             return
         if not self._segmenter.add(unit, now_us):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingest.live_feed import HeldUnit, held_units
 from ingest.sound import Sound
 from media.commit import camera_clock
 from media.fmp4_write import Sample, SegmentWriter
@@ -106,9 +107,13 @@ class Segmenter:
         return "no SPS and PPS have come yet" if self._track is None else "no sync sample has come yet"
 
     @property
-    def described(self) -> bool:
-        """Whether the stream's parameter sets are known."""
-        return self._track is not None
+    def track(self) -> Track | None:
+        """What the session's parameter sets say, once they are known."""
+        return self._track
+
+    def held(self) -> list[HeldUnit]:
+        """The units of the open fragment."""
+        return held_units(self._units, self._pts, self._syncs, self._timeline.placed, self._timescale)
 
     @property
     def lagging(self) -> bool:

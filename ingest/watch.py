@@ -51,7 +51,7 @@ class SessionWatch:
         self.camera.check(boot_us)
         if boot_us - self._measured_us >= MEASURE_US:
             self._measure(boot_us, max(FLOOD_BPS, 3 * nominal_bps))
-        if segmenter.described:
+        if segmenter.track is not None:
             self.described_us = boot_us
         if segmenter.recording:
             self.recording_us = boot_us

@@ -16,6 +16,7 @@ import structlog
 from ingest.anchored_clock import AnchoredClock
 from ingest.assignments import Assignment, read_assignments
 from ingest.backoff import Herd
+from ingest.live_door import LiveDoor
 from ingest.recorder import Recorder
 from media.errors import ConfigError
 from storage import journal
@@ -56,6 +57,7 @@ class Worker:
         self._run = secrets.randbits(63)
         self._started_us = self._clock.wall_us()
         self._recorders: dict[UUID, Recorder] = {}
+        self._live = LiveDoor(self._recorders.get, self._clock)
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._seen: tuple[int, int] | None = None
         self._complaint = ""
@@ -73,7 +75,7 @@ class Worker:
         )
         log.info("recording_started", run=f"{self._run:016x}")
         try:
-            async with asyncio.TaskGroup() as group:
+            async with self._live.open(self._layout.live), asyncio.TaskGroup() as group:
                 while not stop.is_set():
                     self._follow(spool, group)
                     self._tick(spool)
@@ -90,7 +92,12 @@ class Worker:
     def state(self) -> dict[str, Any]:
         """The process and its streams, as JSON-ready values."""
         streams = {str(stream): recorder.state() for stream, recorder in self._recorders.items()}
-        return {"run": f"{self._run:016x}", "started_us": self._started_us, "streams": streams}
+        return {
+            "run": f"{self._run:016x}",
+            "started_us": self._started_us,
+            "live": self._live.state(),
+            "streams": streams,
+        }
 
     def _follow(self, spool: SpoolRun, group: asyncio.TaskGroup) -> None:
         """Read the assignments when the file has changed."""

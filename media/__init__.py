@@ -36,6 +36,10 @@ From the network
     clock_rate         how fast a camera's clock runs
     host_anchor        UTC on the boot clock
 
+To those who watch
+    live_ring          the newest units of a stream, bounded
+    live_wire          the messages of the live socket
+
 Into and out of files (docs/formats/segment.md)
     track              what a file knows about a track
     identity           which segment this is, and the key of its object

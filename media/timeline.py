@@ -199,6 +199,11 @@ class StreamTimeline:
         return self._settled
 
     @property
+    def placed(self) -> tuple[int, int]:
+        """The RTP timestamp of the unit placed last, and where that was in ticks."""
+        return self._previous_timestamp, self._pts_ticks
+
+    @property
     def lagging(self) -> bool:
         """Whether frames have come so late for so long that the session had better begin anew."""
         return bool(self._late_since_us) and self._arrival_us - self._late_since_us > LAGGING_US

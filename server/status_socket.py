@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from storage.unix_address import unix_address
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
 MAX_DOCUMENT_BYTES = 16 << 20
@@ -40,7 +41,7 @@ async def answering(path: Path, state: Callable[[], Mapping[str, Any]]) -> Async
             writer.close()
 
     _remove(path)  # a killed predecessor's
-    with _short(path) as address:
+    with unix_address(path) as address:
         server = await asyncio.start_unix_server(answer, address)
     try:
         yield
@@ -53,7 +54,7 @@ async def read_status(path: Path, *, timeout_s: float = ANSWER_TIMEOUT_S) -> dic
     """The role's document, or None if nobody answers in time."""
     try:
         async with asyncio.timeout(timeout_s):
-            with _short(path) as address:
+            with unix_address(path) as address:
                 reader, writer = await asyncio.open_unix_connection(address, limit=MAX_DOCUMENT_BYTES)
             try:
                 document = json.loads(await _read_to_end(reader))
@@ -75,16 +76,3 @@ async def _read_to_end(reader: asyncio.StreamReader) -> bytes:
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """The path in a form that fits the 108 bytes of a Unix address, whatever the data directory is called."""
-    if len(os.fsencode(path)) < 100:
-        yield str(path)
-        return
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)

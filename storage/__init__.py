@@ -16,6 +16,7 @@ The map
     intake      runs into the catalog                            uploads     segments into the object store
     check       audit over all streams, read only                spool_check  of the files in the spool
     secrets     sealing of credentials                           waiting     for whichever comes first
+    unix_address  of sockets whose path is long
     clock       the time, and the only place to ask for it
 
     The embedded catalog, by noun: sqlite_catalog is the whole, sqlite_database threads and transactions, sqlite_schema

@@ -1,6 +1,7 @@
 """Where things are under the data directory, and how a segment's facts are told by its file name.
 
     <data>/run/<role>.sock, <role>.lock         one of each role per data directory
+    <data>/run/live.sock                        access units as they come, out of `record`
     <data>/assignments.json                     what `record` is to do
     <data>/token, <data>/key                    bearer token; the key that seals camera credentials
     <data>/catalog.sqlite
@@ -88,6 +89,11 @@ class Layout:
     def socket(self, role: str) -> Path:
         """Where a role answers with its state."""
         return self.root / "run" / f"{role}.sock"
+
+    @property
+    def live(self) -> Path:
+        """Where `record` gives out access units as they come."""
+        return self.root / "run" / "live.sock"
 
     def lock(self, role: str) -> Path:
         """What a role locks so that it runs once."""

@@ -155,7 +155,7 @@ class Rig:
                 rtp_timestamp=self.frame * FRAME_TICKS,
                 sync=self.frame % self.gop == 0,
                 lost_packets=0,
-                parameters=None if self.recorder._segmenter.described else self.sets,
+                parameters=self.sets if self.recorder._segmenter.track is None else None,
             )
             self.recorder._on_unit(unit)
             self.frame += 1

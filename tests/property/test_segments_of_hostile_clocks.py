@@ -86,7 +86,7 @@ class Hostile:
             self.pass_time(interval_us)
 
     def _send(self, ticks: int, *, sync: bool, size: int = 4) -> None:
-        parameters = None if self.segmenter.described else SMALL
+        parameters = SMALL if self.segmenter.track is None else None
         unit = unit_of(self.number, sync=sync, parameters=parameters, size=size, ticks=self.ticks)
         self.segmenter.add(unit, self.arrival_us)
         self.number += 1
