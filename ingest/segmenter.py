@@ -67,7 +67,7 @@ class Segmenter:
         self._step_us = 0
         self.camera_clock_us: int | None = None
         """What the camera's own clock is off by: written into each fragment, and used for nothing."""
-        self._track: Track | None = None
+        self.track: Track | None = None
         self._writer: SegmentWriter | None = None
         self._announced = False  # the open segment, to the sink
         self._span = self._settled_span = -1  # the present one, and the last one whose tracks are settled
@@ -81,7 +81,7 @@ class Segmenter:
         """
         self.rotate_every(segment_us)
         self._timescale = timescale
-        self._track = None  # what another session sent describes this one only by chance
+        self.track = None  # what another session sent describes this one only by chance
         if self._step_us:
             self._not_before_us = 0  # where the footage ends is told in a time that was set back or forward since
             self._step_us = 0
@@ -104,12 +104,7 @@ class Segmenter:
     @property
     def awaited(self) -> str:
         """What a span could not begin without, as words for people."""
-        return "no SPS and PPS have come yet" if self._track is None else "no sync sample has come yet"
-
-    @property
-    def track(self) -> Track | None:
-        """What the session's parameter sets say, once they are known."""
-        return self._track
+        return "no SPS and PPS have come yet" if self.track is None else "no sync sample has come yet"
 
     def held(self) -> list[HeldUnit]:
         """The units of the open fragment."""
@@ -145,7 +140,7 @@ class Segmenter:
         """Take a unit. False: it was not kept, because no sync sample has come yet to start from."""
         pts_ticks = self._timeline.place(unit.rtp_timestamp, arrival_us - self._step_us)
         if unit.parameters is not None:
-            self._track = unit.parameters.track(self._timescale)
+            self.track = unit.parameters.track(self._timescale)
             self._break_wanted = True
         if self._timeline.jumps != self._jumps:
             self._jumps = self._timeline.jumps
@@ -154,7 +149,7 @@ class Segmenter:
             # Nothing is shown before its span, nor in a fragment that was closed without waiting for it.
             self._floor_ticks = pts_ticks = self._floor_ticks + 1
         if self._writer is None:
-            if not unit.sync or self._track is None:
+            if not unit.sync or self.track is None:
                 return False
             self._start_span(pts_ticks)
         else:
@@ -284,7 +279,7 @@ class Segmenter:
         self._open_segment(pts_ticks)
 
     def _open_segment(self, pts_ticks: int) -> None:
-        assert self._track is not None
+        assert self.track is not None
         who = self._identity
         self._segment = SegmentIdentity(
             camera=who.camera, stream=who.stream, epoch=who.epoch, run=who.run, sequence=self._sequence
@@ -292,7 +287,7 @@ class Segmenter:
         self._sequence += 1
         self._segment_start_us = self._timeline.wall_us(pts_ticks)
         self._last_ticks = pts_ticks + LAST_UNIT_US * self._timescale // 1_000_000
-        self._open_track, self._open_sound = self._track, self._sound.track
+        self._open_track, self._open_sound = self.track, self._sound.track
         self._writer = SegmentWriter(self._segment, self._open_track, self._span, self._chain, self._open_sound)
         self._announced, self._pictures = False, None
         self._clear_fragment()

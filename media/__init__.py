@@ -39,6 +39,7 @@ From the network
 To those who watch
     live_ring          the newest units of a stream, bounded
     live_wire          the messages of the live socket
+    decode_order       decode times for units that are passed on at once
 
 Into and out of files (docs/formats/segment.md)
     track              what a file knows about a track

@@ -141,3 +141,7 @@ class Conflict(HultaError):  # noqa: N818 - HTTP's name for it
 
 class NoFootage(HultaError):  # noqa: N818 - an answer more than a failure
     """Nothing was recorded in the range asked for."""
+
+
+class TooMany(HultaError):  # noqa: N818 - an answer more than a failure
+    """As many as there may be are there already: viewers, sessions."""

@@ -13,12 +13,17 @@
     hls           a playlist of byte ranges into the segments
     frame         the picture on screen at an instant, as JPEG
 
-Not here: HTTP (server/), and everything live.
+Live, from the recorder's socket: nothing of it touches a file
+    live_hub      which cameras are watched, and by how many
+    live_camera   one subscription to the recorder, shared by all who watch a camera
+    live_muxer    access units -> fragments of one unit each
+
+Not here: HTTP and WebSockets (server/).
 
 What holds:
 - I4: no instant since a camera was enabled is silently absent from the timeline.
 - A range shows exactly the frames whose presentation time lies in it; ranges that touch share none and lose none.
 - Bytes and ETag depend on immutable facts only: the same from an open file, a sealed or recovered one, and an object.
 - The size is known before the first byte; memory grows by some kilobytes for each segment of the range, not by footage.
-- Nothing past the last durable fragment is ever given out.
+- Nothing past the last durable fragment is ever given out, but for live pictures, which are no footage yet.
 """

@@ -28,9 +28,10 @@ The processes
 
 The HTTP API
     http            the application; parts: what its handlers work with
-    api_cameras, api_camera_test, api_recording, api_media, api_health, api_page    the routes
+    api_cameras, api_camera_test, api_recording, api_media, api_live, api_health, api_page    the routes
     api_schema      their JSON, described
     camera_view     a camera as it is shown; fleet: what the roles say; metrics: the same for Prometheus
+    live_viewer     one viewer's WebSocket; live_protocol: WebSockets that can be closed when nobody reads
     byte_ranges     bytes over HTTP; head: HEAD for every GET
     catalog_door    answers while the catalog cannot be opened
     auth            who may; problems: errors as RFC 9457; security_headers: what every answer tells a browser

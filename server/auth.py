@@ -5,6 +5,9 @@ any website could read footage through a name that it rebinds to 127.0.0.1. On e
 the token, from the first day. The token is accepted as `Authorization: Bearer` and, because browsers, VLC and ffmpeg
 cannot send that from a URL bar, as the password of Basic authentication with any user name (decision 0046).
 
+Whatever changes something or lasts (POST, DELETE, a WebSocket) is refused to a page of another site, which its Origin
+header tells: browsers hold only other requests back, and would even add the password.
+
 `/healthz` and `/readyz` say nothing about cameras and are open everywhere.
 """
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE = "HULTA_TOKEN"  # noqa: S105 - the name of the variable
 MIN_TOKEN_CHARACTERS = 16
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -70,14 +74,13 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer it here."""
-        if scope["type"] == "websocket":  # there are none yet; who adds one decides here who may
-            await send({"type": "websocket.close", "code": 1008})
-            return
         if scope["type"] == "lifespan" or scope["path"] in OPEN_PATHS:
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        if self._token is None:
+        if _changes_or_lasts(scope) and not _same_origin(headers):
+            refusal = problem(403, "Another site may not ask for this", "The Origin header names another address.")
+        elif self._token is None:
             if _host_name(headers.get(b"host", "")) in LOOPBACK_NAMES:
                 await self._app(scope, receive, send)
                 return
@@ -104,6 +107,17 @@ class Gate:
             return False
         assert self._token is not None
         return hmac.compare_digest(given, self._token)
+
+
+def _changes_or_lasts(scope: Scope) -> bool:
+    """What a page of another site could have a browser do in its name: no rule of browsers stops a WebSocket."""
+    return scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+
+
+def _same_origin(headers: dict[bytes, str]) -> bool:
+    """Whether a browser says that a page of ours asks; programs say nothing (RFC 6454, 7)."""
+    origin = headers.get(b"origin")
+    return origin is None or origin.lower().partition("://")[2] == headers.get(b"host", "").lower()
 
 
 def _host_name(host: str) -> str:

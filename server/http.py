@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from server import api_camera_test, api_cameras, api_health, api_media, api_page, api_recording, problems
+from server import api_camera_test, api_cameras, api_health, api_live, api_media, api_page, api_recording, problems
 from server.api_schema import describe
 from server.auth import Gate
 from server.head import HeadAsGet
@@ -41,6 +41,6 @@ def create_api(parts: Parts) -> FastAPI:
     api.state.parts = parts
     problems.install(api)
     api.openapi = lambda: describe(api)  # type: ignore[method-assign]
-    for part in (api_camera_test, api_cameras, api_recording, api_media, api_health, api_page):
+    for part in (api_camera_test, api_cameras, api_recording, api_media, api_live, api_health, api_page):
         api.include_router(part.router)
     return api

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends, Request
 
 if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
     from playback.library import Library
+    from playback.live_hub import LiveHub
     from server.camera_view import CameraView
     from server.fleet import Fleet
     from storage.catalog import Catalog
@@ -31,11 +34,12 @@ class Parts:
     fleet: Fleet
     clock: Clock
     data: Layout
+    live: LiveHub
     probes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_PROBES))
     """One for each camera that is looked at."""
 
 
-def parts_of(request: Request) -> Parts:
+def parts_of(request: HTTPConnection) -> Parts:
     """The parts of the application that got this request."""
     return cast("Parts", request.app.state.parts)
 

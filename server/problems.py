@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from media.errors import Conflict, HultaError, NoFootage, NotFound, ObjectMissing, StorageError, UsageError
+from media.errors import Conflict, HultaError, NoFootage, NotFound, ObjectMissing, StorageError, TooMany, UsageError
 from server.log import scrub
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ CONFLICT = "urn:hulta:problem:conflict"
 NO_FOOTAGE = "urn:hulta:problem:no-footage"
 MISSING_OBJECT = "urn:hulta:problem:missing-object"
 UNAVAILABLE = "urn:hulta:problem:unavailable"
+TOO_MANY = "urn:hulta:problem:too-many"
 """Types that clients may switch on. Other problems have only their HTTP status: `about:blank`, RFC 9457, 4.2.1."""
 
 _KINDS: tuple[tuple[type[HultaError], int, str, str], ...] = (
@@ -43,6 +44,7 @@ _KINDS: tuple[tuple[type[HultaError], int, str, str], ...] = (
     (Conflict, 409, CONFLICT, "It exists already"),
     (NoFootage, 404, NO_FOOTAGE, "No footage"),
     (ObjectMissing, 404, MISSING_OBJECT, "The footage is missing from the object store"),
+    (TooMany, 503, TOO_MANY, "Too many at once"),
     (StorageError, 503, UNAVAILABLE, "A part of the server is not available"),
 )
 
@@ -71,6 +73,11 @@ def install(app: FastAPI) -> None:
 
 async def _hulta_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HultaError)
+    return describe(error)
+
+
+def describe(error: HultaError) -> JSONResponse:
+    """One of our own errors."""
     for error_type, status, kind, title in _KINDS:
         if isinstance(error, error_type):
             detail = f"{error} ({error.hint})" if error.hint else str(error)

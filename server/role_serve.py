@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from playback.library import Library
+from playback.live_hub import LiveHub
 from server import auth
 from server.camera_view import CameraView
 from server.catalog_access import open_catalog
@@ -16,6 +17,7 @@ from server.catalog_door import CatalogDoor
 from server.fleet import Fleet
 from server.http import create_api, guarded
 from server.listener import ApiSocket
+from server.live_protocol import MOST_SENT_BYTES, LiveProtocol
 from server.parts import Parts
 from server.quantities import ListenAddress
 from storage.directory_store import DirectoryStore
@@ -46,7 +48,9 @@ class HttpServer:
             uvicorn.Config(
                 app,
                 http="h11",
-                ws="none",
+                ws=LiveProtocol,
+                ws_max_size=MOST_SENT_BYTES,
+                ws_per_message_deflate=False,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -119,9 +123,9 @@ async def part(around: Surroundings) -> AsyncIterator[Serving]:
 async def opened_api(data: Layout, clock: Clock) -> AsyncIterator[ASGIApp]:
     """The API over an open catalog."""
     fleet = Fleet(data, clock)
-    async with open_catalog(data, clock) as catalog:
+    async with open_catalog(data, clock) as catalog, LiveHub(data.live, clock).open() as live:
         spool = SpoolReader(data.spool, fleet.durable_mark)
         library = Library(catalog, DirectoryStore(data.objects), spool, clock)
         cameras = CameraView(catalog=catalog, library=library, fleet=fleet, clock=clock)
-        parts = Parts(catalog=catalog, library=library, cameras=cameras, fleet=fleet, clock=clock, data=data)
+        parts = Parts(catalog=catalog, library=library, cameras=cameras, fleet=fleet, clock=clock, data=data, live=live)
         yield create_api(parts)

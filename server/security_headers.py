@@ -35,7 +35,7 @@ class SecurityHeaders:
         """Add the headers to whatever answers; `no-store` unless the answer says otherwise."""
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
                 headers.setdefault("Cache-Control", "no-store")

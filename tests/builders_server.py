@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from playback.live_hub import LiveHub
 from server.camera_view import CameraView
 from server.fleet import Fleet
 from server.http import create_api, guarded
@@ -33,7 +34,13 @@ def parts_of(archive: Archive) -> Parts:
     fleet = Fleet(data, HostClock())
     cameras = CameraView(catalog=archive.catalog, library=archive.library, fleet=fleet, clock=archive.clock)
     return Parts(
-        catalog=archive.catalog, library=archive.library, cameras=cameras, fleet=fleet, clock=archive.clock, data=data
+        catalog=archive.catalog,
+        library=archive.library,
+        cameras=cameras,
+        fleet=fleet,
+        clock=archive.clock,
+        data=data,
+        live=LiveHub(data.live, HostClock()),
     )
 
 
@@ -41,11 +48,13 @@ def parts_of(archive: Archive) -> Parts:
 async def serving(archive: Archive, *, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
     """The API of an archive on a real socket; yields a client of it. The CLI finds it by the data directory."""
     listener = ApiSocket(ListenAddress("127.0.0.1", 0)).hold()
-    server = HttpServer(guarded(create_api(parts_of(archive)), token=token), listener)
+    parts = parts_of(archive)
+    server = HttpServer(guarded(create_api(parts), token=token), listener)
     stop = asyncio.Event()
     running = asyncio.ensure_future(server.run(stop))
     try:
         async with (
+            parts.live.open(),
             answering(Layout(archive.root).socket("serve"), server.state),
             httpx.AsyncClient(base_url=server.address.url, timeout=20) as client,
         ):

@@ -87,18 +87,51 @@ async def test_probes_need_no_token(path: str) -> None:
         assert (await http.get(path)).text == "inside"
 
 
-async def test_what_is_not_http_is_refused() -> None:
-    """A kind of request that the gate does not know does not pass it."""
-    passed = []
+async def websocket_through(token: str | None, **headers: str) -> list[object]:
+    """What the gate answers to a WebSocket, or that it let it through."""
+    passed: list[object] = []
 
     async def app(scope: dict[str, object], _receive: object, _send: object) -> None:
         passed.append(scope["type"])
 
     async def send(message: dict[str, object]) -> None:
-        passed.append(message["type"])
+        passed.append(message.get("status", message["type"]))
 
-    await Gate(app, token=TOKEN)({"type": "websocket", "path": "/", "headers": []}, None, send)  # type: ignore[arg-type]
-    assert passed == ["websocket.close"]
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await Gate(app, token=token)({"type": "websocket", "path": "/", "headers": sent}, None, send)  # type: ignore[arg-type]
+    return passed
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer no"}, {"host": "127.0.0.1"}])
+async def test_a_websocket_needs_the_token_too(headers: dict[str, str]) -> None:
+    """Refused with an answer of HTTP, before it is one."""
+    assert await websocket_through(TOKEN, **headers) == [401, "websocket.http.response.body"]
+    assert await websocket_through(TOKEN, authorization=f"Bearer {TOKEN}") == ["websocket"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "passes"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("HTTP://127.0.0.1:8080", True),
+        ("http://127.0.0.1", False),
+        ("http://127.0.0.1:8081", False),
+        ("https://evil.example", False),
+        ("http://evil.example/://127.0.0.1:8080", False),
+        ("null", False),
+        ("", False),
+    ],
+)
+async def test_a_page_of_another_site_opens_no_socket_and_changes_nothing(origin: str, passes: bool) -> None:
+    """Browsers say whose page asks; a page of ours may, and a program, which says nothing."""
+    found = await websocket_through(None, host="127.0.0.1:8080", origin=origin)
+    assert found == (["websocket"] if passes else [403, "websocket.http.response.body"])
+    async with client(None) as http:
+        for method in ("POST", "DELETE", "PATCH"):
+            answer = await http.request(method, "/api/v1/cameras", headers={"Origin": origin})
+            assert answer.status_code == (200 if passes else 403)
+        assert (await http.get("/api/v1/cameras", headers={"Origin": origin})).status_code == 200
+    assert await websocket_through(None, host="127.0.0.1:8080") == ["websocket"]
 
 
 def test_a_token_is_made_once_and_for_the_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
