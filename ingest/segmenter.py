@@ -4,7 +4,9 @@ A fragment is closed at a sync sample, or sooner after 1 s or 4 MiB; a segment a
 is up; a span where time, parameter sets or the session break. Fragments are cut only where every later presentation
 time is larger than every earlier one, so that decode times can be synthesized inside each fragment: the i-th unit in
 decode order gets the i-th smallest presentation time, and a signed offset leads back to its own (cameras send no
-decode times, and their SPS rarely says how far they reorder). Sound goes beside (`ingest.sound`): it makes no cut.
+decode times, and their SPS rarely says how far they reorder). A sync sample of H.265 may be followed by pictures that
+are shown before it: then what came before ends where they begin, and those of a span's first one are left out.
+Sound goes beside (`ingest.sound`): it makes no cut.
 """
 
 from __future__ import annotations
@@ -50,6 +52,9 @@ MOST_SEGMENT_US = 540_000_000
 
 MOST_UNITS = 10_000
 """Of a fragment: what a flood of tiny pictures may cost. A moof of 65 000 would be taken for damage."""
+
+LEAD_S = 1
+"""A picture that leads a sync sample of H.265 is shown less than so long before it."""
 
 CLOCK_UNKNOWN = 0
 
@@ -138,6 +143,8 @@ class Segmenter:
 
     def add(self, unit: AccessUnit, arrival_us: int) -> bool:
         """Take a unit. False: it was not kept, because no sync sample has come yet to start from."""
+        if unit.leading:
+            self._timeline.floor_ticks = self._floor_ticks - LEAD_S * self._timescale
         pts_ticks = self._timeline.place(unit.rtp_timestamp, arrival_us - self._step_us)
         if unit.parameters is not None:
             self.track = unit.parameters.track(self._timescale)
@@ -145,6 +152,10 @@ class Segmenter:
         if self._timeline.jumps != self._jumps:
             self._jumps = self._timeline.jumps
             self._break_wanted = True
+        if unit.leading and self._writer is not None and pts_ticks < self._span_ticks:
+            # Before the span begins, in the gap before it: most of these cannot be decoded without what came there.
+            self._lost += unit.lost_packets
+            return True
         if pts_ticks < self._floor_ticks:
             # Nothing is shown before its span, nor in a fragment that was closed without waiting for it.
             self._floor_ticks = pts_ticks = self._floor_ticks + 1
@@ -218,13 +229,14 @@ class Segmenter:
             return
         elapsed_ticks = pts_ticks - self._pts[0]
         if unit.sync:
+            end_ticks = self._before(pts_ticks) if unit.leads else pts_ticks
             if self._break_wanted or self._segment_due(pts_ticks):
-                self._close_before(unit, pts_ticks)
-                self._rotate(pts_ticks)
+                self._close_before(unit, end_ticks)
+                self._rotate(end_ticks)
             elif self._full or (
                 elapsed_ticks * 1_000_000 >= SYNC_CUT_US * self._timescale and not self._timeline.catching_up
             ):
-                self._close_before(unit, pts_ticks)
+                self._close_before(unit, end_ticks)
         elif self._full or (elapsed_ticks >= self._fragment_ticks and not self._timeline.catching_up):
             self._close_before(unit, self._before(pts_ticks))
             if self._end_us - self._segment_start_us > LONGEST_SEGMENT_US:
@@ -237,6 +249,8 @@ class Segmenter:
 
     def _cut_idle(self, unit: AccessUnit, pts_ticks: int) -> None:
         """The fragment was closed by the clock, before this unit could tell how long its last frame was shown."""
+        if unit.leads and self._reorders:
+            pts_ticks = self._floor_ticks
         now_us = self._timeline.wall_us(pts_ticks)
         if unit.sync and (self._break_wanted or self._segment_due(pts_ticks)):
             self._end_us = self._not_before_us = now_us

@@ -6,6 +6,9 @@ decoder needs what comes before it in decode order, back to a sync sample; that 
     decode order   I0  P4  B2  B1  B3  P8  B6 ...          a range that shows 2 and 3
     the slice      I0  P4  B2  B1  B3                      shown: 2 3; needed but hidden: 0 4 1
 
+In H.265 a sync sample may be followed by frames that are shown before it. They need what came before the sync sample;
+at the beginning of a segment that is in another one, and a decoder that begins there leaves them out.
+
 Wall time runs through a fragment at the pace of the track's clock, from the fragment's start and never past its end.
 Over a segment it never goes back, even where the recorder estimated the end of a fragment a little too late.
 """
@@ -140,7 +143,7 @@ class FrameTimes:
         self._segment = segment
         self._sync = table.sync
         self._decode_ticks = table.decode_ticks + segment.media_ticks
-        presentation_ticks = self._decode_ticks + table.offsets
+        self._presentation_ticks = presentation_ticks = self._decode_ticks + table.offsets
         self._order = np.argsort(presentation_ticks, kind="stable")
         self._ticks = presentation_ticks[self._order]
         self.wall_us = np.maximum.accumulate(
@@ -155,7 +158,7 @@ class FrameTimes:
     def slice(self, first_frame: int, stop_frame: int) -> Slice:
         """The slice that shows frames `first_frame` to `stop_frame`, counted in presentation order."""
         needed = self._order[first_frame:stop_frame]
-        first = self._sync_sample_before(int(needed.min()))
+        first = self._sync_sample_before(int(needed.min()), int(self._ticks[first_frame]))
         stop = int(needed.max()) + 1
         kept = self._order[(self._order >= first) & (self._order < stop)]
         return Slice(
@@ -174,8 +177,10 @@ class FrameTimes:
             hides_tail=int(kept[-1]) != int(needed[-1]),
         )
 
-    def _sync_sample_before(self, sample: int) -> int:
+    def _sync_sample_before(self, sample: int, shown_ticks: int) -> int:
+        """Where to begin to decode. Not with a sync sample that is shown later: what leads it needs more."""
         before = self._sync[self._sync <= sample]
+        before = before[self._presentation_ticks[before] <= shown_ticks]
         return int(before[-1]) if len(before) else 0
 
 
