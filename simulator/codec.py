@@ -61,6 +61,11 @@ class Codec(Protocol):
         """What the oracle's mark adds to an access unit, give or take an emulation prevention byte."""
         ...
 
+    @property
+    def live_cameras(self) -> int:
+        """Up to this many are drawn and encoded live, at half a core at most while watched. More share loops."""
+        ...
+
     def encoder(self, setting: Setting) -> Encoder:
         """One that codes such pictures, as a camera's chip does. Every sync sample carries the parameters."""
         ...

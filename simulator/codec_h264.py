@@ -26,6 +26,7 @@ class H264(NalCodec):
     """ITU-T H.264."""
 
     name = "h264"
+    live_cameras = 4
     libav = "h264"
     encoding = "H264"
     pictures = range(SLICE, IDR_SLICE + 1)

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from simulator.steps import Script, Step
 
-LIVE_CAMERAS = 4
-"""Up to this many cameras are drawn and encoded live: 7 to 9 % of a core each while watched. More share loops."""
-
 MAX_CAMERAS = 9999
 MAX_GOP_US = 600_000_000
 MAX_PICTURE_BITS = 1_200_000

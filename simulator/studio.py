@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from simulator.codecs import find_codec
 from simulator.film import read_reel
 from simulator.live import LiveSource
 from simulator.loops import LOOPS, encode_loop, loop_phase_us
-from simulator.options import LIVE_CAMERAS
 from simulator.reel import ReelSource
 from simulator.seed import chance
 
@@ -26,7 +26,7 @@ async def make_sources(options: SimulatorOptions, workers: Executor) -> list[Sou
         return await _film(options.file, options, workers)
     if options.fleet:
         return await _fleet(options, workers)
-    if options.cameras <= LIVE_CAMERAS and not options.b_frames:
+    if options.cameras <= find_codec(options.codec).live_cameras and not options.b_frames:
         return await _live(options, workers)
     return await _loops(options, workers)
 
