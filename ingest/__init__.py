@@ -19,7 +19,7 @@
     stale.py           what an earlier session still sends, kept away
     policies.py        where we deviate from RTSP because cameras do, each by name
     segmenter.py       access units -> fragments, segments, spans (no I/O)
-    segment_sink.py    what it writes into
+    segment_sink.py    what it writes into                         segment_bounds.py  how long and how large
     sound.py           the sound beside the pictures (no I/O)
     live_door.py       the live socket: who may watch; live_feed.py: one stream's newest units, while somebody does
     backoff.py         when to try again, and how many at once

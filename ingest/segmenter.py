@@ -14,6 +14,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest.live_feed import HeldUnit, held_units
+from ingest.segment_bounds import (
+    FRAGMENT_BYTES,
+    FRAGMENT_US,
+    LAST_UNIT_US,
+    LEAD_S,
+    LONGEST_SEGMENT_US,
+    MOST_SEGMENT_US,
+    MOST_UNITS,
+    OVERDUE_US,
+    REORDERED_OVERDUE_US,
+    SYNC_CUT_US,
+)
 from ingest.sound import Sound
 from media.commit import camera_clock
 from media.fmp4_write import Sample, SegmentWriter
@@ -25,36 +37,6 @@ if TYPE_CHECKING:
     from media.access_unit import AccessUnit
     from media.commit import Commit
     from media.track import Track
-
-FRAGMENT_US = 1_000_000
-"""What a crash may cost is one fragment, one group commit and what is on its way: under 2 s."""
-
-FRAGMENT_BYTES = 4 << 20
-
-SYNC_CUT_US = 250_000
-"""A stream of nothing but sync samples is not cut at each of them: 25 commits a second help nobody."""
-
-OVERDUE_US = 1_300_000
-"""A fragment is closed after this even if no further unit comes: slow cameras must be durable in time, too."""
-
-REORDERED_OVERDUE_US = 2_600_000
-"""The same where units are not sent in the order they are shown: rather wait a little, but not for ever."""
-
-LONGEST_SEGMENT_US = 570_000_000
-"""No segment is over 10 minutes (the catalog relies on it); a camera that sends no sync sample for so long is cut."""
-
-LAST_UNIT_US = 580_000_000
-"""What is shown later does not belong to the segment, however long the silence before it was: of the camera, or of a
-host that stood still. Behind it there is room for the last frame of a fragment, and for the slew of ten minutes."""
-
-MOST_SEGMENT_US = 540_000_000
-"""No segment is due later, whatever was configured, so that a sync sample comes before the cut that needs none."""
-
-MOST_UNITS = 10_000
-"""Of a fragment: what a flood of tiny pictures may cost. A moof of 65 000 would be taken for damage."""
-
-LEAD_S = 1
-"""A picture that leads a sync sample of H.265 is shown less than so long before it."""
 
 CLOCK_UNKNOWN = 0
 
