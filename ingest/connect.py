@@ -37,6 +37,12 @@ async def connect(approach: Approach, clock: Clock) -> RtspSession:
         raise SourceError(GapReason.REFUSED, f"{where} refuses connections (ECONNREFUSED)") from error
     except TimeoutError as error:
         raise SourceError(GapReason.UNREACHABLE, f"{where} does not answer within {timeout_s:.0f} s") from error
+    except (ConnectionResetError, ConnectionAbortedError) as error:
+        if not secured:
+            raise SourceError(GapReason.UNREACHABLE, f"{where}: {error_name(error)}") from error
+        raise SourceError(
+            GapReason.TLS, f"{where} hung up on the TLS handshake: no TLS 1.2 or newer, or none"
+        ) from error
     except OSError as error:
         raise SourceError(GapReason.UNREACHABLE, f"{where}: {error_name(error)}") from error
     if secured and approach.tls_pin:

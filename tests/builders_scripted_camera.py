@@ -14,6 +14,7 @@ import asyncio
 import base64
 import re
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -296,11 +297,12 @@ async def filmed(
     url: str = "rtsp://127.0.0.1:{port}/cam",
     greeting: bytes = b"",
     kind: type[Film] = Film,
+    tls: ssl.SSLContext | None = None,
     **assigned: Any,
 ) -> AsyncIterator[Film]:
     """A camera with a recorder on it, for the length of a block, at whose end both have stopped."""
     camera = ScriptedCamera(list(conversation() if turns is None else turns), greeting)
-    server = await asyncio.start_server(camera.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(camera.serve, "127.0.0.1", 0, ssl=tls)
     camera.port = server.sockets[0].getsockname()[1]
     assigned = {"networks": LOOPBACK, **assigned}
     film = kind(Rig(url=CameraUrl.parse(url.replace("{port}", str(camera.port))), **assigned), camera)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from ingest.approach import Approach
+from ingest.connect import connect
 from ingest.network import allowed, resolve
 from media.errors import GapReason, SourceError
+from media.url import CameraUrl
+from storage.clock import FakeClock
 
 
 @pytest.mark.parametrize("address", ["10.17.0.11", "192.168.1.64", "172.16.3.3", "203.0.113.9", "fd00::17"])
@@ -44,3 +50,58 @@ async def test_a_name_that_does_not_resolve_is_a_dns_gap() -> None:
     with pytest.raises(SourceError, match=r"camera\.invalid") as caught:
         await resolve("camera.invalid", 554, ())
     assert caught.value.reason is GapReason.DNS
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "::ffff:169.254.169.254",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::1",
+        "2002:a9fe:a9fe::",
+        "2001:0:7f00:1::",
+        "fe80::1%eth0",
+        "255.255.255.255",
+        "ff02::1",
+        "",
+        "localhost",
+        "010.0.0.1",
+    ],
+)
+def test_no_spelling_leads_around_the_rule(address: str) -> None:
+    """IPv4 inside of IPv6, as gateways unpack it; zones; what is no address at all."""
+    assert not allowed(address, ())
+
+
+def test_an_address_inside_of_another_is_no_member_of_a_network() -> None:
+    """Only the mapped form is the same address; a gateway is another machine."""
+    assert allowed("::ffff:10.17.0.11", ("10.17.0.0/24",))
+    assert not allowed("64:ff9b::a11:b", ("10.17.0.0/24",))
+    assert not allowed("10.17.0.11", ("fd00::/8",))
+
+
+async def test_the_address_that_was_checked_is_the_one_that_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that resolves to something else the next time, which is how checks are led astray."""
+    answers = iter([["10.0.0.7", "127.0.0.1"], ["127.0.0.1"]])
+    connected: list[str] = []
+
+    async def look_up(host: str, port: int, **_kind: object) -> list[tuple[object, ...]]:
+        await asyncio.sleep(0)
+        return [(2, 1, 6, "", (address, port)) for address in (next(answers) if host == "camera" else [host])]
+
+    async def connect_to(_protocol: object, host: str, port: int, **_how: object) -> None:
+        await asyncio.sleep(0)
+        connected.append(f"{host}:{port}")
+        raise ConnectionRefusedError
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "getaddrinfo", look_up)
+    monkeypatch.setattr(loop, "create_connection", connect_to)
+    approach = Approach(url=CameraUrl.parse("rtsp://camera/"))
+    with pytest.raises(SourceError, match="refuses"):
+        await connect(approach, FakeClock())
+    assert connected == ["10.0.0.7:554"]
+    with pytest.raises(SourceError, match="networks"):
+        await connect(approach, FakeClock())
+    assert connected == ["10.0.0.7:554"]
