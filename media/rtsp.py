@@ -40,8 +40,11 @@ __all__ = [
 
 VERSION = "RTSP/1.0"
 
-_REQUEST_LINE = re.compile(r"([A-Z_]+) (\S+) RTSP/1\.\d")
-_STATUS_LINE = re.compile(r"RTSP/1\.\d (\d{3})(?: (.*))?")
+LINE_BREAK = re.compile(r"\r\n|\n|\r")
+"""Python's `splitlines` knows eight more, which may be in a camera's name."""
+
+_REQUEST_LINE = re.compile(r"([A-Z_]+) (\S+) RTSP/1\.[0-9]")
+_STATUS_LINE = re.compile(r"RTSP/1\.[0-9] ([1-9][0-9]{2})(?: (.*))?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization"})
 
@@ -149,7 +152,7 @@ def _message(start_line: str, headers: Headers, body: bytes) -> bytes:
 
 def parse_head(head: bytes) -> Request | Response:
     """Read a message up to its empty line, with an empty body. `RtspError` if it is none."""
-    first, *lines = head.decode("utf-8", "replace").splitlines() or [""]
+    first, *lines = LINE_BREAK.split(head.decode("utf-8", "replace"))
     first = first.strip()
     headers = _parse_headers(lines)
     if match := _STATUS_LINE.fullmatch(first):
@@ -164,7 +167,7 @@ def _parse_headers(lines: Iterable[str]) -> Headers:
     for line in lines:
         if line[:1] in " \t" and line.strip() and fields:  # a folded line goes on with the field before it
             name, value = fields[-1]
-            fields[-1] = (name, f"{value} {line.strip()}")
+            fields[-1] = (name, f"{value} {line.strip()}".strip())
         elif line.strip():
             name, colon, value = line.partition(":")
             if not colon or not _TOKEN.fullmatch(name.strip()):

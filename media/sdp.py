@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from media.errors import SdpError
+from media.rtsp import LINE_BREAK
 from media.rtsp_fields import parse_integer
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def parse(text: str | bytes) -> SessionDescription:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     sections: list[list[str]] = [[]]
-    for line in text.splitlines():
+    for line in LINE_BREAK.split(text):
         if line.startswith("m="):
             sections.append([])
         sections[-1].append(line.strip())

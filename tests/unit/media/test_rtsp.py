@@ -132,3 +132,17 @@ def test_a_nonsense_length_is_refused(values: list[str]) -> None:
 def test_what_control_urls_are_relative_to(fields: dict[str, str], base: str) -> None:
     """Content-Base, Content-Location or the request URL; Anjvision leaves out the scheme (quirk S6)."""
     assert content_base(Response(status=200, headers=Headers(fields)), "rtsp://cam:8554/live?x=1") == base
+
+
+def test_a_status_has_three_digits() -> None:
+    """And no fewer, nor digits of other scripts."""
+    for status in ("020", "000", "20", "٢٠٠"):
+        with pytest.raises(RtspError):
+            parse_head(f"RTSP/1.0 {status} OK\r\n\r\n".encode())
+
+
+def test_only_line_breaks_break_lines() -> None:
+    """A camera's name may hold what Python takes for one; a folded line goes on with nothing, too."""
+    message = parse_head("RTSP/1.0 200 OK\r\nServer: a\x1cb\x85c\u2028d\r\nX:\r\n y\r\n\r\n".encode())
+    assert message.headers["Server"] == "a\x1cb\x85c\u2028d"
+    assert message.headers["X"] == "y"
