@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CODE   := media ingest storage retention playback server simulator storm tests benchmarks
 
-.PHONY: run test lint format bench bench-quick bench-data storm city seeded lock clean
+.PHONY: run test lint format bench bench-quick bench-data storm city seeded fuzz lock clean
 
 run: $(VENV)/.runtime  ## simulated cameras, recording, page on http://127.0.0.1:8080
 	$(BIN)/hulta demo
@@ -47,9 +47,15 @@ city: $(VENV)/.dev  ## ffmpeg and PyAV read 5 cameras of each kind of the simula
 seeded: $(VENV)/.dev  ## known ways to lose footage, each of which must make a short storm fail; about 10 minutes
 	$(BIN)/python -m tests.scenario.seeded_bugs
 
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.fuzz  ## hostile bytes for every parser, 10 minutes each (FUZZ_SECONDS); stops at nothing, fails at the end
+	nice -n 19 $(BIN)/python -m tests.fuzz.seeds
+	nice -n 19 $(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
+
 lock:  ## renew the lock files from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group dev -o requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group fuzz -o requirements-fuzz.lock
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -68,3 +74,7 @@ $(VENV)/.dev: $(VENV)/bin/python requirements-dev.lock pyproject.toml
 	$(BIN)/pip install -q --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install -q --no-deps -e .
 	touch $@ $(VENV)/.runtime
+
+$(VENV)/.fuzz: $(VENV)/.dev requirements-fuzz.lock
+	$(BIN)/pip install -q --require-hashes -r requirements-fuzz.lock
+	touch $@
