@@ -3,6 +3,7 @@
     assignments.py     what this host is to record: a file the supervisor writes and this package follows
     worker.py          the recording process: one recorder per stream, one run of the spool
     recorder.py        one stream: sessions, backoff, memory bound
+    durable.py         how far one stream is durable
     gap_account.py     one stream's gaps, each with its reason
     conditions.py      what is odd about a camera that sends: frozen pictures, a clock that is off
     watch.py           what ends a session that still plays: silence, floods, nothing to record
@@ -21,6 +22,7 @@
     segmenter.py       access units -> fragments, segments, spans (no I/O)
     segment_sink.py    what it writes into                         segment_bounds.py  how long and how large
     sound.py           the sound beside the pictures (no I/O)
+    sound_taker.py     what takes it from the session, and says what is wrong with it
     live_door.py       the live socket: who may watch; live_feed.py: one stream's newest units, while somebody does
     backoff.py         when to try again, and how many at once
     still.py           a picture as JPEG; still_child.py: the process that decodes it

@@ -44,7 +44,14 @@ class Assignment:
     transport: Way = "tcp"
     tls_ca: str = ""
     tls_pin: str = ""
+    audio: bool = False
+    """Whether its sound is to be recorded; in many countries that is unlawful where the public is."""
     problem: str = ""
+
+    @property
+    def way(self) -> tuple[object, ...]:
+        """What a session depends on: a change of it needs another one."""
+        return self.approach, self.audio, self.epoch
 
     @property
     def approach(self) -> Approach | None:
@@ -101,6 +108,7 @@ def _to_json(assignment: Assignment, box: SecretBox) -> dict[str, Any]:
         "transport": assignment.transport,
         "tls_ca": assignment.tls_ca,
         "tls_pin": assignment.tls_pin,
+        "audio": assignment.audio,
     }
 
 
@@ -120,6 +128,7 @@ def _from_json(entry: dict[str, Any], box: SecretBox) -> Assignment:
         transport=_way(entry.get("transport", "tcp")),
         tls_ca=str(entry.get("tls_ca", "")),
         tls_pin=str(entry.get("tls_pin", "")),
+        audio=entry.get("audio") is True,  # a file of an earlier version has none
         problem=problem,
     )
 

@@ -102,8 +102,10 @@ class CameraSession:
         self._aggregate_url = sdp.join_control(base, description.control)
         self._leaks = policies.leaks_sessions(answer)
         every = self._memory.every_track or policies.wants_every_track(answer, self._approach.transport)
-        for track in choose_tracks(description.media, takers, every=every):
-            await self._setup(sdp.join_control(base, track.media.control), track)
+        video, *others = choose_tracks(description.media, takers, every=every)
+        await self._setup(sdp.join_control(base, video.media.control), video)
+        for track in others:
+            await self._set_up_if_possible(sdp.join_control(base, track.media.control), track)
         await self._request("PLAY", self._aggregate_url, {"Range": "npt=0.000-"})
         self._keepalive.begin(self._aggregate_url, self._session_id, self._timeout_s, self._clock.boot_us())
 
@@ -121,6 +123,15 @@ class CameraSession:
             self.receiver = track.receiver
         self.tracks.append(track)
         carrier.agree(agreed, track)
+
+    async def _set_up_if_possible(self, control: str, track: CameraTrack) -> None:
+        """A further track that the camera refuses costs no picture. A session that has ended is another matter."""
+        try:
+            await self._setup(control, track)
+        except SourceError as error:
+            if self.session.failure.done():
+                raise
+            track.unusable(str(error))
 
     def _carrier(self, *, first: bool) -> Carrier:
         if self._approach.transport == "tcp":

@@ -17,14 +17,17 @@ from ingest.approach import CameraMemory
 from ingest.backoff import Backoff
 from ingest.client import open_session
 from ingest.conditions import Conditions
+from ingest.durable import Durable
 from ingest.gap_account import GapAccount
 from ingest.live_feed import LiveFeed
 from ingest.segment_sink import StreamIdentity
 from ingest.segmenter import Segmenter
+from ingest.sound_taker import SoundTaker
 from ingest.tracks import TrackTaker
 from ingest.watch import SessionWatch
 from media.commit import ZERO_CHAIN
 from media.errors import CodecError, GapReason, SourceError
+from media.moof import TRACK_ID
 from storage import journal
 from storage.spool import gap_reason
 from storage.waiting import first_of
@@ -70,7 +73,8 @@ class Recorder:
         self._pending_bytes = 0
         self._blocked = False
         self._disk_failed = False  # and no fragment was durable since
-        self._durable: Commit | None = None
+        self._durable = Durable()
+        self._sound = SoundTaker(assignment.name, clock)
         self._counts = {"received_bytes": 0, "frames": 0, "lost_packets": 0, "sessions": 0}
         now_us = self._attempt_us = clock.wall_us()
         self._gaps = GapAccount(assignment.stream, spool, GapReason.NO_SYNC, now_us)
@@ -98,7 +102,7 @@ class Recorder:
             if assignment.epoch != before.epoch:
                 self._stop_recording(GapReason.NO_SYNC, "the stream's epoch changed")
                 self._segmenter = self._new_segmenter(self._segmenter.chain)
-        if self._wanted != was_wanted or _way(self._assignment) != _way(before):
+        if self._wanted != was_wanted or self._assignment.way != before.way:
             self._changed.set()
 
     async def run(self) -> None:
@@ -159,22 +163,15 @@ class Recorder:
 
     def state(self) -> dict[str, Any]:
         """What an operator wants to know about this stream."""
-        durable, watch = self._durable, self._watch
+        watch = self._watch
         return {
             "camera": str(self._assignment.camera),
             "name": self._assignment.name,
             "state": self._state,
             "reason": self._reason or None,
-            "detail": self._detail or self._conditions.words or None,
+            "detail": self._detail or "; ".join(filter(None, (self._conditions.words, self._sound.words))) or None,
             "since_us": self._since_us,
-            "durable": None
-            if durable is None
-            else {
-                "epoch": durable.identity.epoch,
-                "sequence": durable.identity.sequence,
-                "fragment": durable.fragment,
-                "through_us": durable.end_wall_us,
-            },
+            "durable": self._durable.state(),
             "bitrate_bps": 0 if watch is None else watch.bitrate_bps,
             "pending_bytes": self._pending_bytes,
             **self._conditions.state(),
@@ -199,6 +196,7 @@ class Recorder:
         self._attempt_us = self._clock.wall_us()
         self._conditions.begin_session()
         takers = {"video": TrackTaker(units=self._on_unit, reports=self._conditions.take_report)}
+        takers |= self._sound.begin_session(self._segmenter, wanted=assignment.audio)
         camera = await open_session(approach, herd=self._herd, clock=self._clock, takers=takers, memory=self._memory)
         self._watch = watch = SessionWatch(camera, self._clock.boot_us())
         try:
@@ -311,7 +309,8 @@ class Recorder:
         and a journal that told of each would soon fill what was reserved for it.
         """
         assert self._file is not None
-        if not self._disk_failed:
+        shown = commit.track == TRACK_ID
+        if shown and not self._disk_failed:
             self._begin_footage(commit)
         size_bytes = sum(map(len, buffers))
         self._pending_bytes += size_bytes
@@ -322,7 +321,10 @@ class Recorder:
             if error is not None:
                 self._spool_failed(file, commit, error)
                 return
-            self._durable = commit
+            self._durable.advance(commit)
+            if not shown:
+                self._counts["lost_packets"] += commit.lost_packets
+                return
             self._backoff.succeeded()
             if self._disk_failed:
                 self._disk_failed = False
@@ -387,14 +389,12 @@ class Recorder:
             self._disk_failed = True
             self._enter("failed", reason, str(error))
         goes_on = self._file is None
-        self._gaps.lost(commit.wall_us, commit.end_wall_us, reason, str(error), goes_on=goes_on)
+        if commit.track == TRACK_ID:
+            self._gaps.lost(commit.wall_us, commit.end_wall_us, reason, str(error), goes_on=goes_on)
+        elif goes_on:  # what lacks sound is footage, and what follows it is missing
+            self._gaps.lost(self._durable.through_us, self._durable.through_us, reason, str(error), goes_on=True)
 
     def _new_segmenter(self, chain: bytes) -> Segmenter:
         assignment, run = self._assignment, self._spool.run
         identity = StreamIdentity(camera=assignment.camera, stream=assignment.stream, epoch=assignment.epoch, run=run)
         return Segmenter(identity, self, segment_us=assignment.segment_us, chain=chain)
-
-
-def _way(assignment: Assignment) -> tuple[object, ...]:
-    """What a session depends on: a change of it needs another one."""
-    return assignment.approach, assignment.epoch

@@ -178,6 +178,7 @@ class Segmenter:
                     self._close_fragment(max(self._pts) + self._typical_ticks)
                 self._close_sound(None)
             finally:
+                self._sound.stop()
                 self._seal()
         return self._end_us
 
@@ -186,7 +187,7 @@ class Segmenter:
         if self._writer is not None:
             self._chain = self._writer.chain
             self._writer = None
-            self._sound.lost += 1
+            self._sound.stop(lost=1)
         self._clear_fragment()
 
     # --- where to cut

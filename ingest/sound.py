@@ -44,14 +44,13 @@ class Sound:
 
     def __init__(self) -> None:
         self.track: Track | None = None
-        self.lost = 0
-        """Packets lost before the next fragment, or fragments."""
         self._timeline = StreamTimeline(1)
         self._waiting: deque[tuple[int, int, AccessUnit]] = deque()  # ticks, arrival, unit
         self._bytes = 0
         self._end_ticks: int | None = None  # of what was written of this span, since its start
         self._last_ticks = -1
-        self._begun = False  # something was written
+        self._goes_on = False  # something was written, and footage goes on since
+        self._lost = 0  # before the next fragment
 
     def add(self, unit: AccessUnit, arrival_us: int) -> bool:
         """Take a unit. True if it is the first one of another track than before."""
@@ -84,6 +83,11 @@ class Sound:
     def waits_since(self, arrival_us: int) -> bool:
         """Whether something came at or before an instant and was not written yet."""
         return bool(self._waiting) and self._waiting[0][1] <= arrival_us
+
+    def stop(self, lost: int = 0) -> None:
+        """Footage ends, and so many fragments of sound could not be written: what comes now belongs to a gap."""
+        self._goes_on = False
+        self._lost += lost
 
     def start_span(self, step_us: int) -> None:
         """Another span begins; the wall clock was stepped by so much."""
@@ -132,13 +136,13 @@ class Sound:
             duration_ticks=length_ticks,
             wall_us=wall_us,
             end_wall_us=end_us,
-            lost_packets=self.lost + sum(unit.lost_packets for unit in units),
+            lost_packets=self._lost + sum(unit.lost_packets for unit in units),
             clock_quality=self._timeline.quality,
             track=SOUND_TRACK_ID,
         )
         self._end_ticks = start_ticks + length_ticks
-        self._begun = True
-        self.lost = 0
+        self._goes_on = True
+        self._lost = 0
         return buffers, commit
 
     def _leave_earlier(self, start_us: int) -> None:
@@ -149,7 +153,7 @@ class Sound:
             if self._timeline.wall_us(ticks + unit.duration_ticks) > start_us:
                 return
             self._take()
-            self.lost += self._begun
+            self._lost += self._goes_on
 
     def _fit(self, position_us: int, nominal_ticks: int) -> tuple[int, int, int]:
         """Where a fragment begins in the span, how long it is, and how much of it would be before the span.
@@ -176,7 +180,7 @@ class Sound:
         return ticks, unit
 
     def _forget(self) -> None:
-        self.lost += len(self._waiting)
+        self._lost += len(self._waiting)
         self._waiting.clear()
         self._bytes = 0
         self._end_ticks, self._last_ticks = None, -1

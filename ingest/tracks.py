@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from media.audio_codecs import choose_audio
 from media.codecs import choose_video
 from media.errors import CodecError, GapReason, RtpError, SourceError
 from media.rtcp import parse_sender_report
@@ -28,6 +29,10 @@ def _no_report(_report: SenderReport) -> None:
     """Nobody wants to know."""
 
 
+def _no_word(_why: str) -> None:
+    """Likewise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackTaker:
     """Who takes what one track brings, on the event loop."""
@@ -35,6 +40,8 @@ class TrackTaker:
     units: Emit
     reports: Callable[[SenderReport], None] = _no_report
     """The sender reports of its source."""
+    unusable: Callable[[str], None] = _no_word
+    """Told why there is no such track, where the session goes on without it."""
 
 
 class CameraTrack:
@@ -44,6 +51,7 @@ class CameraTrack:
         self.media = media
         self.receiver = RtpReceiver(media.payload_type, payloads)
         self._take = taker.reports
+        self.unusable = taker.unusable
         self.reports = 0
         """RTCP packets that came."""
         self.malformed_reports = 0
@@ -74,18 +82,34 @@ def choose_tracks(
 ) -> list[CameraTrack]:
     """The tracks to set up: the first usable one of each kind that somebody takes, video first.
 
-    With `every`, all others as well, and what they bring is discarded. There is no recording without video: SourceError
-    `unsupported` says what is offered instead.
+    With `every`, all others as well, and what they bring is discarded; else what nobody takes is not set up, and so not
+    even sent. There is no recording without video: SourceError `unsupported` says what is offered instead. Sound
+    that cannot be recorded costs nothing else (quirk D6).
     """
     try:
         media, payloads = choose_video(offered, takers["video"].units)
     except CodecError as error:
         raise SourceError(GapReason.UNSUPPORTED, str(error)) from error
     tracks = [CameraTrack(media, payloads, takers["video"])]
+    if "audio" in takers:
+        tracks += _sound(offered, takers["audio"])
     if every:
-        others = [other for other in offered if other is not media][:MOST_DISCARDED]
+        chosen = [track.media for track in tracks]
+        others = [other for other in offered if all(other is not media for media in chosen)][:MOST_DISCARDED]
         tracks += [CameraTrack(other, _Discarded(), TrackTaker(units=_no_unit)) for other in others]
     return tracks
+
+
+def _sound(offered: Sequence[MediaDescription], taker: TrackTaker) -> list[CameraTrack]:
+    try:
+        chosen = choose_audio(offered, taker.units)
+    except CodecError as error:
+        taker.unusable(str(error))
+        return []
+    if chosen is None:
+        taker.unusable("the camera offers none")
+        return []
+    return [CameraTrack(*chosen, taker)]
 
 
 class _Discarded:

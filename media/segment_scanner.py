@@ -82,6 +82,11 @@ class SegmentScan:
     """What contradicts what, in words: damage and tampering. Empty when all is well."""
 
     @property
+    def pictures(self) -> list[StoredFragment]:
+        """Those fragments that are of pictures."""
+        return [fragment for fragment in self.fragments if fragment.commit.track == TRACK_ID]
+
+    @property
     def commits(self) -> list[Commit]:
         """The commit box of each fragment."""
         return [fragment.commit for fragment in self.fragments]

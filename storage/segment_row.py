@@ -56,7 +56,7 @@ def segment_from_scan(scan: SegmentScan, size_bytes: int) -> Segment:
 
 def _index(scan: SegmentScan) -> bytes:
     """The fragment index, with the sums of the sound where the file is complete."""
-    pictures = [_entry(fragment) for fragment in scan.fragments if fragment.commit.track == TRACK_ID]
+    pictures = [_entry(fragment) for fragment in scan.pictures]
     if scan.sound is None:
         return encode(pictures)
     sound = [fragment for fragment in scan.fragments if fragment.commit.track != TRACK_ID]

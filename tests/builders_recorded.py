@@ -97,7 +97,7 @@ class Recorded:
 
     def footage(self) -> list[Interval]:
         """Where there is footage."""
-        fragments = [fragment for found in self.scans() for fragment in found.fragments]
+        fragments = [fragment for found in self.scans() for fragment in found.pictures]
         return [Interval(fragment.commit.wall_us, fragment.commit.end_wall_us) for fragment in fragments]
 
     def damage(self) -> int:
@@ -125,7 +125,7 @@ class Recorded:
         for file, found in zip(self.rig.spool.files, self.scans(), strict=True):
             assert not found.torn
             assert not found.faults
-            for fragment in found.fragments:
+            for fragment in found.pictures:
                 commit, at = fragment.commit, fragment.data_offset
                 ticks, samples = fragment_samples(bytes(file.content[commit.offset : fragment.data_offset - 8]))
                 for sample in samples:

@@ -1,0 +1,37 @@
+"""How far a stream is durable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from media.moof import TRACK_ID
+
+if TYPE_CHECKING:
+    from media.commit import Commit
+
+
+class Durable:
+    """The last durable fragment, of pictures or sound, and where the pictures end."""
+
+    def __init__(self) -> None:
+        self._last: Commit | None = None
+        self.through_us = 0
+        """Where the durable pictures end."""
+
+    def advance(self, commit: Commit) -> None:
+        """One more fragment is durable."""
+        self._last = commit
+        if commit.track == TRACK_ID:
+            self.through_us = commit.end_wall_us
+
+    def state(self) -> dict[str, Any] | None:
+        """What is announced of it; None before the first fragment."""
+        if self._last is None:
+            return None
+        identity = self._last.identity
+        return {
+            "epoch": identity.epoch,
+            "sequence": identity.sequence,
+            "fragment": self._last.fragment,
+            "through_us": self.through_us,
+        }
