@@ -21,7 +21,8 @@ MOST_SIDE = 65535
 """Pixels a sample entry can say. AV1 could say one more, its highest level allows 16384."""
 
 _MARKER_AND_VERSION = 0x81
-_RECORD_HEAD_BYTES = 4
+RECORD_HEAD_BYTES = 4
+"""Of an AV1CodecConfigurationRecord, before its OBUs."""
 _LEVELS_WITHOUT_TIERS = 7
 _DEFAULT_COLOURS = ".0.110.01.01.01.0"
 """Monochrome, subsampling, BT.709 three times, studio range: what a codec string without them stands for."""
@@ -104,9 +105,9 @@ class SequenceHeader:
 
 def av1_codec(entry: str, configuration: bytes) -> str:
     """The codec (RFC 6381) by an `av1C` box; its sequence header says more than its own fields."""
-    if len(configuration) < _RECORD_HEAD_BYTES or configuration[0] != _MARKER_AND_VERSION:
+    if len(configuration) < RECORD_HEAD_BYTES or configuration[0] != _MARKER_AND_VERSION:
         raise CodecError(f"a decoder configuration (av1C) of {len(configuration)} bytes, of another version, or none")
-    for obu in split_obus(configuration[_RECORD_HEAD_BYTES:]):
+    for obu in split_obus(configuration[RECORD_HEAD_BYTES:]):
         if obu_type(obu[0]) == SEQUENCE_HEADER:
             return entry + parse_sequence_header(obu_content(obu)).codec[4:]
     raise CodecError("a decoder configuration (av1C) without a sequence header")

@@ -115,7 +115,7 @@ class Simulation(Table):
     fps: Annotated[int, WholeNumber, Field(ge=1, le=120)] = 25
     gop: Annotated[int, from_text(gop_us)] = 1_000_000
     b_frames: bool = False
-    codec: Literal["h264", "h265"] = "h264"
+    codec: Literal["h264", "h265", "av1"] = "h264"
 
 
 class CameraEntry(Table):

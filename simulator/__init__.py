@@ -15,7 +15,7 @@
     reel         prepared frames that repeat: loops (generated) or film (a file's own frames, untouched)
 
     codec        what differs from codec to codec                       codecs     the table of them
-    codec_nal    the codecs of NAL units                                codec_h264, codec_h265
+    codec_nal    the codecs of NAL units                                codec_h264, codec_h265, codec_av1
 
     oracle       the mark in every generated access unit that lets a test recognise it anywhere
     sent_log     what was sent, written outside of the system under test

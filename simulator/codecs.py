@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from media.codecs import find_video
 from media.errors import ConfigError
+from simulator.codec_av1 import Av1
 from simulator.codec_h264 import H264
 from simulator.codec_h265 import H265
 
 if TYPE_CHECKING:
     from simulator.codec import Codec
 
-_KNOWN: tuple[Codec, ...] = (H264(), H265())
+_KNOWN: tuple[Codec, ...] = (H264(), H265(), Av1())
 
 CODECS: dict[str, Codec] = {codec.name: codec for codec in _KNOWN}
 """By the name that `--codec` takes."""

@@ -65,7 +65,9 @@ def read_reel(path: Path, *, marked: bool) -> Reel:
 def _read(path: Path) -> _Film:
     # An edit list would hide frames from us; the samples themselves are what is wanted.
     with av.open(str(path), options={"ignore_editlist": "1"}) as container:
-        playable = ((stream, codec_of_libav(stream.codec_context.name)) for stream in container.streams.video)
+        playable = (
+            (stream, codec_of_libav(stream.codec_context.codec.canonical_name)) for stream in container.streams.video
+        )
         video, codec = next((pair for pair in playable if pair[1] is not None), (None, None))
         if video is None or codec is None or video.time_base is None:
             raise CodecError(f"it has no video of {' or '.join(CODECS)}")

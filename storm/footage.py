@@ -97,7 +97,7 @@ def read_video(path: Path, camera: str, start_us: int) -> Iterator[Seen]:
     """The frames inside the edit list, as libav's demuxer applies it, in file order; file time 0 is `start_us`."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        time_base, codec = stream.time_base, codec_of_libav(stream.codec_context.name)
+        time_base, codec = stream.time_base, codec_of_libav(stream.codec_context.codec.canonical_name)
         assert time_base is not None
         assert codec is not None
         for packet in container.demux(stream):

@@ -109,13 +109,13 @@ async def published(archive: Archive, segments: list[Recorded]) -> Path:
 
 
 @asynccontextmanager
-async def browser_page(address: str) -> AsyncIterator[Page]:
+async def browser_page(address: str, path: str = "/page.html") -> AsyncIterator[Page]:
     """An empty page of that origin in Debian's Chromium."""
     async with async_playwright() as playwright:
         arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
         browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
         page = await browser.new_page()
-        await page.goto(f"{address}/page.html")
+        await page.goto(f"{address}{path}")
         yield page
         await browser.close()
 

@@ -100,11 +100,11 @@ async def test_a_films_frames_come_back_bit_for_bit(film: Path, tmp_path: Path) 
         assert answer.status_code == 200, answer.text
         export.write_bytes(answer.content)
         _check_players(client, tmp_path, export, asked)
-    _check_units(source, units(export))
+    check_units(source, units(export))
 
 
-def _check_units(source: list[tuple[Fraction, bytes]], exported: list[tuple[Fraction, bytes]]) -> None:
-    # The export begins with a sync sample of the film; from there on it goes through the film, round and round.
+def check_units(source: list[tuple[Fraction, bytes]], exported: list[tuple[Fraction, bytes]]) -> None:
+    """The export begins with a sync sample of the film; from there on it goes through the film, round and round."""
     first = next(i for i, (_, unit) in enumerate(source) if unit == exported[0][1])
     around = [source[(first + i) % len(source)] for i in range(len(exported))]
     assert [unit for _, unit in exported] == [unit for _, unit in around]

@@ -1,0 +1,206 @@
+"""Cameras of AV1 from the wire to the browser: recorded, shipped, exported, shown; bytes and pixels are compared."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from simulator.picture import HEIGHT, STRIP_HEIGHT, WIDTH, Picture
+from simulator.timetable import Timetable, steady_lap
+from storm.footage import read_video
+from tests.product import output_of, running, simulated
+from tests.scenario.test_players import PLAYED, browser_page
+from tests.scenario.test_round_trip import check_units, iso, recorded, seconds_recorded, units
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import httpx
+    from numpy.typing import NDArray
+
+    from storm.facts import Seen
+
+pytestmark = [pytest.mark.scenario, pytest.mark.timeout(180)]
+
+FPS = 25
+FRAME = timedelta(seconds=1 / FPS)
+LIVE = "cam/0001"
+SECONDS = 4
+
+STRIPS_AT = """async ([url, times, height]) => {
+  const video = document.createElement('video');
+  video.muted = true;
+  const happens = name => new Promise((resolve, reject) => {
+    video.addEventListener(name, resolve, {once: true});
+    video.addEventListener('error', () => reject(new Error(video.error.message)), {once: true});
+  });
+  const ready = happens('loadeddata');
+  video.src = url;
+  await ready;
+  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+  const context = canvas.getContext('2d', {willReadFrequently: true});
+  const strips = [];
+  for (const time of times) {
+    // The picture on screen may still be an earlier one when a seek has ended.
+    const shown = new Promise(resolve => {
+      const look = (_, {mediaTime}) =>
+        time >= mediaTime && time < mediaTime + 0.04 ? resolve() : video.requestVideoFrameCallback(look);
+      video.requestVideoFrameCallback(look);
+    });
+    video.currentTime = time;
+    await shown;
+    context.drawImage(video, 0, 0);
+    const strip = context.getImageData(0, 0, video.videoWidth, height).data;
+    strips.push(Array.from({length: strip.length / 4}, (_, at) => strip[4 * at]));
+  }
+  return [video.videoWidth, video.videoHeight, strips];
+}"""
+
+
+class City(NamedTuple):
+    """Two cameras that were recorded: one drawn live, one that plays a film again and again."""
+
+    client: httpx.Client
+    film: Path
+    start: datetime
+    """Of the live camera's footage."""
+    folder: Path
+
+    def export(self, camera: str, start: datetime, seconds: float) -> Path:
+        """An exact mp4 of that range."""
+        asked = {"from": iso(start), "to": iso(start + timedelta(seconds=seconds))}
+        answer = self.client.get(f"/api/v1/cameras/{camera}/video.mp4", params=asked)
+        assert answer.status_code == 200, answer.text
+        file = self.folder / f"{camera}-{seconds}.mp4"
+        file.write_bytes(answer.content)
+        return file
+
+    def frames(self, file: Path, start: datetime) -> list[Seen]:
+        """What a file of the live camera shows, each frame with its mark."""
+        return list(read_video(file, LIVE, round(start.timestamp() * 1_000_000)))
+
+
+def make_film(path: Path) -> None:
+    """Two seconds by SVT-AV1, every picture different."""
+    noise = np.random.default_rng(1).integers(0, 255, (240, 320, 3), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libsvtav1", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.options = {"preset": "12", "g": str(FPS), "crf": "40", "svtav1-params": "rtc=1:pred-struct=1:lp=1"}
+        for number in range(2 * FPS):
+            picture = np.roll(noise, number * 3, axis=1) // 2
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    """Some seconds of both, over several segments, shipped and still in the spool."""
+    folder = tmp_path_factory.mktemp("av1")
+    film = folder / "film.mp4"
+    make_film(film)
+    with (
+        simulated("--codec", "av1") as live,
+        simulated("--file", film) as looped,
+        running(folder, {"live": live[0], "film": looped[0]}, segment_s=2) as client,
+    ):
+        asyncio.run(eventually("enough is recorded", lambda: least_recorded(client) > SECONDS, 60))
+        yield City(client, film, datetime.fromisoformat(recorded(client, "live")[0]["from"]), folder)
+
+
+def least_recorded(client: httpx.Client) -> float:
+    """Of both cameras, in seconds."""
+    return min(seconds_recorded(client, camera) for camera in ("live", "film"))
+
+
+def test_temporal_units_come_back_bit_identical(city: City) -> None:
+    """The film's samples, round and round, in order and at their times."""
+    start = datetime.fromisoformat(recorded(city.client, "film")[0]["from"])
+    check_units(units(city.film), units(city.export("film", start + timedelta(seconds=0.7), 3)))
+
+
+def test_an_exact_export_has_the_frames_of_its_range(city: City) -> None:
+    """From the middle of a GOP: every frame once, in order, with its mark; libav decodes as many as were asked for."""
+    start = city.start + timedelta(seconds=0.5)
+    file = city.export("live", start, 3)
+    seen = city.frames(file, start)
+    assert all(frame.intact for frame in seen)
+    assert {after.frame - before.frame for before, after in pairwise(seen)} == {1}
+    assert len(seen) == 3 * FPS
+    with av.open(str(file)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 3 * FPS
+
+
+def test_other_programs_see_the_same_file(city: City) -> None:
+    """From a sync sample on, where players that decode hidden frames have none to count. Nobody complains."""
+    file = city.export("live", city.start, 3)
+    entries = "stream=codec_name,profile,width,height,nb_read_frames"
+    shown, complaints = output_of(
+        ["ffprobe", "-v", "warning", "-count_frames", "-show_entries", entries, "-of", "csv=p=0", file]
+    )
+    assert (shown.strip(), complaints) == (f"av1,Main,{WIDTH},{HEIGHT},{3 * FPS}", "")
+    assert output_of(["ffmpeg", "-v", "warning", "-i", file, "-f", "null", "-"]) == ("", "")
+    asked = f"from={iso(city.start)}&to={iso(city.start + timedelta(seconds=3))}"
+    playlist = f"{city.client.base_url}/api/v1/cameras/live/playlist.m3u8?{asked}"
+    decoded, complaints = output_of(["ffmpeg", "-v", "error", "-i", playlist, "-map", "0:v", "-f", "framemd5", "-"])
+    assert complaints == ""
+    assert sum(1 for line in decoded.splitlines() if not line.startswith("#")) >= 3 * FPS
+
+
+def test_a_still_shows_the_frame_of_its_instant(city: City) -> None:
+    """By its burnt-in clock, from a sync sample and from the middle of a GOP."""
+    seen = city.frames(city.export("live", city.start, 3), city.start)
+    for number in (FPS, 2 * FPS + 13):
+        at = city.start + (number + 0.5) * FRAME
+        answer = city.client.get("/api/v1/cameras/live/frame.jpg", params={"at": iso(at)})
+        assert answer.status_code == 200, answer.text
+        picture = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_GRAYSCALE)
+        assert picture is not None
+        assert nearest(picture[:STRIP_HEIGHT], seen[number].frame) == 0
+
+
+@pytest.mark.browser
+async def test_chromium_shows_the_frames_of_an_export(city: City) -> None:
+    """Each picture at its time, by the clock in it."""
+    start = city.start + timedelta(seconds=0.5)
+    file = city.export("live", start, 3)
+    seen = city.frames(file, start)
+    wanted = [0, 1, 12, 13, 40, 74]
+    start_us = round(start.timestamp() * 1_000_000)
+    times = [(seen[number].wall_us - start_us) / 1_000_000 + 0.5 / FPS for number in wanted]
+    asked = f"from={iso(start)}&to={iso(start + timedelta(seconds=3))}"
+    origin = str(city.client.base_url)
+    async with browser_page(origin, "/healthz") as page:
+        url = f"{origin}/api/v1/cameras/live/video.mp4?{asked}"
+        width, height, strips = await page.evaluate(STRIPS_AT, [url, times, STRIP_HEIGHT])
+        _, frames = await page.evaluate(PLAYED, f"{origin}/api/v1/cameras/live/playlist.m3u8?{asked}")
+    assert (width, height) == (WIDTH, HEIGHT)
+    shown = [np.array(strip, np.uint8).reshape(STRIP_HEIGHT, WIDTH) for strip in strips]
+    assert [nearest(strip, seen[number].frame) for strip, number in zip(shown, wanted, strict=True)] == [0] * 6
+    assert frames >= 2 * FPS, "of the playlist, but for what a busy machine drops"
+
+
+def nearest(strip: NDArray[np.uint8], frame: int) -> int:
+    """Which frame's clock a strip shows, counted from this one; it must look like it."""
+    timetable, picture = Timetable(steady_lap(FPS), 0), Picture(LIVE)
+
+    def distance(step: int) -> float:
+        drawn = picture.render(timetable.presented_us(frame + step))[:STRIP_HEIGHT]
+        # Studio range to full range.
+        expected = (drawn.astype(float) - 16) * 255 / 219
+        return float(np.abs(expected - strip).mean())
+
+    best = min(range(-10, 11), key=distance)
+    assert distance(best) < 4
+    return best
