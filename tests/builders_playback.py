@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 import av
@@ -19,6 +19,7 @@ from media.commit import ZERO_CHAIN
 from media.fmp4_read import read_sealed
 from media.fmp4_write import Sample, SegmentWriter
 from media.h264_parameters import ParameterSets
+from media.h265_parameters import H265ParameterSets
 from media.identity import SegmentIdentity
 from media.nal import join_length_prefixed, split_annex_b
 from media.url import CameraUrl
@@ -67,11 +68,15 @@ def film(
     size: tuple[int, int] = (128, 96),
     seed: int = 7,
     jitter_ticks: int = 900,
+    h265: bool = False,
 ) -> Film:
-    """Noise above a moving bar, encoded as cameras do: parameter sets in-band before each sync sample."""
+    """Noise above a moving bar, encoded as cameras do: parameter sets in-band before each sync sample.
+
+    With `h265` and B-frames groups are open: pictures that lead a sync sample need what came before it.
+    """
     random = np.random.default_rng(seed)
     width, height = size
-    encoder = av.CodecContext.create("libx264", "w")
+    encoder: Any = av.CodecContext.create("libx265" if h265 else "libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, 90_000), 25
     encoder.options = {
@@ -79,6 +84,10 @@ def film(
         "x264-params": (
             f"bframes={b_frames}:b-adapt=0:b-pyramid=normal:keyint={gop}:min-keyint={gop}"
             ":scenecut=0:open-gop=0:repeat-headers=1:threads=1"
+        ),
+        "x265-params": (
+            f"bframes={b_frames}:b-adapt=0:b-pyramid=0:keyint={gop}:min-keyint={gop}"
+            ":scenecut=0:open-gop=1:repeat-headers=1:pools=none:frame-threads=1:log-level=error"
         ),
     }
     jitter = random.integers(0, jitter_ticks + 1, pictures) * (np.arange(pictures) > 0)
@@ -95,9 +104,9 @@ def film(
         packets += encoder.encode(frame)
     packets += encoder.encode(None)
     nals = [split_annex_b(bytes(packet)) for packet in packets]
-    parameters = ParameterSets.from_nals(nals[0])
+    parameters = H265ParameterSets.from_nals(nals[0]) if h265 else ParameterSets.from_nals(nals[0])
     assert parameters is not None
-    decoder = av.CodecContext.create("h264", "r")
+    decoder: Any = av.CodecContext.create("hevc" if h265 else "h264", "r")
     shown = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
     units = (
         Unit(nals=bytes(join_length_prefixed(parts)), pts_ticks=packet.pts, sync=packet.is_keyframe)

@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import httpx
@@ -21,14 +22,26 @@ pytestmark = [pytest.mark.scenario, pytest.mark.timeout(180)]
 TICK = Fraction(1, 90_000)
 
 
-def make_film(path: Path, *, b_frames: int, profile: str, seconds: int = 8, fps: int = 25) -> None:
-    """A film whose every picture is different, with or without B-frames, and without audio."""
+H264 = {"preset": "veryfast", "g": "50", "crf": "30"}
+FILMS = {
+    "b-frames": ("libx264", {**H264, "bf": "3", "profile": "high"}),
+    "baseline": ("libx264", {**H264, "bf": "0", "profile": "baseline"}),
+    # Groups are open: pictures that lead a sync sample need what came before it.
+    "h265": (
+        "libx265",
+        {"preset": "ultrafast", "crf": "30", "x265-params": "log-level=error:keyint=50:bframes=3:open-gop=1:pools=1"},
+    ),
+}
+
+
+def make_film(path: Path, encoder: str, options: dict[str, str], seconds: int = 8, fps: int = 25) -> None:
+    """A film whose every picture is different, without audio."""
     rng = np.random.default_rng(1)
     noise = rng.integers(0, 255, (240, 320, 3), np.uint8)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps)
+        stream: Any = container.add_stream(encoder, rate=fps)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        stream.options = {"preset": "veryfast", "bf": str(b_frames), "profile": profile, "g": "50", "crf": "30"}
+        stream.options = options
         for number in range(seconds * fps):
             picture = np.roll(noise, number * 3, axis=1) // 2
             picture[:, (number * 2) % 300 : (number * 2) % 300 + 20] = 255
@@ -51,13 +64,10 @@ def iso(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-@pytest.fixture(name="film", params=["b-frames", "baseline"])
+@pytest.fixture(name="film", params=FILMS)
 def _film(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / f"{request.param}.mp4"
-    if request.param == "b-frames":
-        make_film(path, b_frames=3, profile="high")
-    else:
-        make_film(path, b_frames=0, profile="baseline")
+    make_film(path, *FILMS[request.param])
     return path
 
 

@@ -89,6 +89,18 @@ async def test_a_range_shows_exactly_its_frames(
     await assert_shows(video, frames[first:stop], tmp_path / "range.mp4")
 
 
+@pytest.mark.parametrize(("first", "stop"), [(0, 50), (10, 20), (8, 11), (9, 10), (10, 11), (7, 31), (29, 33)])
+@pytest.mark.parametrize("b_frames", [0, 3])
+async def test_a_range_of_h265_shows_exactly_its_frames(
+    archive: Archive, tmp_path: Path, b_frames: int, first: int, stop: int
+) -> None:
+    """Also where it begins with pictures that lead a sync sample: those are decoded from the sync sample before."""
+    frames = await shelve(archive, film(50, b_frames=b_frames, h265=True))
+    end_us = frames[stop].wall_us if stop < len(frames) else NOON_US + 60_000_000
+    video = await archive.library.video(archive.camera, frames[first].wall_us, end_us)
+    await assert_shows(video, frames[first:stop], tmp_path / "range.mp4")
+
+
 @pytest.mark.parametrize("kind", [PLAIN, B_FRAMES], ids=["plain", "b-frames"])
 async def test_ranges_that_touch_share_no_frame_and_lose_none(archive: Archive, kind: dict[str, int]) -> None:
     """A range cut anywhere, also between two frames, gives the same pictures as the whole."""
