@@ -4,6 +4,7 @@ usage: /usr/bin/python3 tests/gst_camera.py PORT [USER PASSWORD [basic|digest]] 
 
 rtsp://127.0.0.1:PORT/slices   x264 with four slices per picture; parameter sets before each slice of a sync sample
 rtsp://127.0.0.1:PORT/plain    x264 with one slice per picture
+rtsp://127.0.0.1:PORT/h265     x265 with four slices per picture, B-frames, and open groups of pictures
 
 Both show `videotestsrc pattern=ball` in frame order, so that each picture is known by its number. With USER and
 PASSWORD it asks for Digest authentication, or for Basic; with a certificate it speaks RTSP inside TLS only.
@@ -22,19 +23,22 @@ SOURCE = (
     "videotestsrc is-live=true pattern=ball animation-mode=frames"
     " ! video/x-raw,format=I420,width=320,height=240,framerate=25/1"
 )
+X264 = "x264enc speed-preset=ultrafast bitrate=2000 key-int-max=25"
+X264_PAY = "video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=-1"
+X265 = "x265enc speed-preset=ultrafast bitrate=2000 key-int-max=25"
+X265_OPTIONS = "slices=4:ctu=16:min-cu-size=16:max-tu-size=16:bframes=3:b-adapt=0:open-gop=1:log-level=error"
+X265_PAY = "video/x-h265,profile=main ! rtph265pay name=pay0 pt=96 config-interval=-1"
 ENCODERS = {
-    "/slices": "x264enc tune=zerolatency threads=4 sliced-threads=true",
-    "/plain": "x264enc tune=zerolatency sliced-threads=false",
+    "/slices": f"{X264} tune=zerolatency threads=4 sliced-threads=true ! {X264_PAY}",
+    "/plain": f"{X264} tune=zerolatency sliced-threads=false ! {X264_PAY}",
+    "/h265": f"{X265} option-string={X265_OPTIONS} ! {X265_PAY}",
 }
 
 
 def factory(encoder: str) -> GstRtspServer.RTSPMediaFactory:
     """One stream."""
     media = GstRtspServer.RTSPMediaFactory()
-    media.set_launch(
-        f"( {SOURCE} ! {encoder} speed-preset=ultrafast bitrate=2000 key-int-max=25"
-        " ! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
-    )
+    media.set_launch(f"( {SOURCE} ! {encoder} )")
     media.set_shared(True)
     permissions = GstRtspServer.RTSPPermissions.new()
     for role in ("user", "anonymous"):

@@ -59,6 +59,16 @@ async def test_the_last_frame_at_or_before_the_instant(archive: Archive, b_frame
     assert_shows(await archive.library.frame(archive.camera, recorded[-1].end_us - 1), shots[-1], shots)
 
 
+async def test_a_frame_of_h265(archive: Archive) -> None:
+    """At a sync sample, before and after it, and one that leads it."""
+    recorded = archive.record(film(40, b_frames=3, h265=True))
+    for segment in recorded:
+        await archive.ship(segment)
+    shots = [shot for segment in recorded for shot in segment.shots]
+    for index in (0, 1, 8, 9, 10, 11, 20, 29, 38):
+        assert_shows(await archive.library.frame(archive.camera, shots[index].wall_us), shots[index], shots)
+
+
 async def test_the_newest_frame_comes_from_the_spool(archive: Archive) -> None:
     """Out of a file that is still being written."""
     first, second = archive.record(film(40))
