@@ -26,6 +26,11 @@ The processes
     status_socket   how a role answers for itself; watchdog: how the supervisor does to systemd
     listener        the API's socket; log: what may be logged, and how
 
+Alerts (in `keep`)
+    alerting        looks at the recorder, hands alerts to the channels; alert_watch: what is worth one; alert: one
+    alert_channel   a bounded queue that tries again; alert_webhook, alert_mail: the two ways out
+    alert_file      what is open and what waits, across restarts; settings_alerts: what the file may say of it
+
 The HTTP API
     http            the application; parts: what its handlers work with
     api_cameras, api_camera_test, api_recording, api_media, api_live, api_health, api_page    the routes

@@ -21,6 +21,7 @@ from storage.clock import HostClock
 from storage.model import Change, FieldChange
 
 if TYPE_CHECKING:
+    from server.settings_alerts import AlertRules
     from storage.layout import Layout
 
 PLANNED_BPS = 4_000_000  # of a camera that states no bitrate
@@ -41,6 +42,7 @@ def check(
     out.print(f"catalog   {settings.catalog.url}")
     out.print(f"store     {settings.store.url}")
     out.print(f"segments  {settings.segments.seconds} s")
+    _say_alerts(settings.alerts)
     for name, rules in settings.policies.items():
         purpose = f": {rules.purpose}" if rules.purpose else ""
         least = "" if rules.keep_min is None else f" and {format_duration(rules.keep_min)} at least"
@@ -76,6 +78,25 @@ def apply(
         err.print(f"warning: {due}", style="yellow", markup=False)
     done = "would change" if dry_run else "changed"
     out.print(f"{len(changes)} {done}" if changes else "Nothing to change.")
+
+
+def _say_alerts(rules: AlertRules) -> None:
+    """Whom an alert reaches, without a secret in it."""
+    told = []
+    if rules.webhook is not None:
+        marks = {"signed": rules.webhook.secret, "with a token": rules.webhook.token}
+        how = ", ".join(mark for mark, given in marks.items() if given is not None)
+        told.append(f"webhook {rules.webhook.origin}" + (f" ({how})" if how else ""))
+    if rules.mail is not None:
+        safe = {"starttls": "STARTTLS", "tls": "TLS", "none": "no TLS"}[rules.mail.tls]
+        told.append(f"mail to {', '.join(rules.mail.to)} through {rules.mail.server} ({safe})")
+    after = format_duration(rules.stopped_after)
+    whom = "; ".join(told) if told else "nobody is told"
+    out.print(f"alerts    {whom}" + (f", a camera has stopped after {after}" if told else ""), markup=False)
+    if rules.webhook is not None and rules.webhook.origin.startswith("http://"):
+        err.print("warning: alerts go to the webhook unencrypted, and so does its token", style="yellow")
+    if rules.mail is not None and rules.mail.tls == "none":
+        err.print("warning: alerts go to the mail server unencrypted", style="yellow")
 
 
 def _may_be_reached(host: str, networks: tuple[str, ...]) -> bool:

@@ -44,7 +44,8 @@ class _Fixed:
 async def render(parts: Parts) -> tuple[bytes, str]:
     """The text and its media type. A part that is down is left out; `hulta_up` says so."""
     roles = await parts.fleet.states()
-    metrics = [*_processes(roles), *_shipping(roles["ship"]), await asyncio.to_thread(_disk, parts.data.root)]
+    metrics = [*_processes(roles), *_shipping(roles["ship"]), *_alerting(roles["keep"])]
+    metrics.append(await asyncio.to_thread(_disk, parts.data.root))
     try:
         cameras = await parts.catalog.inventory.cameras()
         metrics += await _cameras(parts, cameras)
@@ -116,6 +117,21 @@ def _shipping(ship: dict[str, Any] | None) -> list[Metric]:
         ),
         _gauge("hulta_backlog_bytes", "Their size.", ship.get("backlog_bytes", 0)),
     ]
+
+
+def _alerting(keep: dict[str, Any] | None) -> list[Metric]:
+    """What is open, and how far it was told."""
+    alerts = (keep or {}).get("alerts")
+    if alerts is None:
+        return []
+    waiting = GaugeMetricFamily("hulta_alerts_waiting", "Alerts that were not sent yet.", labels=["channel"])
+    sent = CounterMetricFamily("hulta_alerts_sent", "Alerts that were taken.", labels=["channel"])
+    dropped = CounterMetricFamily("hulta_alerts_dropped", "Alerts that were given up.", labels=["channel"])
+    failures = CounterMetricFamily("hulta_alert_failures", "Attempts to send that failed.", labels=["channel"])
+    for name, channel in alerts["channels"].items():
+        for metric, key in ((waiting, "waiting"), (sent, "sent"), (dropped, "dropped"), (failures, "failures")):
+            metric.add_metric([name], channel[key])
+    return [_gauge("hulta_alerts_open", "Alerts that are not over.", alerts["open"]), waiting, sent, dropped, failures]
 
 
 def _disk(directory: Path) -> Metric:

@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 from media.errors import ConfigError
 from server import settings_errors, yaml_loader
 from server.quantities import ListenAddress
+from server.settings_alerts import AlertRules
 from server.settings_fields import (
     AbsolutePath,
     Address,
@@ -182,6 +183,7 @@ class Settings(Table):
     store: StoreAddress = StoreAddress()
     spool: SpoolRules = SpoolRules()
     segments: SegmentRules = SegmentRules()
+    alerts: AlertRules = AlertRules()
     policies: dict[str, PolicyRules] = Field(default_factory=dict)
     sites: tuple[SiteEntry, ...] = ()
 
@@ -190,12 +192,13 @@ class Settings(Table):
         _check_names(self)
         return self
 
-    def for_roles(self) -> bytes:
+    def for_role(self, role: str) -> bytes:
         """What a child of the supervisor needs, as JSON, secrets included: for a pipe, never for a file or a log.
 
-        Sites are left out: their cameras are in the catalog.
+        Sites are left out: their cameras are in the catalog. Whom to tell is told to `keep` alone.
         """
-        return self.model_dump_json(exclude={"sites", "policies"}, by_alias=True, exclude_none=True).encode()
+        unneeded = {"sites", "policies"} | (set() if role == "keep" else {"alerts"})
+        return self.model_dump_json(exclude=unneeded, by_alias=True, exclude_none=True).encode()
 
 
 def _check_names(settings: Settings) -> None:

@@ -71,7 +71,7 @@ def test_settings_do_not_print_their_secrets() -> None:
 def test_what_the_roles_get_holds_no_camera() -> None:
     """The pipe to the children carries the host's settings; cameras are in the catalog."""
     text = "host: {name: rec-1}\nsegments: {seconds: 30}\n" + camera(username="u", password="${CAM_PASSWORD}")
-    given = read(text).for_roles()
+    given = read(text).for_role("record")
     assert SECRET.encode() not in given
     assert Settings.model_validate_json(given).host.name == "rec-1"
     assert Settings.model_validate_json(given).segments.seconds == 30
@@ -82,7 +82,10 @@ def test_what_the_roles_get_holds_no_camera() -> None:
     [
         ("hots: {}\n", "h.yaml:1: hots: unknown key; did you mean `host`?"),
         ("host:\n  name: a\n  lisen: b\n", "h.yaml:3: host.lisen: unknown key; did you mean `listen`?"),
-        ("qqq: 1\n", "h.yaml:1: qqq: unknown key; known are host, catalog, store, spool, segments, policies, sites"),
+        (
+            "qqq: 1\n",
+            "h.yaml:1: qqq: unknown key; known are host, catalog, store, spool, segments, alerts, policies, sites",
+        ),
         ("host: {name: 17}\n", "h.yaml:1: host.name: must be text; put it in quotes"),
         ("host: {name: a/b}\n", "h.yaml:1: host.name: must be 1 to 64 letters"),
         ("host: {listen: 8080}\n", "h.yaml:1: host.listen: must be an address and a port"),
