@@ -25,7 +25,7 @@ SOURCE = (
 )
 X264 = "x264enc speed-preset=ultrafast bitrate=2000 key-int-max=25"
 X264_PAY = "video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=-1"
-X265 = "x265enc speed-preset=ultrafast bitrate=2000 key-int-max=25"
+X265 = "x265enc speed-preset=ultrafast bitrate=2000 key-int-max=27"
 X265_OPTIONS = "slices=4:ctu=16:min-cu-size=16:max-tu-size=16:bframes=3:b-adapt=0:open-gop=1:log-level=error"
 X265_PAY = "video/x-h265,profile=main ! rtph265pay name=pay0 pt=96 config-interval=-1"
 ENCODERS = {
