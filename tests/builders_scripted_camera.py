@@ -20,9 +20,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingest.backoff import CONNECTS_PER_SECOND
 from ingest.client import CameraSession
 from media.errors import SourceError
 from media.url import CameraUrl
+from storage.clock import HostClock
 from tests.builders_h264 import PPS, SPS
 from tests.builders_recorded import FRAME_US, Footage, Recorded
 from tests.builders_recorder import Rig
@@ -40,6 +42,10 @@ a=fmtp:96 packetization-mode=1;sprop-parameter-sets={SPROP}
 a=control:track1
 """
 LOOPBACK = ("127.0.0.0/8",)
+FAREWELL_S = 0.05
+"""How long sessions get to end in order when a film does."""
+
+CONNECT_DISTANCE_US = 1_000_000 // CONNECTS_PER_SECOND
 
 
 @dataclass(frozen=True)
@@ -229,7 +235,9 @@ class Film(Recorded, Footage):
         """Wait until a session plays, or an attempt has failed."""
 
         def there() -> bool:
-            self.rig.clock.advance(5_000)  # connects of one process keep a distance of 20 ms
+            clock = self.rig.clock
+            if clock._sleepers and (due_us := clock._sleepers[0][0] - clock.boot_us()) <= CONNECT_DISTANCE_US:
+                clock.advance(due_us)  # nobody else waits for so short a time, and no time must pass for nothing
             return self.session is not None or self.state == "failed"
 
         await eventually("a session or a failure", there)
@@ -314,6 +322,7 @@ async def filmed(
         finally:
             recording.cancel()
             await asyncio.wait([recording])
+            await film.rig.recorder._herd.farewells.finish(HostClock(), FAREWELL_S)
             for line in camera.lines:
                 line.writer.transport.abort()
                 await line.ended.wait()
