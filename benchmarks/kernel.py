@@ -12,13 +12,16 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.plot import Panel, Series
 from benchmarks.question import Run, main
 from benchmarks.report import Column, Report
 from benchmarks.spread import Spread, number
+from media import h265_packetize
 from media.h264 import H264Depacketizer, packetize
+from media.h265 import H265Depacketizer
 from media.interleaved import InterleavedReader
 from media.rtp import RtpReceiver, write_header
 
@@ -38,14 +41,30 @@ FRAMES_PER_SECOND = 25
 SYNC_BYTES, OTHER_BYTES = 120_000, 15_800  # 120000 + 24 * 15800 bytes = 4 Mbit
 
 
-def synthetic_stream(seconds: int) -> tuple[bytes, int]:
+class Coding(NamedTuple):
+    """What a camera's NAL units begin with, and what becomes of them."""
+
+    sync: bytes
+    other: bytes
+    sei: bytes
+    packetize: Callable[[list[bytes]], list[bytes]]
+    depacketizer: type[H264Depacketizer | H265Depacketizer]
+
+
+CODINGS = {
+    "H.264": Coding(b"\x65\x88", b"\x41\x9a", b"\x06\x05", packetize, H264Depacketizer),
+    "H.265": Coding(b"\x26\x01\xaf", b"\x02\x01\xd0", b"\x4e\x01\x05", h265_packetize.packetize, H265Depacketizer),
+}
+
+
+def synthetic_stream(seconds: int, coding: Coding) -> tuple[bytes, int]:
     """Interleaved frames of a camera, and how many."""
     noise = random.Random(1).randbytes(SYNC_BYTES).replace(b"\x00\x00", b"\x01\x01")  # no start codes by accident
     wire, sequence = bytearray(), 0
     for frame in range(seconds * FRAMES_PER_SECOND):
         sync = frame % FRAMES_PER_SECOND == 0
-        picture = b"\x65\x88" + noise if sync else b"\x41\x9a" + noise[:OTHER_BYTES]
-        payloads = packetize([b"\x06\x05" + noise[:60], picture])
+        picture = coding.sync + noise if sync else coding.other + noise[:OTHER_BYTES]
+        payloads = coding.packetize([coding.sei + noise[:60], picture])
         for index, payload in enumerate(payloads):
             packet = write_header(sequence, frame * 3600, SSRC, PAYLOAD_TYPE, marker=index == len(payloads) - 1)
             wire += b"$\x00" + (len(packet) + len(payload)).to_bytes(2, "big") + packet + payload
@@ -65,10 +84,10 @@ def fill_only(reads: Sequence[bytes]) -> None:
         reader.get_buffer()[: len(read)] = read
 
 
-def receive_all(reads: Sequence[bytes]) -> None:
+def receive_all(coding: Coding, reads: Sequence[bytes]) -> None:
     """The whole path. One second of units is held, as a recorder does until its fragment is written."""
     held: deque[AccessUnit] = deque(maxlen=FRAMES_PER_SECOND)
-    receiver = RtpReceiver(PAYLOAD_TYPE, H264Depacketizer(held.append))
+    receiver = RtpReceiver(PAYLOAD_TYPE, coding.depacketizer(held.append))
     receive = receiver.receive
     reader = InterleavedReader(lambda _channel, buffer, start, end: receive(buffer, start, end), lambda _: None)
     for read in reads:
@@ -88,17 +107,18 @@ def took_ns(work: Callable[[Sequence[bytes]], object], reads: Sequence[bytes]) -
 def measure(run: Run) -> Report:
     """All read sizes in turns."""
     rounds = 3 if run.quick else ROUNDS
-    wire, packets = synthetic_stream(STREAM_S)
-    cuts = {read_bytes: cut(wire, read_bytes) for read_bytes in READ_BYTES}
-    taken: dict[int, list[float]] = {read_bytes: [] for read_bytes in READ_BYTES}
+    streams = {name: synthetic_stream(STREAM_S, coding) for name, coding in CODINGS.items()}
+    cuts = {(name, each): cut(wire, each) for each in READ_BYTES for name, (wire, _) in streams.items()}
+    taken: dict[tuple[str, int], list[float]] = {key: [] for key in cuts}
     for _ in range(rounds):
-        for read_bytes, reads in cuts.items():
-            taken[read_bytes].append(took_ns(receive_all, reads) - took_ns(fill_only, reads))
-    per_packet = {read_bytes: Spread.of(taken[read_bytes]).times(1 / packets) for read_bytes in READ_BYTES}
+        for (name, each), reads in cuts.items():
+            taken[name, each].append(took_ns(partial(receive_all, CODINGS[name]), reads) - took_ns(fill_only, reads))
+    per_packet = {(name, each): Spread.of(taken[name, each]).times(1 / streams[name][1]) for name, each in cuts}
+    wire, packets = streams["H.264"]
     return report(per_packet, packets=packets, wire_bytes=len(wire), rounds=rounds)
 
 
-def report(per_packet: dict[int, Spread], *, packets: int, wire_bytes: int, rounds: int) -> Report:
+def report(per_packet: dict[tuple[str, int], Spread], *, packets: int, wire_bytes: int, rounds: int) -> Report:
     """The table and the plot."""
     found = Report(
         "kernel",
@@ -110,15 +130,16 @@ def report(per_packet: dict[int, Spread], *, packets: int, wire_bytes: int, roun
     )
     table = found.table(
         "RTSP bytes to access units, by bytes a read",
+        Column("codec"),
         Column("bytes a read"),
         Column("a packet", "ns", 0),
         Column("throughput", "MB/s", 0),
         Column(f"{CAMERAS} cameras", "% of a core"),
     )
-    for read_bytes, each in per_packet.items():
+    for (name, read_bytes), each in sorted(per_packet.items()):
         rate = Spread.of(wire_bytes * 1e3 / (sample * packets) for sample in each.samples)
-        table.add(read_bytes, each, rate, each.times(packets / STREAM_S * CAMERAS / 1e9 * 100))
-    share = per_packet[USUAL].times(packets / STREAM_S * CAMERAS / 1e7).median
+        table.add(name, read_bytes, each, rate, each.times(packets / STREAM_S * CAMERAS / 1e9 * 100))
+    share = per_packet["H.264", USUAL].times(packets / STREAM_S * CAMERAS / 1e7).median
     found.plot(
         f"Parsing {CAMERAS} cameras of 4 Mbit/s takes {number(share, 0)} % of a core; larger reads are cheaper.",
         Panel(
@@ -126,7 +147,7 @@ def report(per_packet: dict[int, Spread], *, packets: int, wire_bytes: int, roun
             at=[number(each, 0) for each in READ_BYTES],
             quantity="CPU per packet",
             unit="ns",
-            series=[Series("receive path", list(per_packet.values()))],
+            series=[Series(name, [per_packet[name, each] for each in READ_BYTES]) for name in CODINGS],
         ),
     )
     return found
