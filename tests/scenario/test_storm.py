@@ -1,4 +1,4 @@
-"""The storm in short: a few cameras, half a minute, some faults, each part of the product killed at least once.
+"""The storm in short: a few cameras of two codecs, half a minute, some faults, each part killed at least once.
 
 `make storm` is the long one.
 """
@@ -21,10 +21,10 @@ sites:
   - name: gate
     cameras:
       - {name: gate-1, url: rtsp://127.0.0.1/, bitrate: 1M}
-      - {name: gate-2, url: rtsp://127.0.0.1/, bitrate: 800k, simulate: {fps: 12, gop: 2s}}
+      - {name: gate-2, url: rtsp://127.0.0.1/, bitrate: 800k, simulate: {fps: 12, gop: 2s, codec: h265}}
   - name: the yard
     cameras:
-      - {name: yard 1, url: rtsp://127.0.0.1/, bitrate: 600k, simulate: {fps: 15, gop: 3s, b_frames: true}}
+      - {name: yard 1, url: rtsp://127.0.0.1/, bitrate: 600k, simulate: {fps: 15, gop: 3s, b_frames: true, codec: h265}}
       - {name: yard 2, url: rtsp://127.0.0.1/, bitrate: 1M, simulate: {fps: 30}}
 """
 
