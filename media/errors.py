@@ -143,5 +143,9 @@ class NoFootage(HultaError):  # noqa: N818 - an answer more than a failure
     """Nothing was recorded in the range asked for."""
 
 
+class Unfit(HultaError):  # noqa: N818 - an answer more than a failure
+    """What there is cannot be given in the form that was asked for."""
+
+
 class TooMany(HultaError):  # noqa: N818 - an answer more than a failure
     """As many as there may be are there already: viewers, sessions."""

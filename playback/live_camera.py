@@ -34,6 +34,8 @@ class LiveCamera:
 
     def __init__(self, socket: Path, stream: UUID, clock: Clock, most_bytes: int) -> None:
         self.ring: LiveRing[LiveFrame] = LiveRing(most_bytes)
+        self.reorders = False
+        """Whether there are B-frames, as far as has been seen."""
         self.trouble = ""
         """Why nothing comes, as far as that is known."""
         self._socket = socket
@@ -106,6 +108,7 @@ class LiveCamera:
         if frame is None:
             return
         self.trouble = ""
+        self.reorders = frame.reordered
         self.ring.append(frame, len(frame.fragment), sync=frame.sync)
         news, self._news = self._news, asyncio.Event()
         news.set()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from playback.library import Library
     from playback.live_hub import LiveHub
+    from playback.whep import WhepDoor
     from server.camera_view import CameraView
     from server.fleet import Fleet
     from storage.catalog import Catalog
@@ -35,6 +36,7 @@ class Parts:
     clock: Clock
     data: Layout
     live: LiveHub
+    whep: WhepDoor
     probes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_PROBES))
     """One for each camera that is looked at."""
 

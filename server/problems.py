@@ -1,7 +1,8 @@
 """Errors as clients see them: RFC 9457 problem details, for our own errors and for the framework's alike.
 
 400 the range or a parameter is wrong      404 unknown camera, segment or page, or nothing in the range      409 exists
-401/403 see auth      405 wrong method      416 the byte range lies outside      503 a part below is down
+401/403 see auth      405 wrong method      406 not in this form      413, 415 see api_live
+416 the byte range lies outside      503 a part below is down, or too many are here already
 """
 
 from __future__ import annotations
@@ -14,7 +15,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from media.errors import Conflict, HultaError, NoFootage, NotFound, ObjectMissing, StorageError, TooMany, UsageError
+from media.errors import (
+    Conflict,
+    HultaError,
+    NoFootage,
+    NotFound,
+    ObjectMissing,
+    StorageError,
+    TooMany,
+    Unfit,
+    UsageError,
+)
 from server.log import scrub
 
 if TYPE_CHECKING:
@@ -35,6 +46,7 @@ CONFLICT = "urn:hulta:problem:conflict"
 NO_FOOTAGE = "urn:hulta:problem:no-footage"
 MISSING_OBJECT = "urn:hulta:problem:missing-object"
 UNAVAILABLE = "urn:hulta:problem:unavailable"
+UNFIT = "urn:hulta:problem:unfit"
 TOO_MANY = "urn:hulta:problem:too-many"
 """Types that clients may switch on. Other problems have only their HTTP status: `about:blank`, RFC 9457, 4.2.1."""
 
@@ -44,6 +56,7 @@ _KINDS: tuple[tuple[type[HultaError], int, str, str], ...] = (
     (Conflict, 409, CONFLICT, "It exists already"),
     (NoFootage, 404, NO_FOOTAGE, "No footage"),
     (ObjectMissing, 404, MISSING_OBJECT, "The footage is missing from the object store"),
+    (Unfit, 406, UNFIT, "It cannot be given in this form"),
     (TooMany, 503, TOO_MANY, "Too many at once"),
     (StorageError, 503, UNAVAILABLE, "A part of the server is not available"),
 )

@@ -10,6 +10,7 @@ import uvicorn
 
 from playback.library import Library
 from playback.live_hub import LiveHub
+from playback.whep import WhepDoor
 from server import auth
 from server.camera_view import CameraView
 from server.catalog_access import open_catalog
@@ -123,9 +124,18 @@ async def part(around: Surroundings) -> AsyncIterator[Serving]:
 async def opened_api(data: Layout, clock: Clock) -> AsyncIterator[ASGIApp]:
     """The API over an open catalog."""
     fleet = Fleet(data, clock)
-    async with open_catalog(data, clock) as catalog, LiveHub(data.live, clock).open() as live:
+    async with open_catalog(data, clock) as catalog, live_doors(data, clock) as (live, whep):
         spool = SpoolReader(data.spool, fleet.durable_mark)
         library = Library(catalog, DirectoryStore(data.objects), spool, clock)
         cameras = CameraView(catalog=catalog, library=library, fleet=fleet, clock=clock)
-        parts = Parts(catalog=catalog, library=library, cameras=cameras, fleet=fleet, clock=clock, data=data, live=live)
+        parts = Parts(
+            catalog=catalog, library=library, cameras=cameras, fleet=fleet, clock=clock, data=data, live=live, whep=whep
+        )
         yield create_api(parts)
+
+
+@asynccontextmanager
+async def live_doors(data: Layout, clock: Clock) -> AsyncIterator[tuple[LiveHub, WhepDoor]]:
+    """Live pictures, out of the recorder's socket."""
+    async with LiveHub(data.live, clock).open() as live, WhepDoor(live, clock).open() as whep:
+        yield live, whep

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from playback.live_hub import LiveHub
+from playback.whep import WhepDoor
 from server.camera_view import CameraView
 from server.fleet import Fleet
 from server.http import create_api, guarded
@@ -33,6 +34,7 @@ def parts_of(archive: Archive) -> Parts:
     data.socket("record").parent.mkdir(exist_ok=True)
     fleet = Fleet(data, HostClock())
     cameras = CameraView(catalog=archive.catalog, library=archive.library, fleet=fleet, clock=archive.clock)
+    live = LiveHub(data.live, HostClock())
     return Parts(
         catalog=archive.catalog,
         library=archive.library,
@@ -40,7 +42,8 @@ def parts_of(archive: Archive) -> Parts:
         fleet=fleet,
         clock=archive.clock,
         data=data,
-        live=LiveHub(data.live, HostClock()),
+        live=live,
+        whep=WhepDoor(live, HostClock()),
     )
 
 
@@ -55,6 +58,7 @@ async def serving(archive: Archive, *, token: str | None = None) -> AsyncIterato
     try:
         async with (
             parts.live.open(),
+            parts.whep.open(),
             answering(Layout(archive.root).socket("serve"), server.state),
             httpx.AsyncClient(base_url=server.address.url, timeout=20) as client,
         ):

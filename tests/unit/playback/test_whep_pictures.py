@@ -1,0 +1,93 @@
+"""Live frames as RTP payloads: the camera's bytes, in an order and at times that a browser can live with."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from media.h264 import H264Depacketizer
+from media.h264_parameters import ParameterSets
+from media.live_wire import LiveUnit
+from media.nal import AUD, join_length_prefixed, split_length_prefixed
+from media.rtp import RtpReceiver, write_header
+from playback.live_muxer import LiveFrame, LiveMuxer
+from playback.whep_pictures import HURRIED_TICKS, PAYLOAD_BYTES, PictureSender, parameter_sets
+from tests.builders_playback import TICKS, film
+
+LOUD = film(25, gop=25, size=(640, 480), jitter_ticks=0)
+
+
+def frames(*, without: set[int] = frozenset()) -> list[LiveFrame]:
+    """The film as it comes from the muxer, without NAL units of these types."""
+    muxer = LiveMuxer()
+    muxer.describe(LOUD.track)
+    made = []
+    for number, unit in enumerate(LOUD.units):
+        nals = [nal for nal in split_length_prefixed(unit.nals) if nal[0] & 0x1F not in without]
+        frame = muxer.frame(
+            LiveUnit(
+                payload=bytes(join_length_prefixed(nals)),
+                rtp_timestamp=unit.pts_ticks,
+                arrival_us=1_800_000_000_000_000 + number * 40_000,
+                sync=unit.sync,
+                damaged=False,
+                earlier=False,
+            )
+        )
+        assert frame is not None
+        made.append(frame)
+    return made
+
+
+def received(pictures: list[list[bytes]]) -> list[list[bytes]]:
+    """The NAL units of each access unit, as our own depacketizer puts them together again."""
+    units: list[list[bytes]] = []
+    receiver = RtpReceiver(96, H264Depacketizer(lambda unit: units.append(split_length_prefixed(unit.nals)), None))
+    number = 0
+    for place, payloads in enumerate(pictures):
+        for payload in payloads:
+            last = payload is payloads[-1]
+            packet = bytearray(write_header(number, place * TICKS, 7, 96, marker=last) + payload)
+            receiver.receive(packet, 0, len(packet))
+            number += 1
+    return units
+
+
+def test_what_is_sent_is_what_the_camera_sent() -> None:
+    """Every NAL unit, whole; the delimiter before each picture is left out, which WebRTC has no use for."""
+    sender = PictureSender()
+    pictures = [sender.picture(frame, 0).payloads for frame in frames()]
+    assert max(len(payload) for payloads in pictures for payload in payloads) <= PAYLOAD_BYTES
+    wanted = [[nal for nal in split_length_prefixed(unit.nals) if nal[0] & 0x1F != AUD] for unit in LOUD.units]
+    assert received(pictures)[:24] == wanted[:24]
+
+
+def test_parameter_sets_stand_before_each_idr_picture() -> None:
+    """Also where the camera sends them in its description only."""
+    sets = ParameterSets.from_nals(split_length_prefixed(LOUD.units[0].nals))
+    assert sets is not None
+    assert parameter_sets(LOUD.track.sample_entry) == [*sets.sps, *sets.pps]
+    sender = PictureSender()
+    first, second, *_ = received([sender.picture(frame, 0).payloads for frame in frames(without={7, 8})[:3]])
+    assert first[:2] == [*sets.sps, *sets.pps]
+    assert not {nal[0] & 0x1F for nal in second} & {7, 8}
+
+
+def test_pictures_of_before_are_run_through() -> None:
+    """They are sent a millisecond apart, and end where the present begins."""
+    sender = PictureSender()
+    made = frames()
+    stamps = [sender.picture(frame, max(0, 20 - number)).timestamp for number, frame in enumerate(made, start=1)]
+    steps = [later - earlier for earlier, later in pairwise(stamps)]
+    assert min(steps) > 0
+    assert stamps[19:] == [frame.pts_ticks for frame in made[19:]]
+    assert stamps[19] - stamps[18] <= TICKS + HURRIED_TICKS
+
+
+def test_what_is_sent_again_is_sent_later() -> None:
+    """A viewer that lost the picture gets the group again; its time does not run backwards for that."""
+    sender = PictureSender()
+    made = frames()
+    before = [sender.picture(frame, 0).timestamp for frame in made]
+    again = [sender.picture(frame, 25 - number).timestamp for number, frame in enumerate(made, start=1)]
+    assert again[0] > before[-1]
+    assert again == sorted(set(again))
