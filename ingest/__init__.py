@@ -8,6 +8,7 @@
     conditions.py      what is odd about a camera that sends: frozen pictures, a clock that is off
     watch.py           what ends a session that still plays: silence, floods, nothing to record
     source.py          what a recorder records from, however it is reached: the port
+    opening.py         which source a camera gets
     client.py          from an approach to a playing session: DESCRIBE, SETUP, PLAY, and what ends it
     approach.py        how a camera is reached, and what earlier sessions learned about it
     connect.py         from an approach to a connection         tls.py       whom we believe to be the camera
@@ -19,6 +20,8 @@
     keepalive.py       what keeps a session alive               teardown.py  what ends one on the camera's side
     stale.py           what an earlier session still sends, kept away
     policies.py        where we deviate from RTSP because cameras do, each by name
+    libav_source.py    an odd device, through libav in a process of its own; libav_child.py: that process
+    libav_order.py     what libav may and may not do; libav_wire.py: what is said between the two
     segmenter.py       access units -> fragments, segments, spans (no I/O)
     segment_sink.py    what it writes into                         segment_bounds.py  how long and how large
     sound.py           the sound beside the pictures (no I/O)

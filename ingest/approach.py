@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from media.url import CameraUrl
 
 Way = Literal["tcp", "udp"]
+SourceName = Literal["rtsp", "libav"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,8 @@ class Approach:
     """What a session depends on. A change of it needs another session."""
 
     url: CameraUrl
+    source: SourceName = "rtsp"
+    """What speaks to it: "rtsp", our own client, or "libav" (`ingest.libav_source`)."""
     networks: Sequence[str] = ()
     """Those that the camera may live in, and nothing outside of them is ever spoken to; empty for the default rule."""
     transport: Way = "tcp"

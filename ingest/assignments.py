@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ingest.approach import Way
+    from ingest.approach import SourceName, Way
     from storage.secrets import SecretBox
 
 VERSION = 1
@@ -44,6 +44,7 @@ class Assignment:
     transport: Way = "tcp"
     tls_ca: str = ""
     tls_pin: str = ""
+    source: SourceName = "rtsp"
     audio: bool = False
     """Whether its sound is to be recorded; in many countries that is unlawful where the public is."""
     problem: str = ""
@@ -60,6 +61,7 @@ class Assignment:
             return None
         return Approach(
             url=self.url,
+            source=self.source,
             networks=self.networks,
             transport=self.transport,
             tls_ca=self.tls_ca,
@@ -109,6 +111,7 @@ def _to_json(assignment: Assignment, box: SecretBox) -> dict[str, Any]:
         "tls_ca": assignment.tls_ca,
         "tls_pin": assignment.tls_pin,
         "audio": assignment.audio,
+        "source": assignment.source,
     }
 
 
@@ -129,6 +132,7 @@ def _from_json(entry: dict[str, Any], box: SecretBox) -> Assignment:
         tls_ca=str(entry.get("tls_ca", "")),
         tls_pin=str(entry.get("tls_pin", "")),
         audio=entry.get("audio") is True,  # a file of an earlier version has none
+        source=_source(entry.get("source", "rtsp")),
         problem=problem,
     )
 
@@ -154,6 +158,14 @@ def _way(value: object) -> Way:
     if value == "tcp":
         return "tcp"
     raise ValueError(f"{value!r} where tcp or udp should be")
+
+
+def _source(value: object) -> SourceName:
+    if value == "libav":
+        return "libav"
+    if value == "rtsp":
+        return "rtsp"
+    raise ValueError(f"{value!r} where rtsp or libav should be")
 
 
 def _purpose(stream: UUID) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from media.errors import CodecError
 
@@ -26,7 +26,16 @@ def command(module: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-s", "-m", module, str(os.getpid()))
 
 
-def surroundings() -> dict[str, Any]:
+class Surroundings(TypedDict):
+    """Arguments of `subprocess_exec`."""
+
+    env: dict[str, str]
+    start_new_session: bool
+    close_fds: bool
+    cwd: str
+
+
+def surroundings() -> Surroundings:
     """Everything else that starting it takes."""
     code = str(Path(__file__).parent.parent)
     return {"env": {"PYTHONPATH": code}, "start_new_session": True, "close_fds": True, "cwd": "/"}

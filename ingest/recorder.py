@@ -15,11 +15,11 @@ import structlog
 
 from ingest.approach import CameraMemory
 from ingest.backoff import Backoff
-from ingest.client import open_session
 from ingest.conditions import Conditions
 from ingest.durable import Durable
 from ingest.gap_account import GapAccount
 from ingest.live_feed import LiveFeed
+from ingest.opening import open_source
 from ingest.segment_sink import StreamIdentity
 from ingest.segmenter import Segmenter
 from ingest.sound_taker import SoundTaker
@@ -197,7 +197,7 @@ class Recorder:
         self._conditions.begin_session()
         takers = {"video": TrackTaker(units=self._on_unit, reports=self._conditions.take_report)}
         takers |= self._sound.begin_session(self._segmenter, wanted=assignment.audio)
-        camera = await open_session(approach, herd=self._herd, clock=self._clock, takers=takers, memory=self._memory)
+        camera = await open_source(approach, herd=self._herd, clock=self._clock, takers=takers, memory=self._memory)
         self._watch = watch = SessionWatch(camera, self._clock.boot_us())
         try:
             await first_of(self._changed.wait(), asyncio.wait([camera.failure]))

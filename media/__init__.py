@@ -24,6 +24,8 @@ From the network
     av1_obu            OBUs and their sizes
     nal                NAL units, start codes, length prefixes
     codecs             the codecs that can be recorded, one row each
+    packet_units       packets of a demuxer -> access units; packet_times: when they are shown
+    jpeg               pictures of Motion JPEG
     aac                AAC: payloads -> access units
     aac_config         what an AAC decoder must know
     opus, g711         the same for Opus, and for PCMU and PCMA

@@ -15,6 +15,7 @@ from media.h264 import H264Depacketizer
 from media.h264_parameters import ParameterSets, avc_codec
 from media.h265 import H265Depacketizer, require_sending_order
 from media.h265_parameters import H265ParameterSets, hevc_codec
+from media.jpeg import read_esds
 from media.sample_entry import read_visual_entry
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class VideoCodec:
 
     encoding: str
     """Its name in session descriptions, in capitals: "H264"."""
-    receive: Callable[[MediaDescription, Emit], PayloadTaker]
-    """What puts its access units together. CodecError names a mode of it that cannot be recorded."""
+    receive: Callable[[MediaDescription, Emit], PayloadTaker] | None
+    """What puts its access units together. CodecError names a mode of it that cannot be recorded. None: it comes by
+    `source: libav` only."""
     entries: tuple[bytes, ...]
     """The sample entries that files describe it by. Hulta writes the first one."""
     configuration: bytes
@@ -83,6 +85,13 @@ VIDEO = (
         read_configuration=av1_codec,
         brand=b"av01",
     ),
+    VideoCodec(
+        encoding="JPEG",
+        receive=None,
+        entries=(b"mp4v",),
+        configuration=b"esds",
+        read_configuration=read_esds,
+    ),
 )
 
 
@@ -100,12 +109,16 @@ def choose_video(offered: Iterable[MediaDescription], emit: Emit) -> tuple[Media
         if codec is None:
             refused.append(media.encoding or f"payload type {media.payload_type} without a name")
             continue
+        if codec.receive is None:
+            refused.append(f"{codec.encoding} (which `source: libav` records)")
+            continue
         try:
             return media, codec.receive(media, emit)
         except CodecError as error:
             refused.append(str(error))
+    known = (codec.encoding for codec in VIDEO if codec.receive is not None)
     offer = ", ".join(refused) or "no video"
-    raise CodecError(f"the camera offers {offer}; {' and '.join(by_encoding)} can be recorded")
+    raise CodecError(f"the camera offers {offer}; {' and '.join(known)} can be recorded")
 
 
 def find_video(sample_entry: bytes) -> VideoCodec:

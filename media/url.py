@@ -9,6 +9,11 @@ from urllib.parse import quote, unquote, urlsplit
 from media.errors import ConfigError
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
+"""What our own client speaks."""
+
+OTHER_PORTS = {"http": 80, "https": 443, "rtmp": 1935, "tcp": 0, "udp": 0}
+"""What libav may be asked to open as well; 0: the URL must name one."""
+
 MAX_URL_CHARACTERS = 4096
 
 # Cameras take credentials in the path and the query as well: "/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp".
@@ -41,17 +46,20 @@ class CameraUrl:
             raise ConfigError("camera URL: it has blanks or control characters, or is very long")
         scheme, separator, rest = text.partition("://")
         scheme = scheme.lower()
-        if not separator or scheme not in DEFAULT_PORTS:
+        usual_port = {**DEFAULT_PORTS, **OTHER_PORTS}.get(scheme)
+        if not separator or usual_port is None:
             named = f"scheme {scheme!r}" if separator and scheme.isalnum() else "no scheme"
             raise ConfigError(f"camera URL: {named}, but only rtsp and rtsps are supported", hint="rtsp://host/path")
         userinfo, host, target = _split_authority(rest)
         request_url = f"{scheme}://{host}{target}"
         name, port = _host_and_port(request_url)
+        if not port and not usual_port:
+            raise ConfigError(f"camera URL: no port in it, which {scheme} needs")
         username, colon, password = userinfo.partition(":") if userinfo is not None else (None, "", "")
         return cls(
             scheme=scheme,
             host=name,
-            port=port or DEFAULT_PORTS[scheme],
+            port=port or usual_port,
             request_url=request_url,
             username=None if username is None else unquote(username),
             password=unquote(password) if colon else None,

@@ -5,8 +5,9 @@ usage: /usr/bin/python3 tests/gst_camera.py PORT [USER PASSWORD [basic|digest]] 
 rtsp://127.0.0.1:PORT/slices   x264 with four slices per picture; parameter sets before each slice of a sync sample
 rtsp://127.0.0.1:PORT/plain    x264 with one slice per picture
 rtsp://127.0.0.1:PORT/h265     x265 with four slices per picture, B-frames, and open groups of pictures
+rtsp://127.0.0.1:PORT/mjpeg    Motion JPEG (RFC 2435)
 
-Both show `videotestsrc pattern=ball` in frame order, so that each picture is known by its number. With USER and
+All show `videotestsrc pattern=ball` in frame order, so that each picture is known by its number. With USER and
 PASSWORD it asks for Digest authentication, or for Basic; with a certificate it speaks RTSP inside TLS only.
 """
 
@@ -32,6 +33,7 @@ ENCODERS = {
     "/slices": f"{X264} tune=zerolatency threads=4 sliced-threads=true ! {X264_PAY}",
     "/plain": f"{X264} tune=zerolatency sliced-threads=false ! {X264_PAY}",
     "/h265": f"{X265} option-string={X265_OPTIONS} ! {X265_PAY}",
+    "/mjpeg": "jpegenc quality=95 ! rtpjpegpay name=pay0 pt=26",
 }
 
 

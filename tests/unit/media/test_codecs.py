@@ -36,7 +36,9 @@ def test_the_first_video_that_can_be_recorded_is_chosen() -> None:
 
 def test_what_cannot_be_recorded_is_named() -> None:
     """Everything on offer, and what would do."""
-    with pytest.raises(CodecError, match=r"offers JPEG, payload type 99 without a name; H264.* can be recorded"):
+    with pytest.raises(
+        CodecError, match=r"offers JPEG \(which `source: libav` records\), payload type 99 without a name; H264.* can"
+    ):
         choose_video(_offer(JPEG, NAMELESS), _emitted)
     with pytest.raises(CodecError, match="offers no video;"):
         choose_video(_offer(SOUND), _emitted)

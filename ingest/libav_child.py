@@ -1,0 +1,181 @@
+"""The process in which libav reads one odd device: bytes of whoever that is into packets, and nothing else.
+
+Runs as `python -P -m ingest.libav_child PARENT`: the order comes on standard input, packets leave on standard output
+(`ingest.libav_wire`). Confined before the first foreign byte (`ingest.confinement`). It decodes nothing.
+
+Redirects. Names were resolved by the parent, and no demuxer is allowed that opens other URLs; of HTTP no redirect is
+followed. libav follows those of RTSP and RTMP by itself: Landlock keeps them to the camera's port, and a stream that
+comes from another address than the one that was checked is refused before a byte of it is told.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import av
+import av.logging
+
+from ingest import libav_wire as wire
+from ingest.confinement import confine, load_everything
+from ingest.libav_wire import Opened, Order
+from media.errors import GapReason
+from media.url import redact
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+MEMORY_BYTES = 1 << 30
+MOST_FILES = 64
+OPEN_TIMEOUT_S = 8.0
+READ_TIMEOUT_S = 8.0
+TIMESCALE = 90_000
+
+UNTIMED = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc"})
+"""Formats without times: libav makes some up at 25 frames a second."""
+
+_REASONS: tuple[tuple[type[BaseException], GapReason], ...] = (
+    (av.HTTPUnauthorizedError, GapReason.AUTH),
+    (av.HTTPForbiddenError, GapReason.AUTH),
+    (av.HTTPNotFoundError, GapReason.NOT_FOUND),
+    (av.HTTPServerError, GapReason.BUSY),
+    (av.InvalidDataError, GapReason.PROTOCOL),
+    (av.ProtocolNotFoundError, GapReason.UNSUPPORTED),
+    (av.DemuxerNotFoundError, GapReason.UNSUPPORTED),
+    (FileNotFoundError, GapReason.NOT_FOUND),
+    (PermissionError, GapReason.UNSUPPORTED),
+    (ConnectionRefusedError, GapReason.REFUSED),
+)
+
+
+def main() -> int:
+    """Until the device ends or the parent does."""
+    load_everything(av)
+    av.logging.set_level(av.logging.ERROR)  # the last line goes with the error; standard error leads nowhere
+    order = Order.from_bytes(sys.stdin.buffer.read())
+    version = confine(
+        parent=int(sys.argv[1]),
+        memory_bytes=MEMORY_BYTES,
+        files=MOST_FILES,
+        cpu_s=None,
+        tcp_port=order.tcp_port,
+        readable=order.readable,
+    )
+    opened = False
+    try:
+        with av.open(
+            order.url,
+            "r",
+            options={**order.options, "format_whitelist": order.formats},
+            timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
+        ) as device:
+            opened = True
+            _forward(device, order, version)
+        _tell(wire.ended(GapReason.UNREACHABLE, "the stream ended"))
+    except (OSError, ValueError, av.FFmpegError) as error:
+        _tell(wire.ended(*_why(error, order, opened=opened)))
+    return 0
+
+
+def _forward(device: InputContainer, order: Order, version: int) -> None:
+    foreign = _foreign_peers(order.address)
+    if foreign:
+        raise PermissionError(errno.EPERM, f"the stream comes from {foreign[0]}, not from {order.address}")
+    if not device.streams.video:
+        raise ValueError("no video in it")
+    stream = device.streams.video[0]
+    context = stream.codec_context
+    timed = device.format.name not in UNTIMED
+    said = Opened(
+        codec=context.codec.canonical_name,
+        configuration=bytes(context.extradata or b""),
+        format=device.format.name,
+        timed=timed,
+        landlock=version,
+    )
+    _tell(wire.opened(said))
+    pace = _Pace() if order.paced else None
+    for found in device.demux(stream):
+        if found.size:
+            ticks = _ticks(found.pts, stream) if timed else None
+            if pace is not None:
+                pace.wait(_ticks(found.dts, stream))
+            _tell(wire.packet(ticks, found.is_corrupt, bytes(found)))
+
+
+def _ticks(time_in_stream: int | None, stream: VideoStream) -> int | None:
+    if time_in_stream is None or stream.time_base is None:
+        return None
+    return round(time_in_stream * stream.time_base * TIMESCALE)
+
+
+class _Pace:
+    """Lets packets of a file out when their time has come."""
+
+    def __init__(self) -> None:
+        self._first: int | None = None
+        self._start = time.monotonic()
+
+    def wait(self, ticks: int | None) -> None:
+        """Until then."""
+        if ticks is None:
+            return
+        if self._first is None:
+            self._first = ticks
+        due = self._start + (ticks - self._first) / TIMESCALE
+        time.sleep(min(10.0, max(0.0, due - time.monotonic())))
+
+
+def _foreign_peers(address: str) -> list[str]:
+    """Addresses that this process is connected to, but for the one that was checked."""
+    found = []
+    for number in range(3, MOST_FILES):
+        try:
+            twin = os.dup(number)
+        except OSError:
+            continue
+        try:
+            with socket.socket(fileno=twin) as connection:
+                if connection.family in {socket.AF_INET, socket.AF_INET6}:
+                    found.append(connection.getpeername()[0])
+        except OSError as error:  # no socket, or one that is not connected
+            if error.errno == errno.ENOTSOCK:
+                os.close(twin)
+    return [peer for peer in found if address and ipaddress.ip_address(peer) != ipaddress.ip_address(address)]
+
+
+def _why(error: BaseException, order: Order, *, opened: bool) -> tuple[GapReason, str]:
+    """A gap's reason, and what libav says: in words, and in the last line of its log."""
+    if isinstance(error, ValueError) and not isinstance(error, av.FFmpegError):
+        return GapReason.UNSUPPORTED, str(error)
+    if isinstance(error, av.ExitError | TimeoutError):
+        seconds = READ_TIMEOUT_S if opened else OPEN_TIMEOUT_S
+        return GapReason.STALLED if opened else GapReason.UNREACHABLE, f"libav: nothing within {seconds:.0f} s"
+    said = getattr(error, "log", None)
+    level, part, line = said or (None, "", "")
+    if "not on whitelist" in line.lower():
+        return GapReason.UNSUPPORTED, f"libav: it is of the kind {part!r}, which is not opened"
+    words = getattr(error, "strerror", None) or str(error)
+    if level is not None:
+        words = f"{words} ({part}: {line.strip()[:150]})"
+    elif order.redirects_refused and getattr(error, "errno", None) == errno.EIO:
+        words = f"{words}, as with a redirect, which is not followed"
+    reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), GapReason.UNREACHABLE)
+    return reason, f"libav: {redact(words)}"
+
+
+def _tell(message: bytes) -> None:
+    """Blocks while the parent does not read: then libav does not read either, and the device notices."""
+    view = memoryview(message)
+    while view:
+        view = view[os.write(1, view) :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""What libav is told to open, for a camera that is reached by it: the URL, and everything it may not do. Pure.
+
+One scheme allows the protocols it is made of and no other: `concat:`, `subfile:`, `crypto:`, `data:` and the like are
+never among them. And it allows demuxers that read what they are given: none of playlists (HLS, DASH, concat, SDP),
+which would open the URLs that somebody wrote into them.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from ingest.libav_wire import Order
+from media.errors import GapReason, SourceError
+
+if TYPE_CHECKING:
+    from media.url import CameraUrl
+
+_STREAMS = "mpjpeg,mjpeg,jpeg_pipe,mpegts,h264,hevc"
+_CONTAINERS = f"{_STREAMS},flv,live_flv,matroska,mov"
+
+_PROTOCOLS = {
+    "http": ("http,tcp", _CONTAINERS),
+    "https": ("https,http,tls,tcp", _CONTAINERS),
+    "rtsp": ("rtsp,rtp,tcp", "rtsp"),
+    "rtmp": ("rtmp,tcp", "flv,live_flv"),
+    "tcp": ("tcp", _STREAMS),
+    "udp": ("udp", _STREAMS),
+}
+SCHEMES = frozenset(_PROTOCOLS)
+
+_IO_TIMEOUT_US = 8_000_000
+_COMMON = {
+    "probesize": "2000000",
+    "analyzeduration": "3000000",
+    # Pictures without times are timed by arrival: none may wait until a frame rate is guessed.
+    "fpsprobesize": "0",
+}
+
+
+def libav_order(url: CameraUrl, address: str) -> Order:
+    """For a camera whose host is at `address`, which was checked. SourceError for a scheme that is not allowed."""
+    if url.scheme not in _PROTOCOLS:
+        raise SourceError(
+            GapReason.UNSUPPORTED,
+            f"{url.scheme} is not opened by libav here",
+            hint=f"allowed are {', '.join(sorted(SCHEMES))}",
+        )
+    protocols, formats = _PROTOCOLS[url.scheme]
+    readable = _trust() if url.scheme == "https" else ()
+    options = {**_COMMON, "protocol_whitelist": protocols, **_options(url, readable)}
+    return Order(
+        url=_pinned(url, address),
+        address="" if url.scheme == "udp" else address,
+        tcp_port=None if url.scheme == "udp" else url.port,
+        formats=formats,
+        options=options,
+        readable=readable,
+        redirects_refused=url.scheme in {"http", "https"},
+    )
+
+
+def _options(url: CameraUrl, readable: tuple[str, ...]) -> dict[str, str]:
+    timeout = str(_IO_TIMEOUT_US)
+    if url.scheme in {"http", "https"}:
+        options = {
+            "max_redirects": "0",  # they could lead anywhere
+            "seekable": "0",
+            "icy": "0",
+            "user_agent": "hulta",
+            "headers": f"Host: {_authority(url)}\r\n",
+            "rw_timeout": timeout,
+        }
+        if readable:
+            options |= {"tls_verify": "1", "ca_file": readable[0], "verifyhost": url.host}
+        return options
+    if url.scheme == "rtsp":
+        return {"rtsp_transport": "tcp", "timeout": timeout}
+    return {"rw_timeout": timeout} if url.scheme == "rtmp" else {"timeout": timeout}
+
+
+def _trust() -> tuple[str, ...]:
+    """The host's certificate authorities."""
+    file = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
+    return (file,)
+
+
+def _authority(url: CameraUrl) -> str:
+    return url.request_url.partition("://")[2].partition("/")[0].partition("?")[0]
+
+
+def _pinned(url: CameraUrl, address: str) -> str:
+    """The URL with the address that was checked instead of the name, and the login."""
+    scheme, _, rest = url.request_url.partition("://")
+    target = rest[len(_authority(url)) :]
+    login = ""
+    if url.username is not None:
+        login = f"{quote(url.username, safe='')}:{quote(url.password or '', safe='')}@"
+    host = f"[{address}]" if ":" in address else address
+    return f"{scheme}://{login}{host}:{url.port}{target}"

@@ -1,0 +1,286 @@
+"""Odd devices, recorded through a process of libav's: what they sent is what is stored, whatever happens to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from ingest import libav_source
+from ingest.assignments import Assignment, write_assignments
+from media.fmp4_read import scan
+from media.url import CameraUrl
+from storage.layout import Layout
+from tests.mjpeg_server import jpeg, web_camera
+from tests.ports import free_port
+from tests.scenario.test_foreign_cameras import LUMA_ERROR_MAX, gstreamer, source_pictures, stored_pictures
+from tests.scenario.test_recording import LOOPBACK, Recording, recording, samples_of, stream_of
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.scenario
+
+CANARY = "canary-of-another-camera"
+
+
+def assign(record: Recording, *urls: str, segment_us: int = 1_000_000) -> None:
+    """Record these through libav, and one more camera, whose password is nobody else's business."""
+    common = Assignment(
+        stream=stream_of(""),
+        camera=stream_of("c"),
+        name="",
+        epoch=1,
+        url=None,
+        segment_us=segment_us,
+        networks=LOOPBACK,
+    )
+    wanted = [
+        replace(
+            common,
+            stream=stream_of(url),
+            camera=stream_of("c" + url),
+            name=url[-30:],
+            url=CameraUrl.parse(url),
+            source="libav",
+        )
+        for url in urls
+    ]
+    other = CameraUrl.parse(f"rtsp://u:{CANARY}@127.0.0.1:9/x")
+    wanted.append(replace(common, stream=stream_of(str(other)), name="other", url=other))
+    write_assignments(Layout(record.data).assignments, wanted, record.box)
+
+
+def children() -> dict[int, str]:
+    """The processes of libav that this one has, and their command lines."""
+    found = {}
+    for task in Path(f"/proc/{os.getpid()}/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            try:
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if "ingest.libav_child" in line:
+                found[int(pid)] = line
+    return found
+
+
+@asynccontextmanager
+async def odd(data: Path) -> AsyncIterator[Recording]:
+    """A recording; afterwards no process is left."""
+    async with recording(data) as record:
+        yield record
+    await eventually("no process left", lambda: not children())
+
+
+def stored(record: Recording, url: str) -> list[bytes]:
+    """Every stored access unit of a stream, in order."""
+    units = []
+    files = Layout(record.data).spool.glob(f"*/{stream_of(url)}/*.mp4")
+    for path in sorted(files, key=lambda path: int(path.name.split(".")[2])):
+        content = path.read_bytes()
+        segment = scan(lambda at, n, c=content: c[at : at + n], len(content), verify=True)  # type: ignore[misc]
+        assert not segment.torn
+        units += samples_of(content, segment)
+    return units
+
+
+def gaps(record: Recording, url: str) -> list[str]:
+    """The reasons of the gaps that were told, without the one from the beginning on."""
+    return [note["reason"] for note in record.notes(url) if note["kind"] == "gap_open"][1:]
+
+
+async def test_a_web_camera_is_stored_byte_by_byte(tmp_path: Path) -> None:
+    """Each picture as it was sent, in order; players show them."""
+    async with web_camera() as camera:
+        async with odd(tmp_path) as record:
+            assign(record, camera.url)
+            await eventually("several segments are durable", lambda: record.durable(camera.url) >= 3, 40)
+        units = stored(record, camera.url)
+        first = camera.sent.index(units[0])
+        assert len(units) > 40
+        assert units == camera.sent[first : first + len(units)]
+        path = min(Layout(tmp_path).spool.glob(f"*/{stream_of(camera.url)}/*.mp4"))
+    with av.open(str(path)) as container:
+        shown = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+        assert container.streams.video[0].codec_context.name == "mjpeg"
+    numbers = [sum(int(picture[60, 10 + bit * 20] > 128) << bit for bit in range(16)) for picture in shown]
+    assert numbers == list(range(numbers[0], numbers[0] + len(shown)))
+
+
+async def test_a_process_that_is_killed_costs_a_gap(tmp_path: Path) -> None:
+    """It is started again; what came before and after is there, and nothing twice."""
+    async with web_camera() as camera:
+        async with odd(tmp_path) as record:
+            assign(record, camera.url)
+            await eventually("footage", lambda: record.durable(camera.url) >= 0)
+            (pid,) = children()
+            os.kill(pid, signal.SIGKILL)
+            await eventually("another process", lambda: children() and pid not in children())
+            await eventually("footage again", lambda: record.state(camera.url)["state"] == "recording")
+            begun = len(camera.sent)
+            await eventually(
+                "more of it", lambda: record.state(camera.url)["frames"] > 0 and len(camera.sent) > begun + 60
+            )
+        units = stored(record, camera.url)
+        numbers = [camera.sent.index(unit) for unit in units]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] > begun
+    missing = numbers[-1] - numbers[0] + 1 - len(numbers)
+    assert 0 < missing < 75
+    (note,) = [note for note in record.notes(camera.url) if note.get("reason") == "crash"]
+    assert note["detail"] == "the process of libav ended: SIGKILL"
+
+
+async def test_a_process_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped, it says nothing more: that is silence like a camera's, and the end of it."""
+    monkeypatch.setattr(libav_source, "NO_MEDIA_US", 1_500_000)
+    async with web_camera() as camera, odd(tmp_path) as record:
+        assign(record, camera.url)
+        await eventually("footage", lambda: record.durable(camera.url) >= 0)
+        (pid,) = children()
+        os.kill(pid, signal.SIGSTOP)
+        await eventually("another process", lambda: children() and pid not in children())
+        await eventually("footage again", lambda: record.state(camera.url)["state"] == "recording")
+        assert any(note.get("reason") == "stalled" for note in record.notes(camera.url))
+
+
+async def test_the_process_knows_one_camera(tmp_path: Path) -> None:
+    """No password is on its command line or in its environment, not even its own; another's is nowhere in it."""
+    async with web_camera() as camera, odd(tmp_path) as record:
+        url = camera.url.replace("://", "://op:own-canary@")
+        assign(record, url)
+        await eventually("footage", lambda: record.durable(url) >= 0)
+        ((pid, line),) = children().items()
+        environment = _proc(pid, "environ")
+        assert "canary" not in line
+        assert environment.startswith(b"PYTHONPATH=")
+        assert environment.count(b"=") == 1
+        memory = _memory(pid)
+        assert b"own-canary" in memory  # the search finds what is there
+        assert CANARY.encode() not in memory
+        opened = _descriptors(pid)
+        assert all(path.startswith(("pipe:", "socket:", "/dev/null")) for path in opened), opened
+        limits = _proc(pid, "limits").decode()
+        assert [line.split()[3:5] for line in limits.splitlines() if line.startswith("Max file size")] == [["0", "0"]]
+        status = _proc(pid, "status").decode()
+        assert "NoNewPrivs:\t1" in status
+        assert os.getsid(pid) == pid
+
+
+def _proc(pid: int, name: str) -> bytes:
+    return Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+def _descriptors(pid: int) -> set[str]:
+    return {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def _memory(pid: int) -> bytes:
+    """All that the process could write to."""
+    parts = []
+    with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
+        for line in _proc(pid, "maps").decode().splitlines():
+            span, rights = line.split()[:2]
+            if rights.startswith("rw"):
+                start, end = (int(number, 16) for number in span.split("-"))
+                memory.seek(start)
+                parts.append(memory.read(end - start))
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("path", ["slices", "mjpeg"])
+async def test_a_gstreamer_camera_is_stored_picture_by_picture(tmp_path: Path, path: str) -> None:
+    """Also with four slices a picture, which FFmpeg gives out as packets of their own; and RFC 2435."""
+    port = free_port()
+    url = f"rtsp://op:pass123@127.0.0.1:{port}/{path}"
+    with gstreamer(port, "op", "pass123"):
+        async with odd(tmp_path) as record:
+            assign(record, url)
+            await eventually("several segments are durable", lambda: record.durable(url) >= 3, 40)
+    shown = stored_pictures(Layout(tmp_path).spool, url)
+    truth = source_pictures(400)
+    first = int(np.array([np.abs(shown[5] - picture).mean() for picture in truth]).argmin()) - 5
+    assert len(shown) > 25
+    errors = np.abs(shown - truth[first : first + len(shown)]).mean(axis=(1, 2))
+    assert {number: error for number, error in enumerate(errors.tolist()) if error > LUMA_ERROR_MAX} == {}
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: "
+
+
+@pytest.mark.parametrize(
+    ("head", "reason", "words"),
+    [
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\n\r\n",
+            "unreachable",
+            "redirect, which is not followed",
+        ),
+        (b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=x\r\n\r\n", "auth", "401 Unauthorized"),
+        (b"HTTP/1.1 404 No\r\n\r\n", "not_found", "404 Not Found"),
+        (
+            HEAD
+            + b"application/vnd.apple.mpegurl\r\n\r\n#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n",
+            "unsupported",
+            "'hls'",
+        ),
+        (HEAD + b"video/mp4\r\n\r\n" + b"\xff\x00garbage" * 9000, "unreachable", "libav: "),
+        (b"\x00\x01\x02 no HTTP at all\r\n\r\n", "unreachable", "libav: "),
+    ],
+)
+async def test_what_libav_refuses_is_a_sentence(tmp_path: Path, head: bytes, reason: str, words: str) -> None:
+    """And nobody else is asked."""
+    async with web_camera(head=head, interval_s=0) as camera, odd(tmp_path) as record:
+        assign(record, camera.url)
+        await eventually("a reason", lambda: record.state(camera.url).get("state") == "failed")
+        state = record.state(camera.url)
+        assert state["reason"] == reason, state
+        assert words in state["detail"]
+
+
+async def test_garbage_in_the_midst_costs_what_it_replaces(tmp_path: Path) -> None:
+    """Parts that are no pictures, or half of one."""
+
+    def picture(number: int) -> bytes:
+        if number % 10 == 5:
+            return os.urandom(900)
+        return jpeg(number)[:-300] if number % 10 == 7 else jpeg(number)
+
+    async with web_camera(picture=picture) as camera:
+        async with odd(tmp_path) as record:
+            assign(record, camera.url)
+            await eventually("two segments are durable", lambda: record.durable(camera.url) >= 1, 40)
+            lost = record.state(camera.url)["lost_packets"]
+        units = stored(record, camera.url)
+        numbers = [camera.sent.index(unit) for unit in units]
+    whole = [number for number in range(numbers[0], numbers[-1] + 1) if number % 10 != 5]
+    assert numbers == whole
+    assert lost >= len(numbers) // 10
+
+
+async def test_a_flood_is_ended(tmp_path: Path) -> None:
+    """One hostile device, as many pictures as it can."""
+    page = jpeg(1, 1920, 1080) + bytes(400_000)
+    async with web_camera(picture=lambda _number: page, interval_s=0.001) as camera, odd(tmp_path) as record:
+        assign(record, camera.url)
+        await eventually("the flood is noticed", lambda: record.state(camera.url).get("reason") == "flood", 30)
+        assert "Mbit/s" in record.state(camera.url)["detail"]
+
+
+async def test_a_device_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening it takes as long as it is allowed to."""
+    monkeypatch.setattr(libav_source, "OPEN_TIMEOUT_S", 1.5)
+    async with web_camera() as camera, odd(tmp_path) as record:
+        camera.going_on.clear()
+        assign(record, camera.url)
+        await eventually("given up", lambda: record.state(camera.url).get("state") == "failed")
+        assert record.state(camera.url)["reason"] == "unreachable"
+        assert "opened nothing within" in record.state(camera.url)["detail"]
+        assert asyncio.get_running_loop().is_running()
