@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ingest.libav_wire import Order
 from media.errors import GapReason, SourceError
+from media.url import DEFAULT_PORTS
 
 if TYPE_CHECKING:
     from media.url import CameraUrl
@@ -37,6 +38,15 @@ _COMMON = {
     # Pictures without times are timed by arrival: none may wait until a frame rate is guessed.
     "fpsprobesize": "0",
 }
+
+
+def source_problem(source: str, scheme: str) -> str:
+    """Why a camera with a URL of this scheme cannot be reached that way; empty if it can."""
+    if source == "rtsp" and scheme not in DEFAULT_PORTS:
+        return f"{scheme}:// is opened by `source: libav` only"
+    if source == "libav" and scheme not in SCHEMES:
+        return f"{scheme}:// is not opened by `source: libav`"
+    return ""
 
 
 def libav_order(url: CameraUrl, address: str) -> Order:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from ingest.approach import Approach
+from ingest.libav_order import source_problem
 from media.errors import NotFound, UsageError
 from media.url import CameraUrl
 from server.api_schema import PROBLEMS
@@ -30,6 +31,9 @@ class Question(BaseModel):
     url: str = Field(max_length=4096, description="rtsp://host:port/path; credentials in it work, too.")
     username: str | None = Field(default=None, max_length=256)
     password: SecretStr | None = Field(default=None, max_length=256)
+    source: Literal["rtsp", "libav"] = Field(default="rtsp", description="What speaks to it.")
+    transport: Literal["tcp", "udp"] = Field(default="tcp", description="What packets travel on; rtsp only.")
+    tls_pin: str = Field(default="", max_length=64, description="Of the camera's key, where nobody signed for it.")
     site: str | None = Field(
         default=None, max_length=64, description="Its `networks` say which addresses are allowed; else the default."
     )
@@ -103,9 +107,22 @@ async def _approach(parts: Parts, question: Question) -> Approach:
         url = url.with_credentials(question.username, password)
     elif question.password is not None:
         raise UsageError("password: it needs a username")
-    if question.site is None:
-        return Approach(url=url)
+    problem = source_problem(question.source, url.scheme)
+    if problem:
+        raise UsageError(f"url: {problem}")
+    return Approach(
+        url=url,
+        source=question.source,
+        transport=question.transport,
+        tls_pin=question.tls_pin,
+        networks=await _networks(parts, question.site),
+    )
+
+
+async def _networks(parts: Parts, name: str | None) -> tuple[str, ...]:
+    if name is None:
+        return ()
     networks = {site.name: site.networks for site in await parts.catalog.inventory.sites()}
-    if question.site not in networks:
+    if name not in networks:
         raise NotFound("there is no site of this name")
-    return Approach(url=url, networks=networks[question.site])
+    return networks[name]

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ingest.backoff import Herd
-from ingest.client import open_session
+from ingest.client import CameraSession
+from ingest.opening import open_source
 from ingest.still import still
 from ingest.tracks import TrackTaker
 from media.errors import CodecError, GapReason, SourceError
 from server.camera_observation import Observation
-from server.camera_verdict import Facts, Finding, Severity, judge, offered_audio, sentence
+from server.camera_verdict import BY_LIBAV, Facts, Finding, Severity, judge, offered_audio, sentence
 from server.codec_names import plain_name
 
 if TYPE_CHECKING:
     from ingest.approach import Approach
-    from ingest.client import CameraSession
+    from ingest.source import Source
     from storage.clock import Clock
 
 DEFAULT_S = 10.0
@@ -31,6 +32,8 @@ LEAST_US = 3_000_000
 """Watched even if everything is known before: a bit rate of one second says little."""
 
 LOOK_S = 0.1
+FAREWELL_S = 1.0
+"""For cameras to hear that the session is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +73,12 @@ class Report:
 
 async def probe(approach: Approach, clock: Clock, *, seconds: float = DEFAULT_S) -> Report:
     """Connect, watch, judge. Takes `seconds` at most, and up to 10 more for the picture."""
-    observation = Observation(clock)
+    observation, herd = Observation(clock), Herd(clock)
     session, failure = None, None
     try:
         async with asyncio.timeout(seconds):
             takers = {"video": TrackTaker(units=observation.take, reports=observation.take_report)}
-            session = await open_session(approach, herd=Herd(clock), clock=clock, takers=takers)
+            session = await open_source(approach, herd=herd, clock=clock, takers=takers)
             failure = await _watch(session, observation, clock)
     except SourceError as error:
         failure = error
@@ -85,13 +88,14 @@ async def probe(approach: Approach, clock: Clock, *, seconds: float = DEFAULT_S)
     finally:
         if session is not None:
             session.close()
+        await herd.farewells.finish(clock, FAREWELL_S)
     failure = failure or _nothing_to_record(session, observation, seconds)
     facts = None if session is None else await _facts(session, approach, observation)
     findings = judge(facts, failure, credentials=bool(approach.url.username))
     return Report(facts=facts, findings=findings, reason=None if failure is None else failure.reason)
 
 
-async def _watch(session: CameraSession, observation: Observation, clock: Clock) -> SourceError | None:
+async def _watch(session: Source, observation: Observation, clock: Clock) -> SourceError | None:
     """Until the session ends, which gives the reason, or everything is known."""
     while not session.failure.done():
         known = observation.syncs > 1 and (observation.clock_offset_us is not None or observation.clock_unset)
@@ -102,7 +106,7 @@ async def _watch(session: CameraSession, observation: Observation, clock: Clock)
     return session.failure.result()
 
 
-def _nothing_to_record(session: CameraSession | None, observation: Observation, seconds: float) -> SourceError | None:
+def _nothing_to_record(session: Source | None, observation: Observation, seconds: float) -> SourceError | None:
     if session is None or observation.first_sync is not None:
         return None
     if observation.undescribed:
@@ -112,14 +116,16 @@ def _nothing_to_record(session: CameraSession | None, observation: Observation, 
     return SourceError(GapReason.NO_MEDIA, f"no picture within {seconds:g} s; {session.what_came()}")
 
 
-async def _facts(session: CameraSession, approach: Approach, seen: Observation) -> Facts:
+async def _facts(session: Source, approach: Approach, seen: Observation) -> Facts:
     picture, problem = await _picture(seen)
     track = seen.track
+    own = session if isinstance(session, CameraSession) else None
+    offered = () if own is None else own.offered
     return Facts(
-        transport="RTP over TCP",
-        login=session.login,
-        encrypted=approach.url.scheme == "rtsps",
-        server=session.server,
+        transport=BY_LIBAV if own is None else f"RTP over {approach.transport.upper()}",
+        login=None if own is None else own.login,
+        encrypted=approach.url.scheme in {"rtsps", "https"},
+        server=None if own is None else own.server,
         codec=None if track is None else track.codec,
         codec_name=None if track is None else plain_name(track.codec),
         width=0 if track is None else track.width,
@@ -131,7 +137,7 @@ async def _facts(session: CameraSession, approach: Approach, seen: Observation) 
         frames=seen.frames,
         watched_us=seen.watched_us,
         lost_packets=seen.lost_packets,
-        audio=offered_audio((media.encoding, media.clock_rate) for media in session.offered if media.kind == "audio"),
+        audio=offered_audio((media.encoding, media.clock_rate) for media in offered if media.kind == "audio"),
         reports=seen.reports,
         clock_offset_us=seen.clock_offset_us,
         clock_unset=seen.clock_unset,

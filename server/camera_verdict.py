@@ -18,6 +18,8 @@ COARSE_GOP_US = 4_000_000
 """Sync samples that lie further apart make seeking and the first picture slow, and cost footage after a loss."""
 
 CLOCK_OFF_US = 1_000_000
+BY_LIBAV = "libav"
+"""The transport of what libav opened."""
 
 
 class Severity(StrEnum):
@@ -101,8 +103,9 @@ def _failed(failure: SourceError, *, credentials: bool) -> Finding:
 def _of(facts: Facts) -> Iterator[Finding]:
     yield from _offer(facts)
     yield from _sync_samples(facts)
-    yield from _clock(facts)
-    yield from _login(facts)
+    if facts.transport != BY_LIBAV:  # which does not tell
+        yield from _clock(facts)
+        yield from _login(facts)
     if facts.lost_packets:
         yield _warning("loss", f"{facts.lost_packets} packets were lost in {format_span(facts.watched_us)}")
     if facts.audio:

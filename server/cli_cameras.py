@@ -10,7 +10,8 @@ from uuid import UUID
 
 import typer
 
-from ingest.approach import Approach
+from ingest.approach import Approach, SourceName, Way
+from ingest.libav_order import source_problem
 from media.errors import Conflict, HultaError, UsageError
 from media.url import CameraUrl
 from server.camera_probe import DEFAULT_S, LONGEST_S, probe
@@ -53,6 +54,8 @@ ANYWHERE = ("0.0.0.0/0", "::/0")
 STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: ""}
 
 UrlArgument = Annotated[str, typer.Argument(help="rtsp://host:port/path", metavar="URL")]
+SourceOption = Annotated[str, typer.Option(help="rtsp: our own client; libav: odd devices, in a process of their own.")]
+TransportOption = Annotated[str, typer.Option(help="What RTSP's packets travel on: tcp or udp.")]
 UsernameOption = Annotated[
     str | None, typer.Option(help=f"Login name. The password is asked for, or taken from {PASSWORD_VARIABLE}.")
 ]
@@ -80,6 +83,7 @@ def add(
     policy: Annotated[str, typer.Option(help="How long its footage is kept.")] = DEFAULT_POLICY,
     bitrate: Annotated[str | None, typer.Option(help="Its nominal bit rate, such as 4M.")] = None,
     change: Annotated[bool, typer.Option("--change", help="Change the camera of this name; it keeps its id.")] = False,
+    source: SourceOption = "rtsp",
     camera_id: Annotated[UUID | None, typer.Option("--id", help="Its id, to keep one from another catalog.")] = None,
     config: ConfigOption = None,
     data: DataOption = DEFAULT_DATA,
@@ -88,7 +92,8 @@ def add(
     load_host(config)
     wanted = DesiredCamera(
         name=_checked("--name", name, checked_name),
-        url=_with_login(url, username),
+        url=_with_login(url, username, source),
+        source=_checked("--source", source, _source_name),
         id=camera_id,
         policy=policy,
         bitrate_bps=None if bitrate is None else _checked("--bitrate", bitrate, parse_rate_bps),
@@ -111,6 +116,8 @@ def remove(
 def probe_camera(
     url: UrlArgument,
     username: UsernameOption = None,
+    source: SourceOption = "rtsp",
+    transport: TransportOption = "tcp",
     seconds: Annotated[float, typer.Option(help="How long to look at most.", min=1, max=LONGEST_S)] = DEFAULT_S,
     picture: Annotated[Path | None, typer.Option(help="Write a picture there, as JPEG.", metavar="FILE")] = None,
     json: JsonOption = False,
@@ -119,7 +126,12 @@ def probe_camera(
 
     Exits with 1 if it cannot.
     """
-    approach = Approach(url=_with_login(url, username), networks=ANYWHERE)
+    approach = Approach(
+        source=_checked("--source", source, _source_name),
+        transport=_checked("--transport", transport, _way),
+        url=_with_login(url, username, source),
+        networks=ANYWHERE,
+    )
     report = asyncio.run(probe(approach, HostClock(), seconds=seconds))
     jpeg = None if report.facts is None else report.facts.picture
     if picture is not None and jpeg is not None:
@@ -162,11 +174,28 @@ def _checked(option: str, text: str, parse: Callable[[str], T]) -> T:
         raise UsageError(f"{option}: {error}") from None
 
 
-def _with_login(url: str, username: str | None) -> CameraUrl:
+def _source_name(text: str) -> SourceName:
+    if text == "libav":
+        return "libav"
+    if text == "rtsp":
+        return "rtsp"
+    raise ValueError("must be rtsp or libav")
+
+
+def _way(text: str) -> Way:
+    if text == "udp":
+        return "udp"
+    if text == "tcp":
+        return "tcp"
+    raise ValueError("must be tcp or udp")
+
+
+def _with_login(url: str, username: str | None, source: str) -> CameraUrl:
     """The URL with its login. A password on the command line would show in every process list."""
     camera = CameraUrl.parse(url)
-    if camera.scheme != "rtsp":
-        raise UsageError(f"camera URL: scheme {camera.scheme} is not served by this version; use rtsp")
+    problem = source_problem(source, camera.scheme)
+    if problem:
+        raise UsageError(f"camera URL: {problem}", hint="`--source libav` is for odd devices; use rtsp for others")
     if username is None:
         return camera
     password = os.environ.get(PASSWORD_VARIABLE)

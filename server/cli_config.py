@@ -49,6 +49,9 @@ def check(
         out.print(f"policy    {name} keeps {format_duration(rules.keep_max)} at most{least}{purpose}", markup=False)
     disabled = sum(not camera.enabled for camera in cameras)
     out.print(f"cameras   {len(cameras)} at {len(settings.sites)} sites, {disabled} of them disabled")
+    odd = sum(camera.source == "libav" for camera in cameras)
+    if odd:
+        out.print(f"libav     {odd} cameras, each in a process of its own (docs/cameras.md says what that costs)")
     out.print(f"planned   {format_rate(rate_bps)}bit/s, {format_bytes(rate_bps * 86_400 // 8)} a day")
     for site in settings.sites:
         for camera in site.cameras:

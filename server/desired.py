@@ -64,5 +64,6 @@ def _desired_camera(camera: CameraEntry) -> DesiredCamera:
         transport=camera.transport,
         tls_ca=camera.tls_ca,
         tls_pin=camera.tls_pin,
+        source=camera.source,
         klass=camera.klass,
     )

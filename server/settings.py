@@ -20,6 +20,7 @@ from uuid import UUID
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from ingest.libav_order import source_problem
 from media.errors import ConfigError
 from server import settings_errors, yaml_loader
 from server.quantities import ListenAddress
@@ -134,7 +135,7 @@ class CameraEntry(Table):
     tls_ca: AbsolutePath = ""
     tls_pin: Pin = ""
     audio: Literal[False] = False
-    source: Literal["rtsp"] = "rtsp"
+    source: Literal["rtsp", "libav"] = "rtsp"
     sub_url: None = None
     enabled: bool = True
     simulate: Simulation = Simulation()
@@ -155,6 +156,15 @@ class CameraEntry(Table):
             raise PydanticCustomError("tls", "tls_pin takes the place of tls_ca: give one of them")
         if self.url.scheme == "rtsps" and self.transport == "udp":
             raise PydanticCustomError("tls", "with rtsps, packets over udp would not be encrypted: use transport: tcp")
+        return self
+
+    @model_validator(mode="after")
+    def _source_speaks_the_scheme(self) -> Self:
+        problem = source_problem(self.source, self.url.scheme)
+        if problem:
+            raise PydanticCustomError("source", "{problem}", {"problem": problem})
+        if self.source == "libav" and self.transport != "tcp":
+            raise PydanticCustomError("source", "transport is not for `source: libav`, which takes TCP")
         return self
 
     @property

@@ -32,7 +32,7 @@ _SENTENCES = {
     "uuid_parsing": "must be a UUID",
     "none_required": "is not served by this version; leave it out",
 }
-_UNSERVED = {"audio": "false", "source": "rtsp"}  # keys with one value served so far
+_UNSERVED = {"audio": "false"}  # keys with one value served so far
 
 
 def explain(error: ValidationError, document: Document) -> ConfigError:

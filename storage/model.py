@@ -26,6 +26,7 @@ MAX_SEGMENT_US = 600 * SECOND_US  # no segment is longer, so every range query k
 
 Origin = Literal["file", "api"]
 Way = Literal["tcp", "udp"]
+SourceName = Literal["rtsp", "libav"]
 
 
 def main_stream(camera: UUID) -> UUID:
@@ -71,6 +72,7 @@ class DesiredCamera:
     transport: Way = "tcp"
     tls_ca: str = ""
     tls_pin: str = ""
+    source: SourceName = "rtsp"
     klass: str = "normal"
 
 
@@ -117,6 +119,7 @@ class Camera:
     transport: Way = "tcp"
     tls_ca: str = ""
     tls_pin: str = ""
+    source: SourceName = "rtsp"
     klass: str = "normal"
 
 

@@ -86,6 +86,17 @@ async def test_the_way_to_a_camera_comes_back(catalog: Catalog) -> None:
     assert (await catalog.inventory.camera("gate")).tls_pin == pin
 
 
+async def test_what_speaks_to_a_camera_comes_back(catalog: Catalog) -> None:
+    """Our own client, if nothing else was said."""
+    await catalog.inventory.apply([site(desired())], [POLICY])
+    assert (await catalog.inventory.camera("gate")).source == "rtsp"
+    url = CameraUrl.parse("http://10.17.0.11/video.mjpg")
+    (change,) = await catalog.inventory.apply([site(desired(url=url, source="libav"))], [POLICY])
+    assert 'source "rtsp" -> "libav"' in str(change)
+    camera = await catalog.inventory.camera("gate")
+    assert (camera.source, camera.url) == ("libav", url)
+
+
 async def test_credentials_come_back_and_are_never_shown(catalog: Catalog) -> None:
     """A changed password is a change that does not tell the password."""
     await catalog.inventory.apply([site(desired())], [POLICY])

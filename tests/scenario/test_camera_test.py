@@ -24,6 +24,7 @@ from storage.clock import HostClock
 from storage.model import DesiredSite
 from tests.builders_playback import NOON_US, Archive
 from tests.builders_server import serving
+from tests.mjpeg_server import web_camera
 from tests.ports import free_port
 from tests.product import hulta
 from tests.scenario.test_foreign_cameras import gstreamer, source_pictures
@@ -140,6 +141,18 @@ async def test_a_question_that_is_none_is_refused(http: httpx.AsyncClient, body:
     response = await http.post("/api/v1/cameras/test", content=body, headers={"Content-Type": kind})
     assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
     assert PASSWORD not in response.text
+
+
+async def test_an_odd_device_is_described(http: httpx.AsyncClient) -> None:
+    """By libav, where the question says so; and refused with the remedy where it does not."""
+    async with web_camera() as camera:
+        said = await look(http, camera.url, source="libav", seconds=3)
+        refused = await http.post("/api/v1/cameras/test", json={"url": camera.url, **LOOPBACK})
+        picture = base64.b64decode(said["camera"]["picture"])
+        assert said["verdict"].startswith("offers Motion JPEG 320x240 at ")
+        assert (said["usable"], said["camera"]["transport"], said["camera"]["codec"]) == (True, "libav", "mp4v.6C")
+    assert picture.startswith(b"\xff\xd8")
+    assert (refused.status_code, "`source: libav`" in refused.json()["detail"]) == (400, True)
 
 
 async def test_few_are_looked_at_at_once(http: httpx.AsyncClient) -> None:

@@ -30,6 +30,7 @@ ASSIGNMENT = Assignment(
     transport="udp",
     tls_ca="/etc/hulta/cameras.pem",
     tls_pin="sha256/" + 43 * "A" + "=",
+    source="libav",
 )
 
 

@@ -70,7 +70,9 @@ def test_credentials_given_beside_the_url_replace_its_own() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("http://cam/1", "'http'"),
+        ("ftp://cam/1", "'ftp'"),
+        ("file:///etc/passwd", "'file'"),
+        ("udp://239.1.1.1/", "no port in it, which udp needs"),
         ("cam/1", "no scheme"),
         ("10.0.0.1:554/1", "no scheme"),
         ("", "no scheme"),

@@ -41,6 +41,7 @@ def verdict(**changed: object) -> str:
         ({"clock_offset_us": 3 * 3600 * 1_000_000}, "clock 3 h fast"),
         ({"clock_offset_us": None, "clock_unset": True}, "its clock is not set"),
         ({"clock_offset_us": None, "reports": 0}, "sends no RTCP, so its clock is not known"),
+        ({"login": None, "reports": 0, "clock_offset_us": None, "transport": "libav"}, ""),
         ({"gop_us": 10_000_000}, "GOP 10 s: seeking will be coarse"),
         ({"gop_us": None}, "one sync sample in 4 s: seeking will be coarse"),
         ({"login": None}, "asks for no password"),

@@ -210,7 +210,8 @@ def test_a_camera_is_not_silently_replaced(config: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["cameras", "add", "http://10.0.0.1/", "--name", "a", "--site", "b"], 2, "only rtsp and rtsps"),
+        (["cameras", "add", "http://10.0.0.1/", "--name", "a", "--site", "b"], 2, "is opened by `source: libav` only"),
+        (["cameras", "test", "rtsp://10.0.0.1/", "--source", "vlc"], 2, "--source: must be rtsp or libav"),
         (["cameras", "add", "rtsp://10.0.0.1/", "--name", "a/b", "--site", "b"], 2, "--name: must be 1 to 64 letters"),
         (
             ["cameras", "add", "rtsp://10.0.0.1/", "--name", "a", "--site", "b", "--bitrate", "x"],

@@ -116,7 +116,17 @@ def test_a_fault_names_line_field_and_remedy(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"url": "http://10.0.0.1/x"}, "5: sites[0].cameras[0].url: scheme 'http', but only rtsp"),
+        ({"url": "ftp://10.0.0.1/x"}, "5: sites[0].cameras[0].url: scheme 'ftp', but only rtsp"),
+        ({"url": "http://10.0.0.1/x"}, "4: sites[0].cameras[0]: http:// is opened by `source: libav` only"),
+        (
+            {"url": "rtsps://10.0.0.1/x", "source": "libav"},
+            "4: sites[0].cameras[0]: rtsps:// is not opened by `source: libav`",
+        ),
+        ({"source": "vlc"}, "6: sites[0].cameras[0].source: must be 'rtsp' or 'libav'"),
+        (
+            {"source": "libav", "transport": "udp"},
+            "4: sites[0].cameras[0]: transport is not for `source: libav`, which takes TCP",
+        ),
         ({"url": "exec:cat ${CAM_PASSWORD}"}, "5: sites[0].cameras[0].url: it has blanks"),
         ({"url": "${CAM_PASSWORD}"}, "5: sites[0].cameras[0].url: no scheme"),
         ({"url": "17"}, "5: sites[0].cameras[0].url: no scheme"),
@@ -135,7 +145,6 @@ def test_a_fault_names_line_field_and_remedy(text: str, message: str) -> None:
         ),
         ({"tls_pin": "sha256/AAAA"}, "6: sites[0].cameras[0].tls_pin: must be `sha256/` and the SHA-256 of the"),
         ({"audio": "true"}, "6: sites[0].cameras[0].audio: this version serves only `false` here"),
-        ({"source": "libav"}, "6: sites[0].cameras[0].source: this version serves only `rtsp` here"),
         ({"sub_url": "rtsp://10.0.0.1/y"}, "6: sites[0].cameras[0].sub_url: is not served by this version"),
         ({"class": "best"}, "6: sites[0].cameras[0].class: must be 'low', 'normal' or 'high'"),
         ({"urls": "x"}, "6: sites[0].cameras[0].urls: unknown key; did you mean `url`?"),
