@@ -107,5 +107,7 @@ def _public_site(site: Any) -> Any:
 def _public_camera(camera: Any) -> Any:
     if not isinstance(camera, dict):
         return camera
-    public = {key: item for key, item in camera.items() if key not in {"username", "password", "sub_url", "tls_ca"}}
+    public = {
+        key: item for key, item in camera.items() if key not in {"username", "password", "sub_url", "tls_ca", "tls_pin"}
+    }
     return {**public, "url": _ANYWHERE}

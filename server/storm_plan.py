@@ -107,7 +107,13 @@ def _product_config(
     def recorded(camera: CameraOptions) -> dict[str, Any]:
         entry = entries[camera.name]
         rate = {"bitrate": str(entry.bitrate)} if entry.bitrate else {}
-        return {"name": camera.name, **rate, "policy": entry.policy, "class": entry.klass}
+        return {
+            "name": camera.name,
+            **rate,
+            "policy": entry.policy,
+            "class": entry.klass,
+            "transport": entry.transport,
+        }
 
     policies = {name: _policy(rules) for name, rules in settings.policies.items()}
     return {"policies": policies or {"default": {"keep_max": "1d"}}, "sites": _sites(lineup, recorded)}

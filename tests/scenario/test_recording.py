@@ -45,20 +45,12 @@ class Recording:
         self.box = SecretBox.at(Layout(self.data).key)
         self.worker = Worker(data=self.data, host="test", clock=HostClock(), box=self.box)
 
-    def assign(self, *urls: str) -> None:
+    def assign(self, *urls: str, **settings: Any) -> None:
         """Record these and nothing else."""
-        assignments = [
-            Assignment(
-                stream=stream_of(url),
-                camera=uuid5(NAMESPACE_URL, url),
-                name=CameraUrl.parse(url).request_url,
-                epoch=1,
-                url=CameraUrl.parse(url),
-                segment_us=2_000_000,
-                networks=LOOPBACK,
-            )
-            for url in urls
-        ]
+        self.follow(*(assigned(url, **settings) for url in urls))
+
+    def follow(self, *assignments: Assignment) -> None:
+        """Likewise, each with settings of its own."""
         write_assignments(Layout(self.data).assignments, assignments, self.box)
 
     def state(self, url: str) -> dict[str, Any]:
@@ -107,6 +99,20 @@ def samples_of(content: bytes, segment: Any) -> list[bytes]:
             units.append(content[at : at + sample.size_bytes])
             at += sample.size_bytes
     return units
+
+
+def assigned(url: str, **settings: Any) -> Assignment:
+    """A stream to be recorded from a URL."""
+    return Assignment(
+        stream=stream_of(url),
+        camera=uuid5(NAMESPACE_URL, url),
+        name=CameraUrl.parse(url).request_url,
+        epoch=1,
+        url=CameraUrl.parse(url),
+        segment_us=2_000_000,
+        networks=LOOPBACK,
+        **settings,
+    )
 
 
 def stream_of(url: str) -> UUID:

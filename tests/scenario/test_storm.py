@@ -20,12 +20,12 @@ FLEET = """\
 sites:
   - name: gate
     cameras:
-      - {name: gate-1, url: rtsp://127.0.0.1/, bitrate: 1M}
+      - {name: gate-1, url: rtsp://127.0.0.1/, bitrate: 1M, transport: udp}
       - {name: gate-2, url: rtsp://127.0.0.1/, bitrate: 800k, simulate: {fps: 12, gop: 2s, codec: h265}}
   - name: the yard
     cameras:
       - {name: yard 1, url: rtsp://127.0.0.1/, bitrate: 600k, simulate: {fps: 15, gop: 3s, b_frames: true, codec: h265}}
-      - {name: yard 2, url: rtsp://127.0.0.1/, bitrate: 1M, simulate: {fps: 30}}
+      - {name: yard 2, url: rtsp://127.0.0.1/, bitrate: 1M, transport: udp, simulate: {fps: 30}}
 """
 
 SCRIPT = """\

@@ -81,9 +81,11 @@ def test_the_fleet_is_simulated_and_recorded(tmp_path: Path) -> None:
         "sites": [
             {
                 "name": "gate",
-                "cameras": [{"name": "gate 1", "bitrate": "1000000", "policy": "default", "class": "normal"}],
+                "cameras": [
+                    {"name": "gate 1", "bitrate": "1000000", "policy": "default", "class": "normal", "transport": "tcp"}
+                ],
             },
-            {"name": "yard", "cameras": [{"name": "yard 1", "policy": "default", "class": "high"}]},
+            {"name": "yard", "cameras": [{"name": "yard 1", "policy": "default", "class": "high", "transport": "tcp"}]},
         ],
     }
     fleet = parse_settings(json.dumps(plan.fleet), file="fleet.json", environment={})
