@@ -64,7 +64,7 @@ class Segmenter:
     def start_session(self, *, segment_us: int, timescale: int = 90_000) -> None:
         """A new RTSP session: its timestamps have nothing to do with the earlier ones.
 
-        H.264 is timed in units of 1/90000 s (RFC 6184, 8.2.1).
+        H.264, H.265 and AV1 are timed in units of 1/90000 s (RFC 6184 8.2.1, RFC 7798 4.1).
         """
         self.rotate_every(segment_us)
         self._timescale = timescale
@@ -91,7 +91,7 @@ class Segmenter:
     @property
     def awaited(self) -> str:
         """What a span could not begin without, as words for people."""
-        return "no SPS and PPS have come yet" if self.track is None else "no sync sample has come yet"
+        return "no parameter sets have come yet" if self.track is None else "no sync sample has come yet"
 
     def held(self) -> list[HeldUnit]:
         """The units of the open fragment."""
