@@ -186,6 +186,14 @@ def test_a_sync_sample_begins_with_a_sequence_header_and_a_shown_key_frame(obus:
     assert [unit.sync for unit in receiver.units] == [sync]
 
 
+def test_every_frame_of_a_stream_of_still_pictures_is_a_key_frame() -> None:
+    """Its frame headers do not say so (reduced_still_picture_header)."""
+    still = b"\x08" + bytes.fromhex("1a1dffdfc01880")
+    receiver = Receiver()
+    receiver.push_unit([still, b"\x30\xf0"], 1)
+    assert [unit.sync for unit in receiver.units] == [True]
+
+
 def test_parameters_come_with_the_first_unit_and_with_changes() -> None:
     """A repetition is no change."""
     receiver = Receiver()

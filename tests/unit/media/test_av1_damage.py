@@ -49,6 +49,16 @@ def test_whole_frames_go_with_the_one_that_is_missing() -> None:
     assert (receiver.obus, receiver.lost, receiver.errors) == ([[OTHER_INTER]], [2], [])
 
 
+def test_a_frame_behind_half_a_frame_goes_with_it() -> None:
+    """Layers and hidden frames are one picture; what its rest is worth without its beginning, nobody can tell."""
+    for lost in (1, 0):
+        receiver = Receiver()
+        receiver.push(fragments(KEY, 3)[0], 1)
+        receiver.push(payload(INTER), 1, lost=lost, marker=True)
+        receiver.push(payload(OTHER_INTER), 2, marker=True)
+        assert (receiver.obus, receiver.lost, len(receiver.errors)) == ([[OTHER_INTER]], [1], 1 - lost)
+
+
 def test_what_was_lost_before_the_first_frame_leaves_the_frame() -> None:
     """It may have been metadata. A sequence header is missing: that is no sync sample then."""
     receiver = Receiver()
@@ -134,6 +144,15 @@ def test_what_is_left_of_a_lost_unit_does_not_get_into_the_next() -> None:
             assert (receiver.obus, receiver.lost, receiver.errors) == ([[INTER], [OTHER_INTER]], [0, 2], [])
 
 
+def test_where_clocks_stand_still_the_marker_ends_what_is_left_of_a_lost_unit() -> None:
+    """The next frame has the same timestamp."""
+    receiver = Receiver()
+    receiver.push_unit([INTER], 1)
+    receiver.push(payload(PADDING), 2, lost=2, marker=True)
+    receiver.push(payload(OTHER_INTER), 2, marker=True)
+    assert (receiver.obus, receiver.lost) == ([[INTER], [OTHER_INTER]], [0, 2])
+
+
 def test_the_sequence_header_of_a_lost_frame_is_not_forgotten() -> None:
     """It comes with the unit that is emitted next."""
     receiver = Receiver()
@@ -183,6 +202,7 @@ def test_joining_within_a_unit_is_damage() -> None:
         (payload(b"\x32\x05\x30"), "past the"),
         (payload(b"\x32\x80"), "leb128"),
         (payload(b"\x0a\x00\x80"), "0x80"),
+        (payload(METADATA[:5], more=True), "did not end before the next"),
         (payload(INTER[5:], first=True), "without its start"),
     ],
 )
