@@ -19,7 +19,8 @@ from benchmarks.plot import Panel, Series
 from benchmarks.question import Run, main
 from benchmarks.report import Column, Report
 from benchmarks.spread import Spread, number
-from media import h265_packetize
+from media import av1_packetize, h265_packetize
+from media.av1 import Av1Depacketizer
 from media.h264 import H264Depacketizer, packetize
 from media.h265 import H265Depacketizer
 from media.interleaved import InterleavedReader
@@ -42,18 +43,19 @@ SYNC_BYTES, OTHER_BYTES = 120_000, 15_800  # 120000 + 24 * 15800 bytes = 4 Mbit
 
 
 class Coding(NamedTuple):
-    """What a camera's NAL units begin with, and what becomes of them."""
+    """What a camera's NAL units (or OBUs) begin with, and what becomes of them."""
 
     sync: bytes
     other: bytes
     sei: bytes
     packetize: Callable[[list[bytes]], list[bytes]]
-    depacketizer: type[H264Depacketizer | H265Depacketizer]
+    depacketizer: type[H264Depacketizer | H265Depacketizer | Av1Depacketizer]
 
 
 CODINGS = {
     "H.264": Coding(b"\x65\x88", b"\x41\x9a", b"\x06\x05", packetize, H264Depacketizer),
     "H.265": Coding(b"\x26\x01\xaf", b"\x02\x01\xd0", b"\x4e\x01\x05", h265_packetize.packetize, H265Depacketizer),
+    "AV1": Coding(b"\x30\x10", b"\x30\x30", b"\x28\x04", av1_packetize.packetize, Av1Depacketizer),
 }
 
 
@@ -114,17 +116,18 @@ def measure(run: Run) -> Report:
         for (name, each), reads in cuts.items():
             taken[name, each].append(took_ns(partial(receive_all, CODINGS[name]), reads) - took_ns(fill_only, reads))
     per_packet = {(name, each): Spread.of(taken[name, each]).times(1 / streams[name][1]) for name, each in cuts}
-    wire, packets = streams["H.264"]
-    return report(per_packet, packets=packets, wire_bytes=len(wire), rounds=rounds)
+    sizes = {name: (len(wire), packets) for name, (wire, packets) in streams.items()}
+    return report(per_packet, sizes, rounds=rounds)
 
 
-def report(per_packet: dict[tuple[str, int], Spread], *, packets: int, wire_bytes: int, rounds: int) -> Report:
-    """The table and the plot."""
+def report(per_packet: dict[tuple[str, int], Spread], sizes: dict[str, tuple[int, int]], *, rounds: int) -> Report:
+    """The table and the plot; `sizes` is what a camera of each codec sends, in bytes and packets."""
+    usual_packets = sizes["H.264"][1]
     found = Report(
         "kernel",
         asks="What does the receive path alone cost?",
         method=[
-            f"One core, no I/O: {packets} packets of 1400 bytes of a 4 Mbit/s camera, {rounds} rounds, sizes in turns.",
+            f"One core, no I/O: {usual_packets} packets of 1400 bytes of a 4 Mbit/s camera, {rounds} rounds, in turns.",
             "CPU time of the thread (CLOCK_THREAD_CPUTIME_ID), less the copy into the buffer timed alone.",
         ],
     )
@@ -137,9 +140,10 @@ def report(per_packet: dict[tuple[str, int], Spread], *, packets: int, wire_byte
         Column(f"{CAMERAS} cameras", "% of a core"),
     )
     for (name, read_bytes), each in sorted(per_packet.items()):
+        wire_bytes, packets = sizes[name]
         rate = Spread.of(wire_bytes * 1e3 / (sample * packets) for sample in each.samples)
         table.add(name, read_bytes, each, rate, each.times(packets / STREAM_S * CAMERAS / 1e9 * 100))
-    share = per_packet["H.264", USUAL].times(packets / STREAM_S * CAMERAS / 1e7).median
+    share = per_packet["H.264", USUAL].times(usual_packets / STREAM_S * CAMERAS / 1e7).median
     found.plot(
         f"Parsing {CAMERAS} cameras of 4 Mbit/s takes {number(share, 0)} % of a core; larger reads are cheaper.",
         Panel(
