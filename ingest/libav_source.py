@@ -234,8 +234,7 @@ async def _start(source: LibavSource, order: Order) -> None:
     except OSError as error:
         source.gone.set()
         raise SourceError(GapReason.CRASH, f"the process of libav could not be started: {error.strerror}") from error
-    given = transport.get_pipe_transport(0)
-    assert isinstance(given, asyncio.WriteTransport)
+    given = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))  # uvloop's is none by its class
     given.write(order.to_bytes())
     given.close()
 

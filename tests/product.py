@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,14 +37,16 @@ def simulated(*options: str | Path, cameras: int = 1) -> Iterator[list[str]]:
 
 
 @contextmanager
-def running(folder: Path, cameras: dict[str, str], *, segment_s: int = 5) -> Iterator[httpx.Client]:
-    """`hulta run` over these cameras (name: URL). Yields a client of its API once that answers."""
+def running(folder: Path, cameras: Mapping[str, str | dict[str, str]], *, segment_s: int = 5) -> Iterator[httpx.Client]:
+    """`hulta run` over these cameras (name: URL, or all their keys). Yields a client of its API once that answers."""
     port = free_port()
     config = folder / "hulta.yaml"
     site = {
         "name": "site",
         "networks": ["127.0.0.0/8"],
-        "cameras": [{"name": name, "url": url} for name, url in cameras.items()],
+        "cameras": [
+            {"name": name, **({"url": keys} if isinstance(keys, str) else keys)} for name, keys in cameras.items()
+        ],
     }
     # JSON is YAML.
     config.write_text(

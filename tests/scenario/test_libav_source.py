@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import av
+import httpx
 import numpy as np
 import pytest
 
@@ -21,6 +25,7 @@ from media.url import CameraUrl
 from storage.layout import Layout
 from tests.mjpeg_server import jpeg, web_camera
 from tests.ports import free_port
+from tests.product import running
 from tests.scenario.test_foreign_cameras import LUMA_ERROR_MAX, gstreamer, source_pictures, stored_pictures
 from tests.scenario.test_recording import LOOPBACK, Recording, recording, samples_of, stream_of
 from tests.waiting import eventually
@@ -58,17 +63,22 @@ def assign(record: Recording, *urls: str, segment_us: int = 1_000_000) -> None:
 
 
 def children() -> dict[int, str]:
-    """The processes of libav that this one has, and their command lines."""
-    found = {}
-    for task in Path(f"/proc/{os.getpid()}/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            try:
-                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if "ingest.libav_child" in line:
-                found[int(pid)] = line
+    """The processes of libav that this one or one of its children has, and their command lines."""
+    found, unseen = {}, [os.getpid()]
+    while unseen:
+        pid = unseen.pop()
+        try:
+            line = _proc(pid, "cmdline").replace(b"\0", b" ").decode()
+            unseen += [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _children_of(task)]
+        except OSError:
+            continue  # it has just ended
+        if "ingest.libav_child" in line:
+            found[pid] = line
     return found
+
+
+def _children_of(task: Path) -> list[str]:
+    return (task / "children").read_text().split()
 
 
 @asynccontextmanager
@@ -210,6 +220,68 @@ async def test_a_gstreamer_camera_is_stored_picture_by_picture(tmp_path: Path, p
     assert len(shown) > 25
     errors = np.abs(shown - truth[first : first + len(shown)]).mean(axis=(1, 2))
     assert {number: error for number, error in enumerate(errors.tolist()) if error > LUMA_ERROR_MAX} == {}
+
+
+async def test_a_web_camera_comes_back_through_the_product(tmp_path: Path) -> None:
+    """From the configuration to an export and a single picture: the pictures that were sent, byte by byte."""
+    async with web_camera() as camera:
+        keys = {"url": camera.url, "source": "libav"}
+        async with asyncio.timeout(60):
+            video, frame, playlist = await asyncio.to_thread(_given_back, tmp_path, keys)
+    with av.open(io.BytesIO(video)) as container:
+        pictures = [bytes(found) for found in container.demux(video=0) if found.size]
+    first = camera.sent.index(pictures[0])
+    assert len(pictures) > 40
+    assert pictures == camera.sent[first : first + len(pictures)]
+    with av.open(io.BytesIO(frame), format="jpeg_pipe") as container:
+        shown = next(container.decode(video=0)).to_ndarray(format="gray").astype(np.float32)
+    number = sum(int(shown[60, 10 + bit * 20] > 128) << bit for bit in range(16))
+    assert camera.sent[number] in pictures
+    assert "#EXTINF" in playlist
+
+
+def _given_back(folder: Path, keys: dict[str, str]) -> tuple[bytes, bytes, str]:
+    """Three seconds of footage, a picture of it, and a playlist; meanwhile the process was killed."""
+    with running(folder, {"gate": keys}, segment_s=1) as http:
+        _wait_for("four seconds of footage", lambda: _longest(http) > timedelta(seconds=4))
+        (pid,) = children()
+        os.kill(pid, signal.SIGKILL)
+        _wait_for("a gap with a reason", lambda: [gap["reason"] for gap in _timeline(http)["gaps"]][-1:] == ["crash"])
+        _wait_for("footage again", lambda: len(_timeline(http)["spans"]) > 1)
+        start = datetime.fromisoformat(_timeline(http)["spans"][0]["from"])
+        asked = {"from": start.isoformat(), "to": (start + timedelta(seconds=3)).isoformat()}
+        at = {"at": (start + timedelta(seconds=2)).isoformat()}
+        answers = [
+            http.get("/api/v1/cameras/gate/video.mp4", params=asked),
+            http.get("/api/v1/cameras/gate/frame.jpg", params=at),
+            http.get("/api/v1/cameras/gate/playlist.m3u8", params=asked),
+        ]
+    assert [answer.status_code for answer in answers] == [200] * 3, [answer.text[:300] for answer in answers]
+    return answers[0].content, answers[1].content, answers[2].text
+
+
+def _wait_for(what: str, condition: Callable[[], bool], seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+def _longest(http: httpx.Client) -> timedelta:
+    spans = _timeline(http)["spans"]
+    lengths = [datetime.fromisoformat(span["to"]) - datetime.fromisoformat(span["from"]) for span in spans]
+    return max(lengths, default=timedelta())
+
+
+def _timeline(http: httpx.Client) -> dict[str, list[dict[str, str]]]:
+    now = datetime.now(UTC)
+    asked = {"from": (now - timedelta(minutes=2)).isoformat(), "to": (now + timedelta(minutes=1)).isoformat()}
+    try:
+        answer = http.get("/api/v1/cameras/gate/timeline", params=asked)
+    except httpx.TransportError:
+        return {"spans": [], "gaps": []}
+    found: dict[str, list[dict[str, str]]] = {"spans": [], "gaps": [], **answer.json()}
+    return found
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: "
