@@ -47,6 +47,12 @@ class AudioDescription:
         return box(self.entry, _ENTRY.pack(1, self.channels, _BITS, 0, 0, rate << 16), self.boxes)
 
 
+PLAYED_EVERYWHERE = frozenset({b"mp4a", b"Opus"})
+"""Sample entries that every player takes in an mp4. G.711 is none of them: browsers refuse a file that has it."""
+
+PLAIN_ENTRY_BYTES = 8 + _ENTRY.size
+"""Of an entry without a box inside, as G.711 has it."""
+
 _CODECS = {b"mp4a": "mp4a.40.2", b"Opus": "opus", b"ulaw": "ulaw", b"alaw": "alaw"}
 
 

@@ -1,4 +1,4 @@
-"""A flat, progressive mp4 of one track: `ftyp`, `moov`, then `mdat`, from the sample tables of many segments.
+"""A flat, progressive mp4: `ftyp`, `moov`, then `mdat`, from the sample tables of many segments.
 
 A fragmented file cannot show an exact range: players ignore an edit list in it (measured). A flat one can, but its
 `moov` lists every sample before the first byte of the first one. So the file is described here in two parts: the
@@ -12,6 +12,8 @@ in the file: the next chunk, a gap, or nothing.
 Composition offsets are shifted to be positive and the edit list starts that much later. Signed offsets (`ctts`
 version 1) are in the standard, but FFmpeg (5.1 and 8 alike) warns about them and starts up to two frames early where
 the file begins inside a group of B-frames. Layouts: ISO/IEC 14496-12 §8.
+
+Sound, where there is any, is a second track: each of its chunks follows the chunk of pictures it goes with.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ _UNDETERMINED = 0x55C4  # ISO 639-2 "und", five bits a letter
 _TRACK_ID = 1
 _ENABLED_IN_MOVIE = 3
 _SELF_CONTAINED = 1
+_FULL_VOLUME = 0x100
+_NOTHING = -1  # the media time of an empty edit
 _LARGEST_32_BIT_FILE = 0xFFFF_FFFF
 _OFFSET_RUN = np.dtype([("count", ">u4"), ("ticks", ">i4")])
 
@@ -98,6 +102,29 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlatSound:
+    """The track of sound. Every sample can be decoded by itself, and none is shown at another time than decoded."""
+
+    timescale: int
+    sample_entries: tuple[bytes, ...]
+    chunks: tuple[Chunk, ...]
+    follows: tuple[int, ...]  # for each chunk, the number of the chunk of pictures before it
+    media_ticks: int  # sum of all sample durations
+    silence_ticks: int  # before it begins, in ticks of the movie
+    skipped_ticks: int  # of its first sample, which begins before the movie
+    heard_ticks: int  # from there on, in ticks of the movie
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Its tables, in order."""
+        return Table.DURATIONS, Table.SIZES
+
+    def table_bytes(self, table: Table) -> int:
+        """The entries of a table."""
+        return table.entry_bytes * sum(chunk.entries(table) for chunk in self.chunks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlatMovie:
     """All that must be known of a file before its first byte."""
 
@@ -110,15 +137,17 @@ class FlatMovie:
     media_ticks: int  # sum of all sample durations
     offset_shift_ticks: int  # what was added to every composition offset
     has_offsets: bool  # whether any frame is shown at another time than it is decoded
+    sound: FlatSound | None = None
 
     @property
     def payload_bytes(self) -> int:
         """The content of `mdat`."""
-        return sum(chunk.payload_bytes for chunk in self.chunks)
+        sound = () if self.sound is None else self.sound.chunks
+        return sum(chunk.payload_bytes for chunk in (*self.chunks, *sound))
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """The tables this file has, in order."""
+        """The tables of the pictures, in order. Those of the sound follow."""
         return tuple(table for table in Table if table is not Table.OFFSETS or self.has_offsets)
 
     def table_bytes(self, table: Table) -> int:
@@ -126,7 +155,7 @@ class FlatMovie:
         return table.entry_bytes * sum(chunk.entries(table) for chunk in self.chunks)
 
     def skeleton(self) -> tuple[bytes, ...]:
-        """The bytes before, between and after the tables: one piece more than `tables`; the payload follows."""
+        """The bytes before, between and after the tables: one piece more than there are; the payload follows."""
         small = _Skeleton(self, large=False)
         return small.pieces() if small.file_bytes <= _LARGEST_32_BIT_FILE else _Skeleton(self, large=True).pieces()
 
@@ -195,6 +224,8 @@ class _Skeleton:
         self._large = large
         self._shown_ticks = sum(edit.end_ticks - edit.start_ticks for edit in movie.edits)
         self._tables_bytes = sum(map(movie.table_bytes, movie.tables))
+        if movie.sound is not None:
+            self._tables_bytes += sum(map(movie.sound.table_bytes, movie.sound.tables))
         # Where the chunks are depends on how large the moov is, not the other way round: measure, then fill in.
         self._chunks_at = self._tables_bytes + sum(map(len, self.pieces(chunks_at=0)))
 
@@ -205,90 +236,129 @@ class _Skeleton:
 
     def pieces(self, chunks_at: int | None = None) -> tuple[bytes, ...]:
         """The bytes before, between and after the tables, for chunks that begin at this byte of the file."""
-        movie = self._movie
-        description = self._sample_entries()
-        heads = [self._table_head(table) for table in movie.tables]
-        heads[-1] = self._sample_to_chunk() + heads[-1]
-        offsets = self._chunk_offsets(self._chunks_at if chunks_at is None else chunks_at)
-        stbl_bytes = 8 + len(description) + sum(map(len, heads)) + self._tables_bytes + len(offsets)
-        return (self._open_boxes(stbl_bytes) + description + heads[0], *heads[1:], offsets + self._mdat_header())
-
-    def _open_boxes(self, stbl_bytes: int) -> bytes:
-        """Everything up to the content of `stbl`, whose size fixes those of all boxes around it."""
-        brands = {brand_of(entry): None for entry in self._movie.sample_entries}
+        movie, sound = self._movie, self._movie.sound
+        pictures_at, sound_at = self._places(self._chunks_at if chunks_at is None else chunks_at)
+        traks = [_trak_pieces(movie, self._pictures(), self._chunk_offsets(pictures_at))]
+        if sound is not None:
+            traks.append(_trak_pieces(sound, self._sound(sound), self._chunk_offsets(sound_at)))
+        mvhd = self._mvhd(_TRACK_ID + len(traks))
+        moov_bytes = 8 + len(mvhd) + sum(len(piece) for trak in traks for piece in trak) + self._tables_bytes
+        brands = {brand_of(entry): None for entry in movie.sample_entries}
         ftyp = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2mp41", *brands)
-        in_minf = full_box(b"vmhd", 0, 1, bytes(8)) + _data_information()
-        minf_bytes = 8 + len(in_minf) + stbl_bytes
-        in_mdia = self._mdhd() + full_box(b"hdlr", 0, 0, bytes(4), b"vide", bytes(12), b"Hulta\0")
-        mdia_bytes = 8 + len(in_mdia) + minf_bytes
-        in_trak = self._tkhd() + box(b"edts", self._elst())
-        trak_bytes = 8 + len(in_trak) + mdia_bytes
-        in_moov = self._mvhd()
-        heads = (
-            (b"moov", 8 + len(in_moov) + trak_bytes, in_moov),
-            (b"trak", trak_bytes, in_trak),
-            (b"mdia", mdia_bytes, in_mdia),
-            (b"minf", minf_bytes, in_minf),
-            (b"stbl", stbl_bytes, b""),
-        )
-        return ftyp + b"".join(struct.pack(">I4s", size, kind) + content for kind, size, content in heads)
+        joined = [ftyp + struct.pack(">I4s", moov_bytes, b"moov") + mvhd]
+        for first, *others in traks:
+            joined[-1] += first
+            joined += others
+        joined[-1] += self._mdat_header()
+        return tuple(joined)
 
-    def _mvhd(self) -> bytes:
+    def _mvhd(self, next_track: int) -> bytes:
         times = struct.pack(">QQIQ", 0, 0, self._movie.timescale, self._shown_ticks)
         rate_and_volume = struct.pack(">IH10x", 0x10000, 0x100)
-        return full_box(b"mvhd", 1, 0, times, rate_and_volume, _MATRIX, bytes(24), struct.pack(">I", _TRACK_ID + 1))
+        return full_box(b"mvhd", 1, 0, times, rate_and_volume, _MATRIX, bytes(24), struct.pack(">I", next_track))
 
-    def _tkhd(self) -> bytes:
-        times = struct.pack(">QQIIQ16x", 0, 0, _TRACK_ID, 0, self._shown_ticks)
-        size = struct.pack(">II", self._movie.width << 16, self._movie.height << 16)
-        return full_box(b"tkhd", 1, _ENABLED_IN_MOVIE, times, _MATRIX, size)
-
-    def _elst(self) -> bytes:
+    def _pictures(self) -> _Heads:
         # The movie's timescale is the track's, so the edits are exact in both.
-        shift = self._movie.offset_shift_ticks
-        edits = [
-            struct.pack(">QqHH", edit.end_ticks - edit.start_ticks, edit.start_ticks + shift, 1, 0)
-            for edit in self._movie.edits
-        ]
-        return full_box(b"elst", 1, 0, struct.pack(">I", len(edits)), *edits)
+        movie, shift = self._movie, self._movie.offset_shift_ticks
+        return _Heads(
+            tkhd=_tkhd(_TRACK_ID, self._shown_ticks, 0, movie.width, movie.height),
+            edits=[(edit.end_ticks - edit.start_ticks, edit.start_ticks + shift) for edit in movie.edits],
+            handler=b"vide",
+            media_header=full_box(b"vmhd", 0, 1, bytes(8)),
+        )
 
-    def _mdhd(self) -> bytes:
-        times = struct.pack(">QQIQHH", 0, 0, self._movie.timescale, self._movie.media_ticks, _UNDETERMINED, 0)
-        return full_box(b"mdhd", 1, 0, times)
+    def _sound(self, sound: FlatSound) -> _Heads:
+        silence = [(sound.silence_ticks, _NOTHING)] if sound.silence_ticks else []
+        return _Heads(
+            tkhd=_tkhd(_TRACK_ID + 1, sound.silence_ticks + sound.heard_ticks, _FULL_VOLUME, 0, 0),
+            edits=[*silence, (sound.heard_ticks, sound.skipped_ticks)],
+            handler=b"soun",
+            media_header=full_box(b"smhd", 0, 0, bytes(4)),
+        )
 
-    def _sample_entries(self) -> bytes:
-        entries = self._movie.sample_entries
-        return full_box(b"stsd", 0, 0, struct.pack(">I", len(entries)), *entries)
+    def _places(self, chunks_at: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the chunks of pictures and of sound are in the file."""
+        movie, sound = self._movie, self._movie.sound
+        sizes = np.zeros((len(movie.chunks), 2), dtype=np.int64)
+        sizes[:, 0] = [chunk.payload_bytes for chunk in movie.chunks]
+        heard = [] if sound is None else list(sound.follows)
+        if sound is not None:
+            sizes[heard, 1] = [chunk.payload_bytes for chunk in sound.chunks]
+        places = (chunks_at + np.cumsum(sizes) - sizes.ravel()).reshape(-1, 2)
+        return places[:, 0], places[heard, 1]
 
-    def _table_head(self, table: Table) -> bytes:
-        kind = table.value[0]
-        entry_bytes = self._movie.table_bytes(table)
-        count = struct.pack(">I", entry_bytes // table.entry_bytes)
-        if table is Table.SIZES:
-            count = bytes(4) + count  # sample_size 0: the sizes differ
-        return struct.pack(">I4sI", 12 + len(count) + entry_bytes, kind, 0) + count
-
-    def _sample_to_chunk(self) -> bytes:
-        chunks = self._movie.chunks
-        entries = np.empty((len(chunks), 3), dtype=">u4")
-        entries[:, 0] = np.arange(1, len(chunks) + 1)
-        entries[:, 1] = [chunk.samples for chunk in chunks]
-        entries[:, 2] = [chunk.sample_entry + 1 for chunk in chunks]
-        return full_box(b"stsc", 0, 0, struct.pack(">I", len(chunks)), entries.tobytes())
-
-    def _chunk_offsets(self, first_chunk: int) -> bytes:
-        sizes = np.array([0, *(chunk.payload_bytes for chunk in self._movie.chunks[:-1])], dtype=np.int64)
-        offsets = np.cumsum(sizes) + first_chunk
-        count = struct.pack(">I", len(offsets))
+    def _chunk_offsets(self, places: NDArray[np.int64]) -> bytes:
+        count = struct.pack(">I", len(places))
         if self._large:
-            return full_box(b"co64", 0, 0, count, offsets.astype(">u8").tobytes())
-        return full_box(b"stco", 0, 0, count, offsets.astype(">u4").tobytes())
+            return full_box(b"co64", 0, 0, count, places.astype(">u8").tobytes())
+        return full_box(b"stco", 0, 0, count, places.astype(">u4").tobytes())
 
     def _mdat_header(self) -> bytes:
         payload_bytes = self._movie.payload_bytes
         if self._large:
             return struct.pack(">I4sQ", 1, b"mdat", payload_bytes + 16)
         return struct.pack(">I4s", (payload_bytes + 8) & 0xFFFF_FFFF, b"mdat")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heads:
+    """What differs between a track of pictures and one of sound, outside of its tables."""
+
+    tkhd: bytes
+    edits: list[tuple[int, int]]  # how long in the movie, from where in the media
+    handler: bytes
+    media_header: bytes
+
+
+def _trak_pieces(track: FlatMovie | FlatSound, heads: _Heads, offsets: bytes) -> list[bytes]:
+    """The bytes before, between and after the tables of a track."""
+    description = full_box(b"stsd", 0, 0, struct.pack(">I", len(track.sample_entries)), *track.sample_entries)
+    table_heads = [_table_head(track, table) for table in track.tables]
+    table_heads[-1] = _sample_to_chunk(track.chunks) + table_heads[-1]
+    tables_bytes = sum(map(track.table_bytes, track.tables))
+    stbl_bytes = 8 + len(description) + sum(map(len, table_heads)) + tables_bytes + len(offsets)
+    return [_open_boxes(track, heads, stbl_bytes) + description + table_heads[0], *table_heads[1:], offsets]
+
+
+def _open_boxes(track: FlatMovie | FlatSound, heads: _Heads, stbl_bytes: int) -> bytes:
+    """Everything of a trak up to the content of `stbl`, whose size fixes those of all boxes around it."""
+    in_minf = heads.media_header + _data_information()
+    minf_bytes = 8 + len(in_minf) + stbl_bytes
+    times = struct.pack(">QQIQHH", 0, 0, track.timescale, track.media_ticks, _UNDETERMINED, 0)
+    hdlr = full_box(b"hdlr", 0, 0, bytes(4), heads.handler, bytes(12), b"Hulta\0")
+    in_mdia = full_box(b"mdhd", 1, 0, times) + hdlr
+    mdia_bytes = 8 + len(in_mdia) + minf_bytes
+    entries = [struct.pack(">QqHH", shown_ticks, media_ticks, 1, 0) for shown_ticks, media_ticks in heads.edits]
+    in_trak = heads.tkhd + box(b"edts", full_box(b"elst", 1, 0, struct.pack(">I", len(entries)), *entries))
+    boxes = (
+        (b"trak", 8 + len(in_trak) + mdia_bytes, in_trak),
+        (b"mdia", mdia_bytes, in_mdia),
+        (b"minf", minf_bytes, in_minf),
+        (b"stbl", stbl_bytes, b""),
+    )
+    return b"".join(struct.pack(">I4s", size, kind) + content for kind, size, content in boxes)
+
+
+def _tkhd(track_id: int, shown_ticks: int, volume: int, width: int, height: int) -> bytes:
+    times = struct.pack(">QQIIQ12xH2x", 0, 0, track_id, 0, shown_ticks, volume)
+    return full_box(b"tkhd", 1, _ENABLED_IN_MOVIE, times, _MATRIX, struct.pack(">II", width << 16, height << 16))
+
+
+def _table_head(track: FlatMovie | FlatSound, table: Table) -> bytes:
+    kind = table.value[0]
+    entry_bytes = track.table_bytes(table)
+    count = struct.pack(">I", entry_bytes // table.entry_bytes)
+    if table is Table.SIZES:
+        count = bytes(4) + count  # sample_size 0: the sizes differ
+    return struct.pack(">I4sI", 12 + len(count) + entry_bytes, kind, 0) + count
+
+
+def _sample_to_chunk(chunks: tuple[Chunk, ...]) -> bytes:
+    entries = np.empty((len(chunks), 3), dtype=">u4")
+    entries[:, 0] = np.arange(1, len(chunks) + 1)
+    entries[:, 1] = [chunk.samples for chunk in chunks]
+    entries[:, 2] = [chunk.sample_entry + 1 for chunk in chunks]
+    return full_box(b"stsc", 0, 0, struct.pack(">I", len(chunks)), entries.tobytes())
 
 
 def _data_information() -> bytes:

@@ -7,8 +7,9 @@ ones first). A regular stream repeats nine of the ten exactly, so a fragment tak
 The index of a segment with sound is of version 2: that of its pictures, which most questions are about, then that of
 its sound, and what an mp4 must know of the sound before its first byte:
 
-    0 version (2)  1 bytes of the pictures' index p (u32)  5 timescale of the sound (u32)  9 payload bytes (u64)
-    17 duration runs (u32)  21 decode time of the last sample (u64)  29 pictures' index  29 + p the sound's index
+    0 version (2)  1 bytes of the pictures' index p (u32)  5 type of the sound's sample entry (4 letters)
+    9 its timescale (u32)  13 payload bytes (u64)  21 duration runs (u32)  25 decode time of the last sample (u64)
+    33 pictures' index  33 + p the sound's index
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 VERSION = 1
 WITH_SOUND = 2
 
-_TOGETHER = struct.Struct(">BIIQIQ")
+_TOGETHER = struct.Struct(">BI4sIQIQ")
 _NUMBERS = 10
 _MOST_OCTETS = 9  # 63 bits
 
@@ -83,6 +84,8 @@ def encode(entries: Sequence[FragmentEntry]) -> bytes:
 class SoundIndex(NamedTuple):
     """The sound of a segment."""
 
+    entry: bytes
+    """The four letters of its sample entry."""
     timescale: int
     fragments: list[FragmentEntry]
     payload_bytes: int
@@ -101,7 +104,7 @@ def encode_with_sound(pictures: Sequence[FragmentEntry], sound: SoundIndex) -> b
     """The index of a segment with sound."""
     index = encode(pictures)
     numbers = sound.timescale, sound.payload_bytes, sound.duration_runs, sound.last_sample_ticks
-    return _TOGETHER.pack(WITH_SOUND, len(index), *numbers) + index + encode(sound.fragments)
+    return _TOGETHER.pack(WITH_SOUND, len(index), sound.entry, *numbers) + index + encode(sound.fragments)
 
 
 def decode_sound(blob: bytes) -> SoundIndex | None:
@@ -110,8 +113,8 @@ def decode_sound(blob: bytes) -> SoundIndex | None:
         return None
     if len(blob) < _TOGETHER.size:
         raise Mp4Error("a fragment index is cut short")
-    _version, pictures_bytes, timescale, *sums = _TOGETHER.unpack_from(blob)
-    return SoundIndex(timescale, decode(blob[_TOGETHER.size + pictures_bytes :]), *sums)
+    _version, pictures_bytes, entry, timescale, *sums = _TOGETHER.unpack_from(blob)
+    return SoundIndex(entry, timescale, decode(blob[_TOGETHER.size + pictures_bytes :]), *sums)
 
 
 class FragmentColumns(NamedTuple):
@@ -165,6 +168,14 @@ def columns(blob: bytes) -> FragmentColumns:
         starts_with_sync=(sync & 1).astype(np.bool_),
         lost_packets=lost,
     )
+
+
+def sound_columns(blob: bytes) -> tuple[bytes, FragmentColumns] | None:
+    """The letters of the sound's sample entry, and its fragments; None where there is no sound."""
+    if not blob.startswith(bytes([WITH_SOUND])) or len(blob) < _TOGETHER.size:
+        return None
+    _version, pictures_bytes, entry, *_ = _TOGETHER.unpack_from(blob)
+    return entry, columns(blob[_TOGETHER.size + pictures_bytes :])
 
 
 def _numbers(entry: FragmentEntry, before: FragmentEntry) -> list[int]:

@@ -60,6 +60,12 @@ def _read_trak(trak: bytes, kind: str) -> Track:
     return _track_of(kind, timescale, stsd[8:])
 
 
+def sound_bytes(sample_entry_bytes: int) -> int:
+    """By how much sound with a sample entry of this size makes an init section longer."""
+    sound = Track(kind="audio", timescale=1, codec="", width=0, height=0, sample_entry=bytes(sample_entry_bytes))
+    return len(_trak(sound, SOUND_TRACK_ID)) + len(_mvex(TRACK_ID, SOUND_TRACK_ID)) - len(_mvex(TRACK_ID))
+
+
 def init_section_bytes(start: bytes) -> int:
     """How long the init section at the start of a file is, as far as its boxes' headers in `start` tell."""
     ftyp = parse_header(start)

@@ -7,9 +7,11 @@
     footage       segments of a stream from catalog and spool, merged by identity; their tables and bytes
     slices        which samples of a segment a range needs, and which of them are shown
     file_time     where the slices lie in the time of one file
+    sound         what is heard in the slices
     payload       where a slice's samples are in the segment's file
     video         one flat mp4 of exactly a range, described before its first byte and made as it is read
     virtual_file  a file of parts: any byte range by touching only the parts in it
+    pictures_file a segment without its sound, for those who refuse that
     hls           a playlist of byte ranges into the segments
     frame         the picture on screen at an instant, as JPEG
 

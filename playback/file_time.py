@@ -32,12 +32,14 @@ class FileTime:
     last_durations: tuple[int, ...]  # of the last sample of each slice, in ticks
     edits: tuple[Edit, ...]
     media_ticks: int
+    shown_at_ticks: tuple[int, ...]  # where the first frame shown of each slice is in the presentation
 
 
 def arrange(slices: Sequence[Slice]) -> FileTime:
     """Place slices, which are in the order of the file, one after the other."""
     starts = [0]
     edits = [_edit(slices[0], 0)]
+    shown_at = [0]
     for before, after in pairwise(slices):
         shown_ticks = sum(edit.end_ticks - edit.start_ticks for edit in edits)
         start = starts[-1] + _distance(slices[0], before, after, shown_ticks)
@@ -47,6 +49,8 @@ def arrange(slices: Sequence[Slice]) -> FileTime:
             edits.append(edit)
         else:
             edits[-1] = Edit(start_ticks=edits[-1].start_ticks, end_ticks=edit.end_ticks)
+        earlier_ticks = sum(each.end_ticks - each.start_ticks for each in edits[:-1])
+        shown_at.append(earlier_ticks + edit.start_ticks - edits[-1].start_ticks)
     media_ticks = starts[-1] + slices[-1].end_ticks - slices[-1].first_ticks
     ends = [*starts[1:], media_ticks]
     return FileTime(
@@ -56,6 +60,7 @@ def arrange(slices: Sequence[Slice]) -> FileTime:
         ),
         edits=tuple(edits),
         media_ticks=media_ticks,
+        shown_at_ticks=tuple(shown_at),
     )
 
 

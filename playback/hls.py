@@ -1,7 +1,8 @@
 """HLS playlists (RFC 8216 and its second edition): byte ranges into the segments' own files, nothing repackaged.
 
-A media segment is a group of fragments that begins with a sync sample and lasts GROUP_US or a little longer. Each span
-has its own clock, so it begins with a discontinuity and its own init section.
+A media segment is a group of fragments that begins with a sync sample and lasts GROUP_US or a little longer, with the
+sound behind each. Each span has its own clock, so it begins with a discontinuity and its own init section. Of a segment
+with sound that browsers refuse (G.711), the entries are ranges of its pictures alone (`playback.pictures_file`).
 
 Where time is missing between spans stands one entry marked EXT-X-GAP. It lasts a second however long the gap is: the
 dates around it tell the truth, and a player neither waits an hour nor asks for an hour of nothing. Players that do not
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from media.fragment_index import columns
+from playback.pictures_file import lay_out_segment
 from playback.slices import follows
 from playback.timerange import SECOND_US, format_instant
 
@@ -40,6 +42,7 @@ class MediaSegment:
 
     segment: Segment
     uri: str
+    init_bytes: int
     offset: int
     end: int
     start_us: int
@@ -97,6 +100,8 @@ def _groups(segment: Segment, uri: str, to_us: int) -> list[MediaSegment]:
     index = columns(segment.fragments)
     fragments = int(np.count_nonzero(index.wall_us < to_us))
     starts_us = index.wall_us.tolist()
+    layout = lay_out_segment(segment)
+    uri += layout.query
     firsts = [0] if fragments else []
     for fragment in np.flatnonzero(index.starts_with_sync[:fragments]).tolist():
         if starts_us[fragment] - starts_us[firsts[-1]] >= GROUP_US:
@@ -105,8 +110,9 @@ def _groups(segment: Segment, uri: str, to_us: int) -> list[MediaSegment]:
         MediaSegment(
             segment=segment,
             uri=uri,
-            offset=int(index.offset[first]),
-            end=int(index.offset[last] + index.length[last]),
+            init_bytes=layout.init_bytes,
+            offset=int(layout.offsets[first]),
+            end=int(layout.ends[last]),
             start_us=starts_us[first],
             end_us=int(index.end_wall_us[last]),
             duration_ticks=int(index.media_ticks[last] + index.duration_ticks[last] - index.media_ticks[first]),
@@ -134,14 +140,14 @@ def _lines(entry: MediaSegment, before: MediaSegment | None) -> Iterator[str]:
 
 
 def _map(entry: MediaSegment) -> str:
-    return f'#EXT-X-MAP:URI="{entry.uri}",BYTERANGE="{entry.segment.init_bytes}@0"'
+    return f'#EXT-X-MAP:URI="{entry.uri}",BYTERANGE="{entry.init_bytes}@0"'
 
 
 def _gap(entry: MediaSegment, before: MediaSegment) -> Iterator[str]:
     yield "#EXT-X-GAP"
     yield f"#EXT-X-PROGRAM-DATE-TIME:{format_instant(before.end_us)}"
     yield f"#EXTINF:{_GAP_SECONDS},"
-    yield f"#EXT-X-BYTERANGE:{entry.segment.init_bytes}@0"
+    yield f"#EXT-X-BYTERANGE:{entry.init_bytes}@0"
     yield entry.uri
 
 

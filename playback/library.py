@@ -13,6 +13,7 @@ from playback.footage import MergedFootage
 from playback.frame import NEIGHBOURHOOD_US, frame_at
 from playback.hls import write_playlist
 from playback.payload import READ_BYTES
+from playback.pictures_file import PicturesFile
 from playback.timeline import SHOWN, Evidence, partition
 from playback.timerange import DAY_US, SECOND_US, format_instant
 from playback.video import lay_out
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from playback.frame import Frame
     from playback.timeline import Timeline
-    from playback.video import VideoFile
+    from playback.video import SoundWanted, VideoFile
     from storage.catalog import Catalog
     from storage.clock import Clock
     from storage.model import Camera, Segment
@@ -68,12 +69,12 @@ class Library:
             gaps_us=tuple(await self._catalog.gaps.lacking(camera.stream, from_us, known_us, HOUR_US)),
         )
 
-    async def video(self, camera: Camera, from_us: int, to_us: int) -> VideoFile:
+    async def video(self, camera: Camera, from_us: int, to_us: int, sound: SoundWanted = "playable") -> VideoFile:
         """One mp4 of exactly the frames presented in `[from_us, to_us)`; of what is durable of them by now."""
         segments = await self._footage.segments(camera.stream, from_us, to_us)
         evidence, timeline = await self._examine(camera, from_us, to_us, segments)
         durable_us = _durable_us(timeline, evidence.now_us)
-        layout = await lay_out(self._footage, _shown(segments), from_us, durable_us)
+        layout = await lay_out(self._footage, _shown(segments), from_us, durable_us, sound)
         if not layout.parts:
             raise _nothing(camera, from_us, to_us)
         return layout.file(from_us=from_us, to_us=durable_us, complete=durable_us == to_us)
@@ -104,8 +105,8 @@ class Library:
         async with self._decoders:
             return await frame_at(self._footage, segments, at_us)
 
-    async def segment_bytes(self, segment_id: UUID) -> SegmentFile:
-        """A segment's own file, as far as it is durable: what playlists refer to."""
+    async def segment_bytes(self, segment_id: UUID, *, sound: bool = True) -> SegmentFile | PicturesFile:
+        """A segment's own file, as far as it is durable, or the pictures in it alone: what playlists refer to."""
         try:
             segment = await self._footage.segment(segment_id)
         except NotFound:
@@ -113,6 +114,8 @@ class Library:
             for camera in await self._catalog.inventory.cameras():
                 await self._footage.spooled(camera.stream)
             segment = await self._footage.segment(segment_id)
+        if not sound:
+            return await PicturesFile.of(self._footage, segment)
         return SegmentFile(footage=self._footage, segment=segment)
 
     async def _cut(self, stretch: Segment | Stretch, from_us: int, to_us: int) -> Segment | Stretch:

@@ -13,27 +13,34 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from media.errors import RangeError
 from media.flat_mp4 import Chunk, ChunkTables, FlatMovie, Table
 from media.fragment_index import decode as decode_fragments
+from media.fragment_index import decode_sound
 from media.sample_table import SampleTable
 from playback.file_time import arrange
 from playback.footage import BATCH
 from playback.payload import payload_extents, read_extents
 from playback.slices import cut, cut_table, whole
+from playback.sound import place, sound_of
 from playback.timerange import format_instant
 from playback.virtual_file import Fixed, Rendered, Section, Streamed, VirtualFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from media.flat_mp4 import FlatSound
     from media.sample_table import SampleSums
     from media.track import Track
     from playback.footage import MergedFootage
     from playback.slices import Slice
+    from playback.sound import PlacedSound, SoundSlice
     from storage.model import Segment
+
+SoundWanted = Literal["playable", "original", "none"]
+"""What every player plays; as the camera sent it, whatever that is; none."""
 
 FORMAT = b"hulta flat mp4 1"
 """Part of every ETag. To be changed with anything that changes the bytes made from the same footage."""
@@ -69,10 +76,13 @@ class Part:
     slice: Slice
     chunk: Chunk
     sums: SampleSums
+    sound: Track | None
 
 
-async def lay_out(footage: MergedFootage, segments: Sequence[Segment], from_us: int, to_us: int) -> Layout:
-    """The layout of the frames in `[from_us, to_us)` of these segments, which are in playing order.
+async def lay_out(
+    footage: MergedFootage, segments: Sequence[Segment], from_us: int, to_us: int, sound: SoundWanted = "playable"
+) -> Layout:
+    """The layout of the frames in `[from_us, to_us)` of these segments, which are in playing order, and their sound.
 
     Of a segment that lies inside as a whole its row says enough; only the others' sample tables are read.
     """
@@ -93,6 +103,8 @@ async def lay_out(footage: MergedFootage, segments: Sequence[Segment], from_us: 
                 read = ChunkTables(next(tables))
                 sums = read.sums
                 await layout.add(whole(segment, sums.last_sample_ticks), read.counts.sync_samples, sums)
+    if sound != "none":
+        await layout.add_sound(original=sound == "original")
     return layout
 
 
@@ -113,6 +125,7 @@ class Layout:
         self._footage = footage
         self._parts: list[Part] = []
         self._tracks: list[Track] = []
+        self._sounds: list[SoundSlice] = []
 
     @property
     def parts(self) -> Sequence[Part]:
@@ -126,14 +139,21 @@ class Layout:
 
     async def add(self, part: Slice, sync_samples: int, sums: SampleSums) -> None:
         """Append a slice, whose samples have these sums."""
-        entry = await self._sample_entry(part.segment)
+        entry, sound = await self._sample_entry(part.segment)
         chunk = Chunk.of(part.stop - part.first, sync_samples, sums, entry)
-        self._parts.append(Part(slice=part, chunk=chunk, sums=sums))
+        self._parts.append(Part(slice=part, chunk=chunk, sums=sums, sound=sound))
+
+    async def add_sound(self, *, original: bool) -> None:
+        """Add what is heard in the slices: what every player plays, or with `original` whatever there is."""
+        if any(part.sound is not None for part in self._parts):
+            slices, tracks = zip(*((part.slice, part.sound) for part in self._parts), strict=True)
+            self._sounds = await sound_of(self._footage, slices, tracks, original=original)
 
     def file(self, *, from_us: int, to_us: int, complete: bool) -> VideoFile:
         """The file of all that was added, which is at least one slice."""
         slices = [part.slice for part in self._parts]
         time = arrange(slices)
+        sound = place(self._sounds, slices, time) if self._sounds else None
         movie = FlatMovie(
             timescale=self._tracks[0].timescale,
             width=self._tracks[0].width,
@@ -144,8 +164,9 @@ class Layout:
             media_ticks=time.media_ticks,
             offset_shift_ticks=max(0, -min(part.sums.least_offset_ticks for part in self._parts)),
             has_offsets=any(part.sums.has_offsets for part in self._parts),
+            sound=None if sound is None else sound.track,
         )
-        content = _Content(self._footage, slices, time.last_durations, movie)
+        content = _Content(self._footage, slices, time.last_durations, movie, sound)
         return VideoFile(
             from_us=from_us,
             to_us=to_us,
@@ -157,31 +178,37 @@ class Layout:
             content=VirtualFile(content.sections()),
         )
 
-    async def _sample_entry(self, segment: Segment) -> int:
-        """The number of the segment's sample entry; segments of one span share their init section."""
+    async def _sample_entry(self, segment: Segment) -> tuple[int, Track | None]:
+        """The number of the segment's sample entry, and its sound; segments of one span share their init section."""
         if self._parts and _same_span(self._parts[-1].slice.segment, segment):
-            return self._parts[-1].chunk.sample_entry
-        track, _sound = await self._footage.tracks(segment)
+            return self._parts[-1].chunk.sample_entry, self._parts[-1].sound
+        track, sound = await self._footage.tracks(segment)
         if self._tracks and track.timescale != self._tracks[0].timescale:
             at = format_instant(segment.start_us)
             raise RangeError(f"the track's clock rate changes at {at}", hint="ask for the two sides separately")
         for number, known in enumerate(self._tracks):
             if known.sample_entry == track.sample_entry:
-                return number
+                return number, sound
         self._tracks.append(track)
-        return len(self._tracks) - 1
+        return len(self._tracks) - 1, sound
 
 
 class _Content:
     """Makes the bytes of a file."""
 
     def __init__(
-        self, footage: MergedFootage, slices: Sequence[Slice], last_durations: Sequence[int], movie: FlatMovie
+        self,
+        footage: MergedFootage,
+        slices: Sequence[Slice],
+        last_durations: Sequence[int],
+        movie: FlatMovie,
+        sound: PlacedSound | None,
     ) -> None:
         self._footage = footage
         self._slices = slices
         self._last_durations = last_durations
         self._movie = movie
+        self._sound = sound
         self._skeleton = movie.skeleton()
         self._samples_before = [0, *accumulate(part.stop - part.first for part in slices)]
 
@@ -192,17 +219,34 @@ class _Content:
             facts.update(piece)
         for part, last_duration in zip(self._slices, self._last_durations, strict=True):
             facts.update(part.segment.id.bytes + struct.pack(">QQQ", part.first, part.stop, last_duration))
+        if self._sound is not None:
+            for heard, last_duration in zip(self._sound.slices, self._sound.last_durations, strict=True):
+                facts.update(struct.pack(">QQQQ", heard.number, heard.first, heard.stop, last_duration))
         return f'"{facts.hexdigest()[:32]}"'
 
     def sections(self) -> list[Section]:
         """The file from its first byte to its last."""
-        chunks = self._movie.chunks
         sections: list[Section] = []
-        for piece, table in zip(self._skeleton, self._movie.tables, strict=False):
-            part_bytes = [table.entry_bytes * chunk.entries(table) for chunk in chunks]
-            sections += [Fixed(piece), Rendered(part_bytes, partial(self._entries, table))]
-        payload = Streamed([chunk.payload_bytes for chunk in chunks], self._payload)
-        return [*sections, Fixed(self._skeleton[-1]), payload]
+        pieces = iter(self._skeleton)
+        tracks: list[tuple[FlatMovie | FlatSound, Any]] = [(self._movie, self._entries)]
+        if self._movie.sound is not None:
+            tracks.append((self._movie.sound, self._sound_entries))
+        for track, entries in tracks:
+            for table in track.tables:
+                part_bytes = [table.entry_bytes * chunk.entries(table) for chunk in track.chunks]
+                sections += [Fixed(next(pieces)), Rendered(part_bytes, partial(entries, table))]
+        return [*sections, Fixed(next(pieces)), self._payloads()]
+
+    def _payloads(self) -> Section:
+        """Pictures and sound of each slice in turn."""
+        parts: list[tuple[int, partial[AsyncGenerator[bytes, None]]]] = []
+        heard = {} if self._sound is None else {each.number: at for at, each in enumerate(self._sound.slices)}
+        for number, chunk in enumerate(self._movie.chunks):
+            parts.append((chunk.payload_bytes, partial(self._payload, number)))
+            if self._movie.sound is not None and number in heard:
+                at = heard[number]
+                parts.append((self._movie.sound.chunks[at].payload_bytes, partial(self._sound_payload, at)))
+        return Streamed([size for size, _ in parts], lambda part, start, stop: parts[part][1](start, stop))
 
     async def _entries(self, table: Table, first: int, stop: int) -> AsyncGenerator[bytes, None]:
         for start in range(first, stop, BATCH):
@@ -212,6 +256,17 @@ class _Content:
                 part = self._slices[number]
                 samples = ChunkTables(cut_table(encoded, part.first, part.stop))
                 yield self._table_entries(table, number, samples)
+
+    async def _sound_entries(self, table: Table, first: int, stop: int) -> AsyncGenerator[bytes, None]:
+        assert self._sound is not None
+        for start in range(first, stop, BATCH):
+            numbers = range(start, min(start + BATCH, stop))
+            both = await self._footage.both_tables([self._sound.slices[number].segment for number in numbers])
+            for number, (_pictures, encoded) in zip(numbers, both, strict=True):
+                part = self._sound.slices[number]
+                samples = ChunkTables(cut_table(encoded, part.first, part.stop))
+                durations = table is Table.DURATIONS
+                yield samples.durations(self._sound.last_durations[number]) if durations else samples.sizes()
 
     def _table_entries(self, table: Table, number: int, samples: ChunkTables) -> bytes:
         match table:
@@ -229,6 +284,17 @@ class _Content:
         (table,) = await self._footage.tables([part.segment])
         sizes = SampleTable.decode(table).sizes
         extents = payload_extents(decode_fragments(part.segment.fragments), sizes, part.first, part.stop)
+        async with self._footage.open(part.segment) as stored:
+            async for piece in read_extents(stored, extents, start, stop):
+                yield piece
+
+    async def _sound_payload(self, number: int, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        assert self._sound is not None
+        part = self._sound.slices[number]
+        index = decode_sound(part.segment.fragments)
+        ((_pictures, table),) = await self._footage.both_tables([part.segment])
+        fragments = [] if index is None else index.fragments
+        extents = payload_extents(fragments, SampleTable.decode(table).sizes, part.first, part.stop)
         async with self._footage.open(part.segment) as stored:
             async for piece in read_extents(stored, extents, start, stop):
                 yield piece

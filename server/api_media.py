@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from playback.timerange import format_instant, parse_instant, parse_range
+from playback.video import SoundWanted
 from server import byte_ranges
 from server.api_cameras import CameraId, From, To
 from server.api_schema import PROBLEMS
@@ -40,24 +41,36 @@ async def get_playlist(parts: GivenParts, camera_id: CameraId, start: From = Non
 
 
 @router.get("/segments/{segment_id}.mp4", responses=_RANGES, response_class=Response)
-async def get_segment(parts: GivenParts, request: Request, segment_id: UUID) -> Response:
+async def get_segment(
+    parts: GivenParts,
+    request: Request,
+    segment_id: UUID,
+    audio: Annotated[Literal["original", "none"], Query(description="With `none`, its pictures alone.")] = "original",
+) -> Response:
     """The bytes that playlists refer to."""
-    content = await parts.library.segment_bytes(segment_id)
+    content = await parts.library.segment_bytes(segment_id, sound=audio == "original")
     return await byte_ranges.answer(request, content, media_type=MP4, headers={})
 
 
 @router.get("/cameras/{camera_id}/video.mp4", responses=_RANGES, response_class=Response)
-async def get_video(
-    parts: GivenParts, request: Request, camera_id: CameraId, start: From = None, end: To = None
+async def get_video(  # noqa: PLR0917 - FastAPI fills them in by name
+    parts: GivenParts,
+    request: Request,
+    camera_id: CameraId,
+    start: From = None,
+    end: To = None,
+    audio: Annotated[SoundWanted, Query(description="What every player plays, all as sent, or none.")] = "playable",
 ) -> Response:
-    """One progressive mp4 of exactly the frames in the range.
+    """One progressive mp4 of exactly the frames in the range, with their sound, if there is any.
+
+    Sound is as the camera sent it. G.711, which no browser plays in an mp4, is in it only with `audio=original`.
 
     `Hulta-From` and `Hulta-To` tell the range that is answered, which ends where durable footage ends
     (`Hulta-Complete: false`); `Hulta-First-Frame` the time of the picture that is shown first.
     """
     wanted = parse_range(start, end)
     camera = await parts.catalog.inventory.camera(camera_id)
-    video = await parts.library.video(camera, wanted.from_us, wanted.to_us)
+    video = await parts.library.video(camera, wanted.from_us, wanted.to_us, audio)
     headers = {
         "Hulta-From": format_instant(video.from_us),
         "Hulta-To": format_instant(video.to_us),

@@ -64,6 +64,7 @@ def _index(scan: SegmentScan) -> bytes:
     return encode_with_sound(
         pictures,
         SoundIndex(
+            entry=scan.sound.sample_entry[4:8],
             timescale=scan.sound.timescale,
             fragments=[_entry(fragment) for fragment in sound],
             payload_bytes=sum(fragment.data_bytes for fragment in sound),

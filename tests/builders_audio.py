@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from media import sdp
+from media.aac import packetize_aac
 from media.aac_config import AacConfig
 from media.audio_codecs import choose_audio
 from media.audio_description import AudioDescription
@@ -102,6 +103,11 @@ def encoded(codec: str, *, rate: int = 16_000, channels: int = 1, seconds: float
     frames = [*resampler.resample(pcm), *resampler.resample(None)]
     packets = [packet for frame in [*frames, None] for packet in context.encode(frame)]
     return [bytes(packet) for packet in packets], context.extradata or b""
+
+
+def packetized(codec: str, frame: bytes) -> bytes:
+    """The payload of one frame."""
+    return packetize_aac([frame])[0] if codec == "aac" else frame
 
 
 def sound_track(codec: str = "aac", *, rate: int = 16_000, extradata: bytes = b"\x14\x08") -> Track:

@@ -96,7 +96,7 @@ def test_the_row_is_about_the_pictures_and_knows_of_the_sound() -> None:
     assert decode(growing.fragments) == decode(row.fragments)
 
 
-@pytest.mark.parametrize("size_bytes", range(0, 29, 7))
+@pytest.mark.parametrize("size_bytes", range(0, 33, 8))
 def test_a_piece_of_an_index_with_sound_is_refused(size_bytes: int) -> None:
     """Both by who asks for pictures and by who asks for sound."""
     index = segment_from_scan(scan(reader(FILE.open), len(FILE.open)), len(FILE.open)).fragments
