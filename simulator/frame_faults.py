@@ -34,7 +34,7 @@ def without_parameter_sets(frame: CodedFrame) -> CodedFrame:
     left = [unit for unit in units if not frame.codec.is_parameters(unit)]
     if len(left) == len(units):
         return frame
-    return CodedFrame.from_units(frame.codec, left, marked=frame.marked)
+    return replace(CodedFrame.from_units(frame.codec, left, marked=frame.marked), sync=frame.sync)
 
 
 def units_of(frame: CodedFrame) -> list[bytes]:

@@ -13,6 +13,7 @@ import pytest
 
 from media import sdp
 from media.access_unit import AccessUnit
+from media.av1_obu import join_obus
 from media.boxes import child
 from media.codecs import choose_video, find_video
 from media.fmp4_write import Sample, SegmentWriter
@@ -30,9 +31,18 @@ from simulator.oracle import OracleMark, camera_uuid
 from simulator.picture import Picture, corner
 from simulator.source import CodedFrame
 
+LIBRARIES = {"h264": ("libx264", "h264"), "h265": ("libx265", "hevc"), "av1": ("libsvtav1", "libdav1d")}
+"""What libav calls an encoder and a decoder of each codec."""
+
 CAMERA = camera_uuid("cam/0001")
 FRAME, SENT_US = 44_885_598_597, 1_795_423_943_905_095
 GOP, PICTURES = 5, 12
+OPTIONS = {
+    "g": "10",
+    "x264-params": "bframes=2",
+    "x265-params": "log-level=error:bframes=2",
+    "svtav1-params": "rtc=1:pred-struct=1",
+}
 SETTING = Setting(320, 180, 25, 1_000_000)
 
 
@@ -53,15 +63,22 @@ def _units(codec: Codec) -> list[list[bytes]]:
     return [encoder.encode(planes, sync=number % GOP == 0) for number, planes in enumerate(pictures(PICTURES))]
 
 
+def sample_of(codec: Codec, units: list[bytes]) -> bytes:
+    """An access unit as files hold it."""
+    return bytes(join_obus(units) if codec.name == "av1" else join_length_prefixed(units))
+
+
 def decoded(codec: Codec, units: list[list[bytes]]) -> list[Any]:
     """The pictures of access units that begin with a sync sample, through libav."""
     parameters = codec.parameters(units[0])
     assert parameters is not None
-    decoder: Any = av.CodecContext.create(codec.libav, "r")
+    decoder: Any = av.CodecContext.create(LIBRARIES[codec.name][1], "r")
     entry = parameters.track().sample_entry
     decoder.extradata = child(entry[8 + 78 :], find_video(entry).configuration)
-    frames = [frame for unit in units for frame in decoder.decode(av.Packet(bytes(join_length_prefixed(unit))))]
-    return [frame.to_ndarray() for frame in [*frames, *decoder.decode(None)]]
+    frames = [frame for unit in units for frame in decoder.decode(av.Packet(sample_of(codec, unit)))]
+    shown = [frame.to_ndarray() for frame in [*frames, *decoder.decode(None)]]
+    assert len(shown) == len(units)
+    return shown
 
 
 def test_a_codec_is_known_by_all_its_names(codec: Codec) -> None:
@@ -143,11 +160,13 @@ def test_the_description_is_one_that_is_chosen(codec: Codec, units: list[list[by
 @pytest.mark.parametrize("extension", ["mp4", "mkv", "ts"])
 def test_a_file_is_played_as_it_is(codec: Codec, units: list[list[bytes]], extension: str, tmp_path: Path) -> None:
     """By any muxer that takes it: the frames' own units, in their order."""
+    if (codec.name, extension) == ("av1", "ts"):
+        pytest.skip("FFmpeg puts AV1 into a transport stream as data of unknown kind")
     path = tmp_path / f"film.{extension}"
     with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream({"hevc": "libx265", "h264": "libx264"}[codec.libav], rate=25)
+        stream: Any = container.add_stream(LIBRARIES[codec.name][0], rate=25)
         stream.width, stream.height, stream.pix_fmt = SETTING.width, SETTING.height, "yuv420p"
-        stream.options = {"x265-params": "log-level=error:bframes=2", "x264-params": "bframes=2", "g": "10"}
+        stream.options = OPTIONS
         for number, planes in enumerate(pictures(20)):
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, 25)
@@ -187,7 +206,7 @@ def test_a_segment_of_it_plays(codec: Codec, units: list[list[bytes]]) -> None:
     assert parameters is not None
     identity = SegmentIdentity(camera=CAMERA, stream=CAMERA, epoch=1, run=1, sequence=0)
     writer = SegmentWriter(identity, parameters.track(), 0, bytes(32))
-    payload = [join_length_prefixed(unit) for unit in units]
+    payload = [sample_of(codec, unit) for unit in units]
     buffers, _ = writer.fragment(
         payload=payload,
         samples=[Sample(len(each), 3600, 0, codec.is_sync(unit)) for each, unit in zip(payload, units, strict=True)],
