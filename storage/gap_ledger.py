@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 MERGE_US = SECOND_US
 
+OF_THE_DISK = frozenset({GapReason.SPOOL_FULL, GapReason.DISK_ERROR})
+"""Gaps that footage does not end by itself: it may have been taken back from a file that was given up, while the disk
+refuses what follows. Their end is declared once a fragment is durable, and the segment is sealed after that."""
+
 
 class GapLedger:
     """A window of a stream's gaps. `gaps` is the outcome: sorted, as the rules want it."""
@@ -85,7 +89,7 @@ class GapLedger:
     def cover(self, footage: Interval) -> None:
         """There is footage here: no gap may claim it, and one within a second of it reaches up to it.
 
-        An open gap that began before the footage is over where that begins.
+        An open gap that began before the footage is over where that begins, unless it is the disk's.
         """
         self._footage = union([*self._footage, footage])
         self.gaps = [piece for gap in self.gaps for piece in _without(gap, footage)]
@@ -160,7 +164,7 @@ def _without(gap: Gap, footage: Interval) -> list[Gap]:
     pieces = []
     if gap.start_us < footage.start_us:
         pieces.append(replace(gap, end_us=footage.start_us))
-        if gap.end_us is None:
+        if gap.end_us is None and gap.reason not in OF_THE_DISK:
             return pieces
     if footage.end_us < _end_us(gap):
         pieces.append(replace(gap, start_us=footage.end_us))

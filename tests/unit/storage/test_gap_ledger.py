@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from media.errors import GapReason
 from storage.coverage import Interval
 from storage.gap_ledger import GapLedger
@@ -121,6 +123,17 @@ def test_the_first_footage_after_an_open_gap_ends_it() -> None:
     book = ledger(gap(10, None))
     book.cover(footage(25, 85))
     assert shown(book) == [(10, 25, "stalled")]
+
+
+@pytest.mark.parametrize("reason", [GapReason.SPOOL_FULL, GapReason.DISK_ERROR])
+def test_what_was_taken_back_from_a_disk_that_still_fails_does_not_end_its_gap(reason: GapReason) -> None:
+    """A file that was given up is copied while the next one is refused: what follows it is missing for that reason."""
+    book = ledger(gap(10, None, reason))
+    book.cover(footage(25, 30))
+    assert shown(book) == [(10, 25, reason.value), (30, None, reason.value)]
+    book.close(at(45))
+    book.cover(footage(45, 60))
+    assert shown(book) == [(10, 25, reason.value), (30, 45, reason.value)]
 
 
 def test_an_open_gap_that_began_inside_footage_begins_after_it() -> None:
