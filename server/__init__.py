@@ -35,6 +35,7 @@ The HTTP API
     http            the application; parts: what its handlers work with
     api_cameras, api_camera_test, api_recording, api_media, api_live, api_health, api_page    the routes
     api_schema      their JSON, described
+    uninterrupted   since when a camera records: our restarts do not count
     camera_view     a camera as it is shown; fleet: what the roles say; metrics: the same for Prometheus
     live_viewer     one viewer's WebSocket; live_protocol: WebSockets that can be closed when nobody reads
     byte_ranges     bytes over HTTP; head: HEAD for every GET

@@ -1,7 +1,8 @@
 """A camera as the API shows it: what the catalog wants, what the recorder does, and what is safe.
 
 `since` answers "why is this camera not recording, and since when": for a camera that does not record it is the end of
-its newest footage, or that at which it was enabled, however often the recorder was restarted meanwhile.
+its newest footage, or that at which it was enabled, however often the recorder was restarted meanwhile. For one that
+records it is where that began, restarts passed over (`server.uninterrupted`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from media.errors import GapReason
 from playback.timerange import format_instant
+from server.uninterrupted import recording_since_us
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 LOOK_BACK_US = 900_000_000  # longer than any segment
 MAX_GAPS_BACK = 200
+SETTLED_US = 30_000_000  # after which the gap before the footage is in the catalog, if there was one
 
 RECORDER_SILENT = {"state": "failed", "reason": GapReason.CRASH.value}
 NOT_TAKEN_UP = {"state": "connecting"}  # assigned a moment ago
@@ -36,6 +39,7 @@ class CameraView:
         self._fleet = fleet
         self._clock = clock
         self._through_us: dict[UUID, int] = {}
+        self._began_us: dict[UUID, tuple[int, int]] = {}  # since when the recorder says, and since when that is
 
     async def describe(self, camera: Camera) -> dict[str, Any]:
         """The camera JSON of the public contract."""
@@ -48,11 +52,31 @@ class CameraView:
             "enabled": camera.enabled,
             "state": live["state"],
             "reason": live.get("reason"),
-            "since": _instant(_since_us(live, through_us, camera)),
+            "since": _instant(await self._since_us(live, through_us, camera)),
             "durable_through": _instant(through_us),
             "bitrate_bps": live.get("bitrate_bps"),
             "camera_clock_offset_us": live.get("camera_clock_offset_us"),
         }
+
+    async def _since_us(self, live: dict[str, Any], through_us: int | None, camera: Camera) -> int | None:
+        """Since when; of a camera that does not record since its newest footage, or since it was enabled."""
+        since_us: int | None = live.get("since_us")
+        if not camera.enabled:
+            return through_us
+        if live["state"] == "recording" and since_us is not None:
+            return await self._recording_since_us(camera, since_us)
+        known_us = camera.enabled_since_us if through_us is None else through_us
+        return known_us if since_us is None else min(since_us, known_us)
+
+    async def _recording_since_us(self, camera: Camera, since_us: int) -> int:
+        said_us, began_us = self._began_us.get(camera.stream, (0, 0))
+        if said_us == since_us:
+            return began_us
+        declared_us = camera.expected_since_us or camera.enabled_since_us
+        began_us = await recording_since_us(self._catalog.gaps, camera.stream, since_us, declared_us)
+        if began_us < since_us or self._clock.wall_us() - since_us > SETTLED_US:
+            self._began_us[camera.stream] = since_us, began_us
+        return began_us
 
     async def durable_through_us(self, camera: Camera) -> int | None:
         """Where the camera's newest durable footage ends."""
@@ -92,15 +116,6 @@ async def _before_gaps(gaps: Gaps, stream: UUID, edge_us: int) -> int:
             break
         edge_us = touching[0].start_us
     return edge_us
-
-
-def _since_us(live: dict[str, Any], through_us: int | None, camera: Camera) -> int | None:
-    """Since when; of a camera that does not record since its newest footage, or since it was enabled."""
-    since_us: int | None = live.get("since_us")
-    if live["state"] == "recording" or not camera.enabled:
-        return since_us if camera.enabled else through_us
-    known_us = camera.enabled_since_us if through_us is None else through_us
-    return known_us if since_us is None else min(since_us, known_us)
 
 
 def _instant(wall_us: int | None) -> str | None:

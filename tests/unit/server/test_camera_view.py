@@ -120,3 +120,50 @@ async def test_durable_footage_never_moves_back(archive: Archive) -> None:
         parts.fleet.record.answer = said
         camera = await parts.cameras.describe(archive.camera)
         assert camera["durable_through"] == format_instant(NOON_US)
+
+
+async def _interrupted(archive: Archive, *gaps: tuple[float, float, GapReason]) -> None:
+    """Footage that ends the gap from the beginning, then gap rows, in hours after noon."""
+    for segment in archive.record(film()):
+        await archive.ship(segment)
+    for start, end, reason in gaps:
+        edges = NOON_US + round(start * HOUR_US), NOON_US + round(end * HOUR_US)
+        await archive.catalog.gaps.stitch(archive.camera.stream, from_us=edges[0], until_us=edges[1], reason=reason)
+
+
+SECOND = 1 / 3600
+
+
+@pytest.mark.parametrize(
+    ("gaps", "since"),
+    [
+        ([(1, 2, GapReason.REFUSED), (5 - 4 * SECOND, 5, GapReason.CRASH)], 2),
+        (
+            [
+                (1, 2, GapReason.REFUSED),
+                (4 - 3 * SECOND, 4, GapReason.SHUTDOWN),
+                (5 - 4 * SECOND, 5 - 3 * SECOND, GapReason.SHUTDOWN),
+                (5 - 3 * SECOND, 5, GapReason.NO_SYNC),
+            ],
+            2,
+        ),
+        ([(1, 2, GapReason.REFUSED), (5 - 120 * SECOND, 5, GapReason.CRASH)], 5),
+        ([(1, 2, GapReason.REFUSED), (5 - 2 * SECOND, 5, GapReason.STALLED)], 5),
+        ([(1, 2, GapReason.REFUSED), (5 - 2 * SECOND, 5, GapReason.NO_SYNC)], 5),
+        ([(1, 2, GapReason.REFUSED), (4.99, 5 - 4 * SECOND, GapReason.DNS), (5 - 4 * SECOND, 5, GapReason.CRASH)], 5),
+    ],
+    ids=["a restart", "two restarts", "a long one", "the camera", "its key frames", "both"],
+)
+async def test_a_restart_of_ours_is_no_interruption_of_the_camera(
+    archive: Archive, gaps: list[tuple[float, float, GapReason]], since: float
+) -> None:
+    """Under a minute it is passed over; what the camera did counts, however short. Asked again, the same."""
+    await _interrupted(archive, *gaps)
+    archive.clock.step(6 * HOUR_US)
+    said = recorder(archive.camera, since_us=NOON_US + 5 * HOUR_US)
+    parts = parts_of(archive)
+    camera = await archive.catalog.inventory.camera("gate")
+    async with answering(Layout(archive.root).socket("record"), lambda: said):
+        await parts.fleet.refresh()
+        for _ in range(2):
+            assert (await parts.cameras.describe(camera))["since"] == format_instant(NOON_US + round(since * HOUR_US))
