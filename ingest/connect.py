@@ -10,6 +10,7 @@ from ingest import tls
 from ingest.network import resolve
 from ingest.session import RtspSession, error_name
 from media.errors import GapReason, SourceError
+from media.url import DEFAULT_PORTS
 
 if TYPE_CHECKING:
     from ingest.approach import Approach
@@ -23,6 +24,8 @@ TLS_TIMEOUT_S = 5.0
 async def connect(approach: Approach, clock: Clock) -> RtspSession:
     """A connection to the camera. SourceError with the reason of the gap."""
     url = approach.url
+    if url.scheme not in DEFAULT_PORTS:  # a URL of our configuration may, and a redirect could, name what libav opens
+        raise SourceError(GapReason.UNSUPPORTED, f"{url}: only rtsp and rtsps are spoken here")
     address = await resolve(url.host, url.port, approach.networks)
     where = f"{address}:{url.port}"
     secured = url.scheme == "rtsps"

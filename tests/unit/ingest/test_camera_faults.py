@@ -246,7 +246,7 @@ async def test_pictures_without_parameter_sets_are_declared_and_recorded_once_th
     wire.sets = ()
     wire.play(270)
     assert [wire.rig.recorder.state()[name] for name in ("state", "reason")] == ["failed", "no_sync"]
-    assert "SPS" in wire.rig.recorder.state()["detail"]
+    assert "parameter sets" in wire.rig.recorder.state()["detail"]
     assert wire.failed is None
     wire.sets = (SPS, PPS)
     wire.play(100)
