@@ -143,7 +143,7 @@ class Av1Depacketizer:
         if timestamp == self._timestamp:
             if lost:
                 self._lose(lost)
-        elif self._obus or self._torn or lost:
+        elif self._obus or self._torn or lost or self._fragmented_at >= 0:
             self._turn(timestamp, lost)
         else:
             self._timestamp = timestamp

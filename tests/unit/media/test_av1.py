@@ -6,6 +6,7 @@ import pytest
 
 from media.av1_obu import join_obus, obu_content
 from media.av1_sequence import parse_sequence_header
+from media.rtp import RtpReceiver
 from tests.builders_av1 import (
     DELIMITER,
     HIDDEN_KEY,
@@ -24,6 +25,7 @@ from tests.builders_av1 import (
     layered,
     payload,
 )
+from tests.builders_h264 import packet
 
 # --- how units are cut
 
@@ -157,6 +159,21 @@ def test_empty_payloads_and_fragments_change_nothing_but_may_carry_the_marker() 
     receiver.push(payload(b"", first=True), 1)
     receiver.push(b"", 1, marker=True)
     assert (receiver.obus, receiver.errors) == ([[KEY]], [])
+
+
+def test_the_dependency_descriptor_is_ignored() -> None:
+    """An RTP header extension of one and of two-byte headers (4.3): none of the payload."""
+    receiver = Receiver()
+    rtp = RtpReceiver(96, receiver.depacketizer)
+    for profile, descriptor in ((0xBEDE, b"\x12\x80\x00\x01"), (0x1000, b"\x01\x03\x80\x00\x02\x00\x00\x00")):
+        extension = profile.to_bytes(2, "big") + (len(descriptor) // 4).to_bytes(2, "big") + descriptor
+        payloads = fragments(KEY, 4)
+        for index, content in enumerate(payloads):
+            plain = packet(content, rtp.packets, profile, marker=index == 3)
+            rtp.receive(
+                bytes((plain[0] | 0x10,)) + plain[1:12] + extension + content, 0, 12 + len(extension) + len(content)
+            )
+    assert (receiver.obus, rtp.lost_packets, rtp.malformed_packets) == ([[KEY], [KEY]], 0, 0)
 
 
 # --- sync samples and parameters

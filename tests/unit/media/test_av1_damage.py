@@ -255,6 +255,16 @@ def test_a_fragmented_obu_that_does_not_end_is_dropped() -> None:
     assert (receiver.obus, receiver.lost, len(receiver.errors)) == ([[INTER]], [1], 1)
 
 
+def test_a_fragmented_obu_of_which_nothing_came_does_not_reach_the_next_unit() -> None:
+    """Its packet said that more would come, and held no byte of it."""
+    receiver = Receiver()
+    receiver.push(payload(b"", more=True), 1)
+    receiver.push_unit([SEQUENCE, KEY], 2)
+    receiver.push_unit([INTER], 3)
+    assert (receiver.obus, receiver.lost, len(receiver.errors)) == ([[SEQUENCE, KEY], [INTER]], [1, 0], 1)
+    assert receiver.units[0].sync
+
+
 def test_a_tile_group_without_a_frame_header_is_an_error() -> None:
     """Where nothing was lost."""
     receiver = Receiver()
