@@ -90,6 +90,7 @@ class Assigner:
                 transport=camera.transport,
                 tls_ca=camera.tls_ca,
                 tls_pin=camera.tls_pin,
+                audio=camera.audio,
                 source=camera.source,
                 networks=networks.get(camera.site, ()),
             )

@@ -64,6 +64,7 @@ def _desired_camera(camera: CameraEntry) -> DesiredCamera:
         transport=camera.transport,
         tls_ca=camera.tls_ca,
         tls_pin=camera.tls_pin,
+        audio=camera.audio,
         source=camera.source,
         klass=camera.klass,
     )

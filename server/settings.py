@@ -4,7 +4,7 @@ Pydantic stands here, at the edge, and nowhere inside. `read_settings` returns a
 ConfigError with a line for everything that is wrong: `hulta.yaml:12: sites[0].cameras[0].keep_mx: unknown key; ...`.
 A value is never repeated in a message, and a password is a type that does not print.
 
-Keys that this version knows but cannot serve yet (Postgres, S3, audio) are refused, not ignored: a recording
+Keys that this version knows but cannot serve yet (Postgres, S3) are refused, not ignored: a recording
 server that silently does something else than its configuration says is worse than one that does not start.
 """
 
@@ -134,7 +134,7 @@ class CameraEntry(Table):
     transport: Literal["tcp", "udp"] = "tcp"
     tls_ca: AbsolutePath = ""
     tls_pin: Pin = ""
-    audio: Literal[False] = False
+    audio: bool = False
     source: Literal["rtsp", "libav"] = "rtsp"
     sub_url: None = None
     enabled: bool = True
@@ -165,6 +165,8 @@ class CameraEntry(Table):
             raise PydanticCustomError("source", "{problem}", {"problem": problem})
         if self.source == "libav" and self.transport != "tcp":
             raise PydanticCustomError("source", "transport is not for `source: libav`, which takes TCP")
+        if self.source == "libav" and self.audio:
+            raise PydanticCustomError("source", "audio is not for `source: libav`, which brings pictures alone")
         return self
 
     @property

@@ -32,7 +32,6 @@ _SENTENCES = {
     "uuid_parsing": "must be a UUID",
     "none_required": "is not served by this version; leave it out",
 }
-_UNSERVED = {"audio": "false"}  # keys with one value served so far
 
 
 def explain(error: ValidationError, document: Document) -> ConfigError:
@@ -42,7 +41,7 @@ def explain(error: ValidationError, document: Document) -> ConfigError:
         path = _path(details)
         line = document.line(path)
         field = f" {field_name(path)}:" if path else ""
-        faults[f"{document.file}:{line}:{field} {_sentence(details, path)}"] = line
+        faults[f"{document.file}:{line}:{field} {_sentence(details)}"] = line
     return ConfigError("\n".join(sorted(faults, key=lambda fault: faults[fault])))
 
 
@@ -54,12 +53,10 @@ def _path(details: ErrorDetails) -> Path:
     return (*path, *context.get("below", ()))
 
 
-def _sentence(details: ErrorDetails, path: Path) -> str:
+def _sentence(details: ErrorDetails) -> str:
     kind = details["type"]
     if kind == "value_error":
         return str(details["ctx"]["error"])
-    if kind == "literal_error" and path[-1] in _UNSERVED:
-        return f"this version serves only `{_UNSERVED[str(path[-1])]}` here"
     if kind in {"literal_error", "greater_than_equal", "less_than_equal"}:
         return details["msg"].replace("Input should", "must")
     return _SENTENCES.get(kind) or details["msg"].replace("Input should", "must")

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from media.url import CameraUrl
     from storage.model import DesiredSite, Origin
 
-_SHOWN_FIELDS = ("name", "site", "policy", "klass", "origin", "bitrate_bps", "transport", "tls_ca", "tls_pin", "source")
+_SHOWN_FIELDS = (
+    *("name", "site", "policy", "klass", "origin", "bitrate_bps"),
+    *("transport", "tls_ca", "tls_pin", "source", "audio"),
+)
 _HIDDEN = "***"
 
 
@@ -124,6 +127,7 @@ def _wanted_row(before: Camera | None, camera: DesiredCamera, site: str, origin:
         transport=camera.transport,
         tls_ca=camera.tls_ca,
         tls_pin=camera.tls_pin,
+        audio=camera.audio,
         source=camera.source,
         klass=camera.klass,
     )

@@ -72,6 +72,7 @@ class DesiredCamera:
     transport: Way = "tcp"
     tls_ca: str = ""
     tls_pin: str = ""
+    audio: bool = False
     source: SourceName = "rtsp"
     klass: str = "normal"
 
@@ -119,6 +120,7 @@ class Camera:
     transport: Way = "tcp"
     tls_ca: str = ""
     tls_pin: str = ""
+    audio: bool = False
     source: SourceName = "rtsp"
     klass: str = "normal"
 

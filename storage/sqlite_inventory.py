@@ -152,6 +152,7 @@ def _camera_of(row: Row, box: SecretBox) -> Camera:
         transport=row["transport"],
         tls_ca=row["tls_ca"],
         tls_pin=row["tls_pin"],
+        audio=bool(row["audio"]),
         source=row["source"],
         klass=row["class"],
     )
@@ -225,6 +226,7 @@ def _put_camera(connection: Connection, camera: Camera, box: SecretBox) -> None:
             "transport": camera.transport,
             "tls_ca": camera.tls_ca,
             "tls_pin": camera.tls_pin,
+            "audio": camera.audio,
             "source": camera.source,
         },
     )

@@ -38,17 +38,17 @@ UPDATE cameras SET name = ' ' || lower(hex(id)) WHERE id = :id;
 -- name: put_camera
 INSERT INTO cameras (
     id, name, site, stream, policy, class, origin, enabled, enabled_since_us, sealed_url, bitrate_bps,
-    transport, tls_ca, tls_pin, source
+    transport, tls_ca, tls_pin, source, audio
 )
 SELECT
     :id, :name, sites.id, :stream, :policy, :class, :origin, :enabled, :enabled_since_us, :sealed_url, :bitrate_bps,
-    :transport, :tls_ca, :tls_pin, :source
+    :transport, :tls_ca, :tls_pin, :source, :audio
 FROM sites WHERE sites.name = :site
 ON CONFLICT (id) DO UPDATE SET
     name = excluded.name, site = excluded.site, policy = excluded.policy, class = excluded.class,
     origin = excluded.origin, enabled = excluded.enabled, enabled_since_us = excluded.enabled_since_us,
     sealed_url = excluded.sealed_url, bitrate_bps = excluded.bitrate_bps,
-    transport = excluded.transport, tls_ca = excluded.tls_ca, tls_pin = excluded.tls_pin,
+    transport = excluded.transport, tls_ca = excluded.tls_ca, tls_pin = excluded.tls_pin, audio = excluded.audio,
     source = excluded.source;
 
 -- name: put_stream

@@ -86,6 +86,17 @@ async def test_the_way_to_a_camera_comes_back(catalog: Catalog) -> None:
     assert (await catalog.inventory.camera("gate")).tls_pin == pin
 
 
+async def test_sound_is_recorded_only_where_that_was_said(catalog: Catalog) -> None:
+    """Off unless it is on; a change of it is named, for it may need a permit."""
+    await catalog.inventory.apply([site(desired())], [POLICY])
+    assert not (await catalog.inventory.camera("gate")).audio
+    changes = await catalog.inventory.apply([site(desired(audio=True))], [POLICY])
+    assert [str(change) for change in changes] == ['camera gate changed: audio "False" -> "True"']
+    assert (await catalog.inventory.camera("gate")).audio
+    await catalog.inventory.apply([site(desired())], [POLICY])
+    assert not (await catalog.inventory.camera("gate")).audio
+
+
 async def test_what_speaks_to_a_camera_comes_back(catalog: Catalog) -> None:
     """Our own client, if nothing else was said."""
     await catalog.inventory.apply([site(desired())], [POLICY])

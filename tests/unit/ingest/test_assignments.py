@@ -31,6 +31,7 @@ ASSIGNMENT = Assignment(
     tls_ca="/etc/hulta/cameras.pem",
     tls_pin="sha256/" + 43 * "A" + "=",
     source="libav",
+    audio=True,
 )
 
 
@@ -43,6 +44,16 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     url = read_assignments(path, box)[0].url
     assert url is not None
     assert url.password == "k@nin!"
+
+
+def test_a_file_that_says_nothing_of_sound_asks_for_none(tmp_path: Path) -> None:
+    """An earlier version wrote it; and what is no true is false: sound is not recorded by mistake."""
+    box = SecretBox.at(tmp_path / "key")
+    path = tmp_path / "assignments.json"
+    for written in ("", '"audio": "yes",', '"audio": 1,', '"audio": false,'):
+        write_assignments(path, [ASSIGNMENT], box)
+        path.write_text(path.read_text().replace('"audio": true,', written))
+        assert not read_assignments(path, box)[0].audio
 
 
 def test_the_file_holds_no_credentials_and_belongs_to_its_owner(tmp_path: Path) -> None:

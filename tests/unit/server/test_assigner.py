@@ -33,7 +33,7 @@ sites:
   - name: harbour
     networks: [10.17.0.0/24]
     cameras:
-      - {{name: gate, id: {GATE}, url: "rtsp://u:{SECRET}@10.17.0.1/x", bitrate: 4M}}
+      - {{name: gate, id: {GATE}, url: "rtsp://u:{SECRET}@10.17.0.1/x", bitrate: 4M, audio: true}}
       - {{name: pier, url: rtsp://10.17.0.2/x, enabled: false}}
 """
 
@@ -80,6 +80,7 @@ async def test_enabled_cameras_are_assigned_with_what_record_needs(tmp_path: Pat
     async with following(tmp_path) as at_work:
         gate = (await at_work.become("gate"))["gate"]
         assert gate == Assignment(
+            audio=True,
             stream=main_stream(GATE),
             camera=GATE,
             name="gate",

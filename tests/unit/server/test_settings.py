@@ -144,7 +144,11 @@ def test_a_fault_names_line_field_and_remedy(text: str, message: str) -> None:
             "4: sites[0].cameras[0]: with rtsps, packets over udp would not be encrypted",
         ),
         ({"tls_pin": "sha256/AAAA"}, "6: sites[0].cameras[0].tls_pin: must be `sha256/` and the SHA-256 of the"),
-        ({"audio": "true"}, "6: sites[0].cameras[0].audio: this version serves only `false` here"),
+        ({"audio": "loud"}, "6: sites[0].cameras[0].audio: must be true or false"),
+        (
+            {"source": "libav", "audio": "true"},
+            "4: sites[0].cameras[0]: audio is not for `source: libav`, which brings pictures alone",
+        ),
         ({"sub_url": "rtsp://10.0.0.1/y"}, "6: sites[0].cameras[0].sub_url: is not served by this version"),
         ({"class": "best"}, "6: sites[0].cameras[0].class: must be 'low', 'normal' or 'high'"),
         ({"urls": "x"}, "6: sites[0].cameras[0].urls: unknown key; did you mean `url`?"),
