@@ -15,7 +15,6 @@ import ipaddress
 import os
 import socket
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import av
@@ -100,12 +99,9 @@ def _forward(device: InputContainer, order: Order, version: int) -> None:
         landlock=version,
     )
     _tell(wire.opened(said))
-    pace = _Pace() if order.paced else None
     for found in device.demux(stream):
         if found.size:
             ticks = _ticks(found.pts, stream) if timed else None
-            if pace is not None:
-                pace.wait(_ticks(found.dts, stream))
             _tell(wire.packet(ticks, found.is_corrupt, bytes(found)))
 
 
@@ -113,23 +109,6 @@ def _ticks(time_in_stream: int | None, stream: VideoStream) -> int | None:
     if time_in_stream is None or stream.time_base is None:
         return None
     return round(time_in_stream * stream.time_base * TIMESCALE)
-
-
-class _Pace:
-    """Lets packets of a file out when their time has come."""
-
-    def __init__(self) -> None:
-        self._first: int | None = None
-        self._start = time.monotonic()
-
-    def wait(self, ticks: int | None) -> None:
-        """Until then."""
-        if ticks is None:
-            return
-        if self._first is None:
-            self._first = ticks
-        due = self._start + (ticks - self._first) / TIMESCALE
-        time.sleep(min(10.0, max(0.0, due - time.monotonic())))
 
 
 def _foreign_peers(address: str) -> list[str]:

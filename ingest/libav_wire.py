@@ -54,8 +54,6 @@ class Order:
     options: Mapping[str, str] = field(default_factory=dict)
     readable: tuple[str, ...] = ()
     """Files it must read itself, such as certificates."""
-    paced: bool = False
-    """Whether packets come as fast as they can be read, so that the child must keep to their times."""
 
     redirects_refused: bool = False
     """Whether libav was told so: it does not say when it meets one."""

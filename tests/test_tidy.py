@@ -25,7 +25,7 @@ BANNED_MODULE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager"
 BANNED_CALLS = {"time.time", "datetime.now", "datetime.utcnow", "datetime.datetime.now", "asyncio.sleep", "time.sleep"}
 CLOCK = "storage/clock.py"
 
-SLEEPERS: dict[str, str] = {"ingest/libav_child.py": "a process without an event loop that plays a file at its pace"}
+SLEEPERS: dict[str, str] = {}
 """File: the reason it may use the system's clock itself."""
 
 

@@ -18,13 +18,17 @@ from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
 
+from ingest import libav_wire as wire
+from ingest.libav_wire import Opened
 from media import sdp
 from media.aac import packetize_aac
 from media.av1_obu import join_obus
+from media.errors import GapReason
 from media.interleaved import InterleavedReader
+from media.jpeg import JpegParameters
 from media.rtcp import SenderReport, build_receiver_report, build_sender_report
 from media.rtsp import Headers, Request, Response, content_base, parse_session
-from tests import builders_audio, builders_av1, builders_h264, builders_h265, builders_segment
+from tests import builders_audio, builders_av1, builders_h264, builders_h265, builders_segment, mjpeg_server
 from tests.fuzz.inputs import Payload
 from tests.fuzz.run import WORK
 from tests.unit.ingest import test_quirks_of_descriptions, test_quirks_of_messages
@@ -161,6 +165,7 @@ def made() -> Seeds:
     yield from _texts()
     yield from _pictures()
     yield from _sounds()
+    yield from _odd()
     yield from _files()
     packets = [builders_h264.packet(b"x" * 30, number, number * 90, marker=True) for number in (1, 2, 4, 4, 3, 90, 91)]
     packets += [builders_h264.packet(b"y" * 30, number, number * 9000, ssrc=8) for number in (1, 2, 3, 4, 5, 6)]
@@ -239,6 +244,33 @@ def _sounds() -> Seeds:
     yield "g711", _stream([bytes(160)], 3)
     for config in ("1408", "1210", "2b8a0800", "139056e5a0"):
         yield "aac-config", bytes.fromhex(config)
+
+
+def _odd() -> Seeds:
+    picture = mjpeg_server.jpeg(5, 32, 16)
+    yield "jpeg", picture
+    yield "jpeg", picture[:2] + b"\xff\xff\xfe\x00\x04ab" + picture[2:-2]
+    yield "jpeg", JpegParameters(width=8, height=8).track().sample_entry[86:]
+    opened = Opened(codec="mjpeg", configuration=b"\x01", format="mpjpeg", timed=False, landlock=7)
+    said = [
+        wire.opened(opened),
+        wire.packet(None, False, b"ab"),
+        wire.packet(7, True, b""),
+        wire.ended(GapReason.AUTH, "no"),
+    ]
+    yield "libav-messages", b"\x05" + b"".join(said)
+    h264, h265 = builders_h264, builders_h265
+    sets = [h264.SPS, h264.PPS]
+    avcc = b"\x01" + h264.SPS[1:4] + b"\xff\xe1\x00" + bytes((len(h264.SPS),)) + h264.SPS
+    avcc += b"\x01\x00" + bytes((len(h264.PPS),)) + h264.PPS
+    packets = {
+        b"\x00\x00": [h264.with_start_codes([*sets, h264.IDR]), h264.with_start_codes([h264.SLICE])],
+        b"\x00" + bytes((len(avcc),)) + avcc: [len(h264.IDR).to_bytes(4, "big") + h264.IDR],
+        b"\x01\x00": [h264.with_start_codes([h265.VPS, h265.SPS, h265.PPS, h265.slice_nal(19)])],
+        b"\x02\x00": [picture, b"none", picture[:90]],
+    }
+    for head, found in packets.items():
+        yield "libav-packets", head + b"".join(len(packet).to_bytes(2, "big") + packet for packet in found)
 
 
 def _files() -> Seeds:

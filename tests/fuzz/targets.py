@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from tests.fuzz import codecs, files, packets, texts
+from tests.fuzz import codecs, files, odd, packets, texts
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "rtsp-message": texts.rtsp_message,
@@ -25,6 +25,9 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "av1-sequence": codecs.av1_sequence_header,
     **{name: partial(codecs.depacketize_sound, section) for name, section in codecs.SOUNDS.items()},
     "aac-config": codecs.aac_config,
+    "jpeg": odd.jpeg_pictures,
+    "libav-messages": odd.messages,
+    "libav-packets": odd.demuxed_packets,
     "segment": files.segment_files,
     "boxes": files.file_boxes,
 }

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import io
 import os
+import re
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +25,7 @@ from ingest import libav_source
 from ingest.assignments import Assignment, write_assignments
 from media.fmp4_read import scan
 from media.url import CameraUrl
+from simulator import Simulator, SimulatorOptions
 from storage.layout import Layout
 from tests.mjpeg_server import jpeg, web_camera
 from tests.ports import free_port
@@ -181,6 +185,8 @@ async def test_the_process_knows_one_camera(tmp_path: Path) -> None:
         assert [line.split()[3:5] for line in limits.splitlines() if line.startswith("Max file size")] == [["0", "0"]]
         status = _proc(pid, "status").decode()
         assert "NoNewPrivs:\t1" in status
+        granted = [line.split()[3] for line in limits.splitlines() if line.startswith("Max cpu time")]
+        assert 30 <= int(granted[0]) < 60
         assert os.getsid(pid) == pid
 
 
@@ -315,6 +321,60 @@ async def test_what_libav_refuses_is_a_sentence(tmp_path: Path, head: bytes, rea
         state = record.state(camera.url)
         assert state["reason"] == reason, state
         assert words in state["detail"]
+
+
+async def test_a_stream_from_another_address_is_refused(tmp_path: Path) -> None:
+    """FFmpeg follows RTSP's redirects by itself: the camera's address is checked again before anything is taken."""
+    async with Simulator(SimulatorOptions(host="127.0.0.2", port=0)) as elsewhere:
+        port = int(elsewhere.urls[0].split(":")[2].split("/")[0])
+        async with _redirecting(port, elsewhere.urls[0]) as url, odd(tmp_path) as record:
+            assign(record, url)
+            await eventually("a reason", lambda: record.state(url).get("state") == "failed")
+            state = record.state(url)
+    assert (state["reason"], state["frames"]) == ("unsupported", 0), state
+    assert "the stream comes from 127.0.0.2, not from 127.0.0.1" in state["detail"]
+
+
+async def test_a_redirect_to_another_port_asks_nobody(tmp_path: Path) -> None:
+    """Where the kernel can forbid it: from Linux 6.7 on."""
+    asked = asyncio.Event()
+
+    async def note(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        writer.close()
+
+    other = await asyncio.start_server(note, "127.0.0.1", 0)
+    async with other:
+        location = f"rtsp://127.0.0.1:{other.sockets[0].getsockname()[1]}/x"
+        async with _redirecting(0, location) as url, odd(tmp_path) as record:
+            assign(record, url)
+            await eventually("a reason", lambda: record.state(url).get("state") == "failed")
+            assert record.state(url)["frames"] == 0
+    if _landlock_version() < 4:
+        pytest.skip("this kernel cannot forbid ports")
+    assert not asked.is_set()
+
+
+def _landlock_version() -> int:
+    """As landlock(7) asks for it."""
+    return int(ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1))
+
+
+@asynccontextmanager
+async def _redirecting(port: int, location: str) -> AsyncIterator[str]:
+    """An RTSP server that sends everybody elsewhere."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                (cseq,) = re.findall(rb"CSeq: (\d+)", head)
+                writer.write(b"RTSP/1.0 302 Moved\r\nCSeq: %s\r\nLocation: %s\r\n\r\n" % (cseq, location.encode()))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", port)
+    async with server:
+        yield f"rtsp://127.0.0.1:{server.sockets[0].getsockname()[1]}/moved"
 
 
 async def test_garbage_in_the_midst_costs_what_it_replaces(tmp_path: Path) -> None:

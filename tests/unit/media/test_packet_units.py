@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 
 import av
+import numpy as np
 import pytest
 
 from media.access_unit import AccessUnit
@@ -99,6 +100,32 @@ def test_a_picture_in_several_packets_is_one_unit() -> None:
     whole = units_of("h264", b"", *((3600 * i, with_start_codes(unit)) for i, unit in enumerate(expected)))
     assert len(found) == len(whole) == len(expected)
     assert _decoded(found) == _decoded(whole)
+
+
+@pytest.mark.parametrize("container", ["mp4", "mpegts"])
+@pytest.mark.parametrize("encoder", ["libx264", "libx265"])
+def test_what_ffmpeg_demuxes_is_decoded_alike(encoder: str, container: str) -> None:
+    """With lengths and sets out of band (mp4) or start codes and sets in band (mpegts), B-frames in both."""
+    film = io.BytesIO()
+    with av.open(film, "w", format=container) as output:
+        stream = output.add_stream(encoder, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.options = {"bf": "2", "preset": "ultrafast", "g": "10", "x265-params": "log-level=error:pools=1"}
+        for number in range(20):
+            picture = np.full((240, 320, 3), 12 * number, np.uint8)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        output.mux(stream.encode(None))
+    film.seek(0)
+    with av.open(film) as demuxed:
+        shown = [frame.to_ndarray().tobytes() for frame in demuxed.decode(video=0)]
+    film.seek(0)
+    with av.open(film) as demuxed:
+        context = demuxed.streams.video[0].codec_context
+        configuration = bytes(context.extradata or b"")
+        packets = [(int(found.pts or 0), bytes(found)) for found in demuxed.demux(video=0) if found.size]
+        found = units_of(context.codec.canonical_name, configuration, *packets)
+    assert len(found) == 20
+    assert sorted(_decoded(found)) == sorted(shown)
 
 
 def _decoded(units: list[AccessUnit]) -> list[bytes]:
