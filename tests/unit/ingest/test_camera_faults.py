@@ -254,7 +254,7 @@ async def test_pictures_without_parameter_sets_are_declared_and_recorded_once_th
     assert numbers(wire.record()) == list(range(275, 370))
     (gap, _shutdown) = wire.rig.ledger(wire.footage()).gaps
     assert gap.reason is GapReason.NO_SYNC
-    assert "SPS" in gap.detail
+    assert "parameter sets" in gap.detail
 
 
 async def test_a_session_without_parameter_sets_ends(wire: Wire) -> None:
