@@ -38,8 +38,9 @@ def wants_every_track(describe: Response, transport: str) -> bool:
 def leaks_sessions(describe: Response) -> bool:
     """live555 before 2017.06.04 goes on sending into a closed connection's descriptor, so into the next connection.
 
-    (Quirk I3: Reolink, Foscam, Anjvision.) Such a session is ended by TEARDOWN, and the next one waits for the answer.
-    What comes of an old one all the same is told by its SSRC and dropped.
+    (Quirk I3: Reolink, Foscam, Anjvision.) So its TEARDOWN is repeated on new connections until it is answered, as
+    otherwise only over UDP. What comes of an old session all the same is told by its SSRC and dropped
+    (`ingest.stale`): to wait the 65 s until the camera gives it up would lose what can be recorded meanwhile.
     """
     found = _LIVE555.search(describe.body)
     return found is not None and found[1] < _LIVE555_MENDED

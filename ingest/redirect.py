@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from media.errors import ConfigError, GapReason, SourceError
-from media.url import CameraUrl, redact
+from media.url import DEFAULT_PORTS, CameraUrl, redact
 
 if TYPE_CHECKING:
     from ingest.approach import Approach
@@ -40,6 +40,8 @@ def follow(original: Approach, present: CameraUrl, location: str) -> Approach:
     except ConfigError as error:
         shown = redact(location[:_SHOWN_CHARACTERS])
         raise SourceError(GapReason.UNSUPPORTED, f"the camera redirects to {shown!r}: {error}") from error
+    if url.scheme not in DEFAULT_PORTS:
+        raise SourceError(GapReason.UNSUPPORTED, f"the camera redirects to {url}: only rtsp and rtsps are followed")
     if present.scheme == "rtsps" and url.scheme != "rtsps":
         raise SourceError(GapReason.TLS, f"the camera redirects to {url}, which is not encrypted")
     ours = url.host.lower() == original.url.host.lower()

@@ -16,7 +16,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from ingest.port_pair import bind_pair
+from ingest.port_pair import UDP_GRO, bind_pair
 from media.errors import GapReason, RtpError, SourceError
 from media.reorder import ReorderBuffer
 from media.rtcp import build_receiver_report
@@ -35,8 +35,6 @@ READS_PER_TURN = 32
 
 REPORT_EVERY_US = 5_000_000
 
-_UDP_GRO = 104  # linux/udp.h; Python has no name for it
-_RXQ_OVFL = 40  # asm-generic/socket.h, likewise
 _INTEGER = struct.Struct("=i")
 _RECEIVER_REPORT = 201
 _EMPTY_REPORT = struct.Struct(">BBHI")
@@ -72,8 +70,6 @@ class UdpCarrier:
             self._rtp, self._rtcp = bind_pair(peers.local)
         except OSError as error:
             raise SourceError(GapReason.PROTOCOL, f"no two UDP ports for the camera's packets: {error}") from error
-        self._rtp.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
-        self._rtp.setsockopt(socket.SOL_SOCKET, _RXQ_OVFL, 1)
         self._readers = False
         session.at_end(self.close)
 
@@ -138,7 +134,7 @@ class UdpCarrier:
                 continue
             step = size
             for _level, kind, value in ancillary:
-                if kind == _UDP_GRO:
+                if kind == UDP_GRO:
                     step = _INTEGER.unpack(value)[0]
                 else:
                     self.overflowed = _INTEGER.unpack(value)[0] & 0xFFFFFFFF

@@ -34,7 +34,7 @@ from server.cli_frame import (
 from server.desired import apply_settings
 from server.quantities import parse_rate_bps
 from server.settings import DEFAULT_POLICY, Settings
-from server.settings_fields import checked_name
+from server.settings_fields import checked_name, tls_file, tls_pin_of
 from storage.clock import HostClock
 from storage.model import DesiredCamera
 
@@ -55,6 +55,8 @@ STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: ""}
 
 UrlArgument = Annotated[str, typer.Argument(help="rtsp://host:port/path", metavar="URL")]
 SourceOption = Annotated[str, typer.Option(help="rtsp: our own client; libav: odd devices, in a process of their own.")]
+TlsCaOption = Annotated[str, typer.Option(help="A file with the authorities that may have signed its certificate.")]
+TlsPinOption = Annotated[str, typer.Option(help="sha256/... of its public key, in place of authorities.")]
 TransportOption = Annotated[str, typer.Option(help="What RTSP's packets travel on: tcp or udp.")]
 UsernameOption = Annotated[
     str | None, typer.Option(help=f"Login name. The password is asked for, or taken from {PASSWORD_VARIABLE}.")
@@ -84,6 +86,9 @@ def add(
     bitrate: Annotated[str | None, typer.Option(help="Its nominal bit rate, such as 4M.")] = None,
     change: Annotated[bool, typer.Option("--change", help="Change the camera of this name; it keeps its id.")] = False,
     source: SourceOption = "rtsp",
+    transport: TransportOption = "tcp",
+    tls_ca: TlsCaOption = "",
+    tls_pin: TlsPinOption = "",
     camera_id: Annotated[UUID | None, typer.Option("--id", help="Its id, to keep one from another catalog.")] = None,
     config: ConfigOption = None,
     data: DataOption = DEFAULT_DATA,
@@ -97,6 +102,9 @@ def add(
         id=camera_id,
         policy=policy,
         bitrate_bps=None if bitrate is None else _checked("--bitrate", bitrate, parse_rate_bps),
+        transport=_checked("--transport", transport, _way),
+        tls_ca=_checked("--tls-ca", tls_ca, tls_file),
+        tls_pin=_checked("--tls-pin", tls_pin, tls_pin_of),
     )
     camera = asyncio.run(_add(open_data(data), wanted, _checked("--site", site, checked_name), change=change))
     out.print(f"{camera.name} is {camera.id}", markup=False)
@@ -118,6 +126,8 @@ def probe_camera(
     username: UsernameOption = None,
     source: SourceOption = "rtsp",
     transport: TransportOption = "tcp",
+    tls_ca: TlsCaOption = "",
+    tls_pin: TlsPinOption = "",
     seconds: Annotated[float, typer.Option(help="How long to look at most.", min=1, max=LONGEST_S)] = DEFAULT_S,
     picture: Annotated[Path | None, typer.Option(help="Write a picture there, as JPEG.", metavar="FILE")] = None,
     json: JsonOption = False,
@@ -131,6 +141,8 @@ def probe_camera(
         transport=_checked("--transport", transport, _way),
         url=_with_login(url, username, source),
         networks=ANYWHERE,
+        tls_ca=_checked("--tls-ca", tls_ca, tls_file),
+        tls_pin=_checked("--tls-pin", tls_pin, tls_pin_of),
     )
     report = asyncio.run(probe(approach, HostClock(), seconds=seconds))
     jpeg = None if report.facts is None else report.facts.picture

@@ -96,14 +96,16 @@ def _camera_url(value: str) -> CameraUrl:
     return url
 
 
-def _absolute(value: str) -> str:
-    if not value.startswith("/") or "\x00" in value:
+def tls_file(value: str) -> str:
+    """A file of authorities; empty for those of the host. ValueError for a path that depends on where one stands."""
+    if (value and not value.startswith("/")) or "\x00" in value:
         raise ValueError("must be the whole path of a file, such as /etc/hulta/cameras.pem")
     return value
 
 
-def _pin(value: str) -> str:
-    if not re.fullmatch(r"sha256/[A-Za-z0-9+/]{43}=", value):
+def tls_pin_of(value: str) -> str:
+    """The pin of a public key; empty for none. ValueError for anything else, which would let nobody in."""
+    if value and not re.fullmatch(r"sha256/[A-Za-z0-9+/]{43}=", value):
         raise ValueError("must be `sha256/` and the SHA-256 of the public key in base64; docs/cameras.md says how")
     return value
 
@@ -129,7 +131,7 @@ Rate = Annotated[int, BeforeValidator(_rate)]
 Name = Annotated[str, AfterValidator(checked_name)]
 Network = Annotated[str, AfterValidator(_network)]
 Address = Annotated[CameraUrl, from_text(_camera_url)]
-AbsolutePath = Annotated[str, AfterValidator(_absolute)]
-Pin = Annotated[str, AfterValidator(_pin)]
+AbsolutePath = Annotated[str, AfterValidator(tls_file)]
+Pin = Annotated[str, AfterValidator(tls_pin_of)]
 Listen = Annotated[ListenAddress, from_text(ListenAddress.parse), PlainSerializer(str)]
 Secret = Annotated[SecretStr, PlainSerializer(SecretStr.get_secret_value)]

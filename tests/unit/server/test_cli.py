@@ -213,6 +213,8 @@ def test_a_camera_is_not_silently_replaced(config: Path, monkeypatch: pytest.Mon
         (["cameras", "add", "http://10.0.0.1/", "--name", "a", "--site", "b"], 2, "is opened by `source: libav` only"),
         (["cameras", "test", "rtsp://10.0.0.1/", "--source", "vlc"], 2, "--source: must be rtsp or libav"),
         (["cameras", "add", "rtsp://10.0.0.1/", "--name", "a/b", "--site", "b"], 2, "--name: must be 1 to 64 letters"),
+        (["cameras", "test", "rtsps://10.0.0.1/", "--tls-pin", "x"], 2, "--tls-pin: must be `sha256/` and the SHA-256"),
+        (["cameras", "test", "rtsps://10.0.0.1/", "--tls-ca", "ca.pem"], 2, "--tls-ca: must be the whole path"),
         (
             ["cameras", "add", "rtsp://10.0.0.1/", "--name", "a", "--site", "b", "--bitrate", "x"],
             2,
