@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from media import nal as nal_units
 from media.boxes import box
 from media.errors import CodecError
-from media.h264_sps import SequenceParameters, parse_pps_id, parse_sps
+from media.h264_sps import SequenceParameters, parse_pps_id, parse_sps, parse_sps_id
 from media.sample_entry import visual_entry
 from media.track import Track
 
 # Real sets have 10 to 300 bytes. The bound keeps 32 + 256 hostile ones from holding more than a megabyte.
 MAX_SET_BYTES = 4096
-# ISO 14496-15, 5.3.3.1: numbers of 5 and 8 bits. H.264 allows one more of each, no camera needs a second.
-MOST_SPS, MOST_PPS = 31, 255
+# ISO 14496-15, 5.3.3.1 has room for 31 and 255. No camera is known to use more than two of each, and each more makes
+# it dearer to learn one.
+MOST_SPS, MOST_PPS = 8, 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +59,13 @@ class ParameterSets:
         if len(nal) > MAX_SET_BYTES:
             raise CodecError(f"a parameter set of {len(nal)} bytes, more than {MAX_SET_BYTES}")
         if kind == nal_units.SPS:
-            others = {parse_sps(sps).set_id: sps for sps in self.sps}
+            others = {parse_sps_id(sps): sps for sps in self.sps}
             updated = ParameterSets(sps=_by_id(others, parse_sps(nal).set_id, nal), pps=self.pps)
         else:
             others = {parse_pps_id(pps): pps for pps in self.pps}
             updated = ParameterSets(sps=self.sps, pps=_by_id(others, parse_pps_id(nal), nal))
         if len(updated.sps) > MOST_SPS or len(updated.pps) > MOST_PPS:
-            raise CodecError(f"more than {MOST_SPS} SPS or {MOST_PPS} PPS, which no file can describe")
+            raise CodecError(f"more than {MOST_SPS} SPS or {MOST_PPS} PPS")
         return updated
 
     def track(self, timescale: int = 90000) -> Track:
@@ -88,7 +89,7 @@ class ParameterSets:
     def _configuration(self, parameters: SequenceParameters) -> bytes:
         """AVCDecoderConfigurationRecord, ISO 14496-15, 5.3.3.1, with NAL lengths of 4 bytes."""
         if len(self.sps) > MOST_SPS or len(self.pps) > MOST_PPS:
-            raise CodecError(f"{len(self.sps)} SPS and {len(self.pps)} PPS do not fit a file's 31 and 255")
+            raise CodecError(f"{len(self.sps)} SPS and {len(self.pps)} PPS are more than {MOST_SPS} and {MOST_PPS}")
         record = bytearray((1, parameters.profile, parameters.compatibility, parameters.level, 0xFC | 3))
         record.append(0xE0 | len(self.sps))
         for nal in self.sps:

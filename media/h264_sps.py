@@ -67,6 +67,11 @@ def parse_sps(nal: bytes) -> SequenceParameters:
     )
 
 
+def parse_sps_id(nal: bytes) -> int:
+    """The seq_parameter_set_id of an SPS that `parse_sps` could read."""
+    return BitReader(nal[:16], 4).unsigned()
+
+
 def parse_pps_id(nal: bytes) -> int:
     """The pic_parameter_set_id of a PPS (7.3.2.2)."""
     set_id = BitReader(nal[:16], 1).unsigned()

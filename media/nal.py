@@ -26,6 +26,9 @@ FORBIDDEN_BIT = 0x80
 START_CODE = b"\x00\x00\x01"
 LENGTH_BYTES = 4
 
+MOST_SPROP = 64
+"""Parameter sets in a description. Real ones have two or three."""
+
 # The zero bytes before a start code belong to the byte stream, not to the NAL unit (B.1.1: a NAL unit never ends
 # with a zero byte).
 _SEPARATOR = re.compile(rb"\x00*\x00\x00\x01")
@@ -52,14 +55,14 @@ def split_annex_b(stream: bytes) -> list[bytes]:
 def split_sprop(text: str) -> list[bytes]:
     """The NAL units of a format parameter: in Base64, between commas. What is no Base64 is left out."""
     nals: list[bytes] = []
-    for part in text.split(","):
+    for part in text.split(",", MOST_SPROP)[:MOST_SPROP]:
         try:
             decoded = base64.b64decode(part.strip().rstrip("=") + "==")
         except (binascii.Error, ValueError):
             continue
         # GW Security ends a set with a start code, others begin with one (quirk V5).
         nals += split_annex_b(START_CODE + decoded)
-    return nals
+    return nals[:MOST_SPROP]
 
 
 def split_length_prefixed(nals: bytes | bytearray | memoryview) -> list[bytes]:

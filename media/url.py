@@ -18,7 +18,7 @@ MAX_URL_CHARACTERS = 4096
 
 # Cameras take credentials in the path and the query as well: "/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp".
 _SECRET_FIELD = re.compile(r"(?i)((?:user(?:name)?|usr|login|pass(?:word|wd)?|pwd|pw|auth|token|key)=)[^&_;,/?\s]*")
-_USERINFO = re.compile(r"(?i)([a-z][a-z0-9+.-]*://)[^/?#\s]*@")
+_USERINFO = re.compile(r"(?i)([a-z][a-z0-9+.-]{0,15}://)[^/?#\s]*@")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f]")
 
 

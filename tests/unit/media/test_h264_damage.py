@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from media.h264_parameters import ParameterSets
 from media.nal import split_length_prefixed
 from tests.builders_h264 import (
     IDR,
@@ -295,3 +296,50 @@ def test_units_are_not_touched_after_they_were_emitted() -> None:
     receiver.push_unit([SLICE, SLICE_REST], 2, 50)
     assert bytes(receiver.units[0].nals) == before
     assert split_length_prefixed(before) == [SPS, PPS, IDR, IDR_REST]
+
+
+# --- what a hostile camera can make us do
+
+
+def test_a_packet_of_tiny_nal_units_is_refused() -> None:
+    """Each would cost as much as a packet. Twelve of them are as many as stand before any picture."""
+    receiver = Receiver()
+    receiver.push(stap(*[SEI[:2]] * 12, IDR), 1, marker=True)
+    assert receiver.nals == [[*[SEI[:2]] * 12, IDR]]
+    receiver.push(stap(*[IDR_REST] * 60), 2, marker=True)
+    assert receiver.nals[1:] == [[IDR_REST] * 60]
+    assert receiver.errors == []
+    receiver.push(stap(IDR, *[SEI[:2]] * 400), 3, marker=True)
+    assert "tiny NAL units" in receiver.errors[0]
+    assert len(receiver.nals[2]) == 12 + len(stap(IDR, *[SEI[:2]] * 400)) // 32
+
+
+def test_parameter_sets_that_change_for_ever_are_learned_no_faster_than_pictures_come() -> None:
+    """They stay in their units, and are counted; what was learned earlier goes on, and later changes are learned."""
+    receiver = Receiver(SETS)
+    changing = [PPS + bytes([1 + number % 200]) for number in range(1000)]
+    for nal in changing:
+        receiver.push(nal, 1)
+    receiver.push(IDR, 1, marker=True)
+    assert receiver.nals == [[*changing, IDR]]
+    assert receiver.units[0].parameters == ParameterSets(sps=(SPS,), pps=(changing[63],))
+    assert receiver.depacketizer.unusable_sets == 1000 - 64
+    for timestamp in range(2, 10):
+        receiver.push_unit([SLICE], timestamp)
+    receiver.push_unit([SPS, PPS, IDR], 10)
+    assert receiver.units[-1].parameters == SETS
+    for timestamp in range(20_000):
+        receiver.push_unit([SLICE], timestamp + 11)
+    for nal in changing:
+        receiver.push(nal, 30_000)
+    assert receiver.depacketizer.unusable_sets == 2 * (1000 - 64)
+
+
+def test_a_stream_that_changes_its_sets_with_each_picture_group_is_described_for_ever() -> None:
+    """By one set in each, of 25 pictures."""
+    receiver = Receiver(SETS)
+    for group in range(500):
+        receiver.push_unit([SPS, PPS + bytes([1 + group % 200]), IDR], 25 * group)
+        for number in range(1, 25):
+            receiver.push_unit([SLICE], 25 * group + number)
+    assert receiver.depacketizer.unusable_sets == 0
