@@ -141,6 +141,8 @@ def _why(error: BaseException, order: Order, *, opened: bool) -> tuple[GapReason
     if "not on whitelist" in line.lower():
         return GapReason.UNSUPPORTED, f"libav: it is of the kind {part!r}, which is not opened"
     words = getattr(error, "strerror", None) or str(error)
+    if part == "tls":
+        return GapReason.TLS, f"libav: {redact(line.strip()[:200])}"
     if level is not None:
         words = f"{words} ({part}: {line.strip()[:150]})"
     elif order.redirects_refused and getattr(error, "errno", None) == errno.EIO:

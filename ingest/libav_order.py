@@ -49,8 +49,11 @@ def source_problem(source: str, scheme: str) -> str:
     return ""
 
 
-def libav_order(url: CameraUrl, address: str) -> Order:
-    """For a camera whose host is at `address`, which was checked. SourceError for a scheme that is not allowed."""
+def libav_order(url: CameraUrl, address: str, authorities: str = "") -> Order:
+    """For a camera whose host is at `address`, which was checked. SourceError for a scheme that is not allowed.
+
+    `authorities` is a file with those that may have signed its certificate; empty for those of this host.
+    """
     if url.scheme not in _PROTOCOLS:
         raise SourceError(
             GapReason.UNSUPPORTED,
@@ -58,7 +61,7 @@ def libav_order(url: CameraUrl, address: str) -> Order:
             hint=f"allowed are {', '.join(sorted(SCHEMES))}",
         )
     protocols, formats = _PROTOCOLS[url.scheme]
-    readable = _trust() if url.scheme == "https" else ()
+    readable = (authorities or _authorities(),) if url.scheme == "https" else ()
     options = {**_COMMON, "protocol_whitelist": protocols, **_options(url, readable)}
     return Order(
         url=_pinned(url, address),
@@ -90,10 +93,10 @@ def _options(url: CameraUrl, readable: tuple[str, ...]) -> dict[str, str]:
     return {"rw_timeout": timeout} if url.scheme == "rtmp" else {"timeout": timeout}
 
 
-def _trust() -> tuple[str, ...]:
+def _authorities() -> str:
     """The host's certificate authorities."""
-    file = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
-    return (file,)
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.openssl_cafile
 
 
 def _authority(url: CameraUrl) -> str:

@@ -198,7 +198,7 @@ async def open_libav(approach: Approach, *, herd: Herd, clock: Clock, takers: Ma
     """Start libav on a camera, and wait until it says what there is. SourceError otherwise, as `open_session`."""
     await herd.turn()
     address = await resolve(approach.url.host, approach.url.port, approach.networks)
-    order = libav_order(approach.url, address)
+    order = libav_order(approach.url, address, approach.tls_ca)
     source = LibavSource(takers["video"].units, clock)
     try:
         async with herd.handshakes:

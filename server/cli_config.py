@@ -51,7 +51,7 @@ def check(
     out.print(f"cameras   {len(cameras)} at {len(settings.sites)} sites, {disabled} of them disabled")
     odd = sum(camera.source == "libav" for camera in cameras)
     if odd:
-        out.print(f"libav     {odd} cameras, each in a process of its own (docs/cameras.md says what that costs)")
+        out.print(f"libav     {odd} cameras, each in a process of its own (docs/odd-devices.md)")
     out.print(f"planned   {format_rate(rate_bps)}bit/s, {format_bytes(rate_bps * 86_400 // 8)} a day")
     for site in settings.sites:
         for camera in site.cameras:

@@ -150,7 +150,7 @@ class CameraEntry(Table):
 
     @model_validator(mode="after")
     def _tls_is_spoken(self) -> Self:
-        if (self.tls_ca or self.tls_pin) and self.url.scheme != "rtsps":
+        if (self.tls_ca and self.url.scheme not in {"rtsps", "https"}) or (self.tls_pin and self.url.scheme != "rtsps"):
             raise PydanticCustomError("tls", "tls_ca and tls_pin are of use with an rtsps:// url only")
         if self.tls_ca and self.tls_pin:
             raise PydanticCustomError("tls", "tls_pin takes the place of tls_ca: give one of them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class WebCamera:
     picture: Callable[[int], bytes] = jpeg
     head: bytes = f"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\n\r\n".encode()
     interval_s: float = 0.04
+    tls: ssl.SSLContext | None = None
     port: int = 0
     sent: list[bytes] = field(default_factory=list)
     requests: list[bytes] = field(default_factory=list)
@@ -45,7 +47,7 @@ class WebCamera:
     @property
     def url(self) -> str:
         """Where."""
-        return f"http://127.0.0.1:{self.port}/video.mjpg"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/video.mjpg"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client."""
@@ -71,7 +73,7 @@ async def web_camera(**how: object) -> AsyncIterator[WebCamera]:
     """A camera on loopback for the length of a block."""
     camera = WebCamera(**how)  # type: ignore[arg-type]
     camera.going_on.set()
-    server = await asyncio.start_server(camera.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(camera.serve, "127.0.0.1", 0, ssl=camera.tls)
     camera.port = server.sockets[0].getsockname()[1]
     try:
         yield camera

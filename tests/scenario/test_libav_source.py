@@ -9,8 +9,9 @@ import io
 import os
 import re
 import signal
+import subprocess
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,9 +25,11 @@ import pytest
 from ingest import libav_source
 from ingest.assignments import Assignment, write_assignments
 from media.fmp4_read import scan
+from media.nal import split_annex_b, split_length_prefixed
 from media.url import CameraUrl
 from simulator import Simulator, SimulatorOptions
 from storage.layout import Layout
+from tests.certificates import certify
 from tests.mjpeg_server import jpeg, web_camera
 from tests.ports import free_port
 from tests.product import running
@@ -39,7 +42,7 @@ pytestmark = pytest.mark.scenario
 CANARY = "canary-of-another-camera"
 
 
-def assign(record: Recording, *urls: str, segment_us: int = 1_000_000) -> None:
+def assign(record: Recording, *urls: str, tls_ca: str = "") -> None:
     """Record these through libav, and one more camera, whose password is nobody else's business."""
     common = Assignment(
         stream=stream_of(""),
@@ -47,7 +50,7 @@ def assign(record: Recording, *urls: str, segment_us: int = 1_000_000) -> None:
         name="",
         epoch=1,
         url=None,
-        segment_us=segment_us,
+        segment_us=1_000_000,
         networks=LOOPBACK,
     )
     wanted = [
@@ -58,6 +61,7 @@ def assign(record: Recording, *urls: str, segment_us: int = 1_000_000) -> None:
             name=url[-30:],
             url=CameraUrl.parse(url),
             source="libav",
+            tls_ca=tls_ca,
         )
         for url in urls
     ]
@@ -108,24 +112,6 @@ def stored(record: Recording, url: str) -> list[bytes]:
 def gaps(record: Recording, url: str) -> list[str]:
     """The reasons of the gaps that were told, without the one from the beginning on."""
     return [note["reason"] for note in record.notes(url) if note["kind"] == "gap_open"][1:]
-
-
-async def test_a_web_camera_is_stored_byte_by_byte(tmp_path: Path) -> None:
-    """Each picture as it was sent, in order; players show them."""
-    async with web_camera() as camera:
-        async with odd(tmp_path) as record:
-            assign(record, camera.url)
-            await eventually("several segments are durable", lambda: record.durable(camera.url) >= 3, 40)
-        units = stored(record, camera.url)
-        first = camera.sent.index(units[0])
-        assert len(units) > 40
-        assert units == camera.sent[first : first + len(units)]
-        path = min(Layout(tmp_path).spool.glob(f"*/{stream_of(camera.url)}/*.mp4"))
-    with av.open(str(path)) as container:
-        shown = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
-        assert container.streams.video[0].codec_context.name == "mjpeg"
-    numbers = [sum(int(picture[60, 10 + bit * 20] > 128) << bit for bit in range(16)) for picture in shown]
-    assert numbers == list(range(numbers[0], numbers[0] + len(shown)))
 
 
 async def test_a_process_that_is_killed_costs_a_gap(tmp_path: Path) -> None:
@@ -375,6 +361,49 @@ async def _redirecting(port: int, location: str) -> AsyncIterator[str]:
     server = await asyncio.start_server(answer, "127.0.0.1", port)
     async with server:
         yield f"rtsp://127.0.0.1:{server.sockets[0].getsockname()[1]}/moved"
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_certificate_is_verified(tmp_path: Path, known: bool) -> None:
+    """By the authorities that the configuration names, or else by the host's, which do not know this one."""
+    authority = certify(tmp_path / "authority.pem")
+    device = certify(tmp_path / "device.pem", by=authority)
+    data = tmp_path / "data"
+    data.mkdir()
+    async with web_camera(tls=device.server_context()) as camera, odd(data) as record:
+        assign(record, camera.url, tls_ca=str(authority.path) if known else "")
+        await eventually("an end", lambda: record.state(camera.url).get("state") in {"recording", "failed"})
+        state = record.state(camera.url)
+        assert (state["state"], state["reason"]) == (("recording", None) if known else ("failed", "tls")), state
+
+
+async def test_a_transport_stream_over_udp_is_stored_bit_for_bit(tmp_path: Path) -> None:
+    """From an encoder that was never asked: recording begins in its midst, with a sync sample."""
+    film, url = tmp_path / "film.ts", f"udp://127.0.0.1:{free_port()}"
+    encode = f"ffmpeg -v error -f lavfi -i testsrc2=size=320x240:rate=25:duration=8 -c:v libx264 -g 25 -bf 2 {film}"
+    data = tmp_path / "data"
+    data.mkdir()
+    with _sending(encode, f"ffmpeg -v error -re -stream_loop -1 -i {film} -c copy -f mpegts {url}?pkt_size=1316"):
+        async with odd(data) as record:
+            assign(record, url)
+            await eventually("several segments are durable", lambda: record.durable(url) >= 3, 40)
+    with av.open(str(film)) as container:
+        sent = [split_annex_b(bytes(found)) for found in container.demux(video=0) if found.size]
+    units = [split_length_prefixed(unit) for unit in stored(record, url)]
+    first = sent.index(units[0])
+    assert len(units) > 40
+    assert units == [*sent, *sent, *sent][first : first + len(units)]
+
+
+@contextlib.contextmanager
+def _sending(encode: str, send: str) -> Iterator[None]:
+    subprocess.run(encode.split(), check=True)
+    sender = subprocess.Popen(send.split())
+    try:
+        yield
+    finally:
+        sender.kill()
+        sender.wait()
 
 
 async def test_garbage_in_the_midst_costs_what_it_replaces(tmp_path: Path) -> None:
