@@ -89,6 +89,11 @@ class Segmenter:
         self._phase_us = self._identity.stream.int % self._segment_us
 
     @property
+    def segments(self) -> int:
+        """How many were begun."""
+        return self._sequence
+
+    @property
     def awaited(self) -> str:
         """What a span could not begin without, as words for people."""
         return "no parameter sets have come yet" if self.track is None else "no sync sample has come yet"

@@ -32,6 +32,13 @@ FLOOD_BPS = 60_000_000
 FLOOD_PACKETS = 40_000
 """A second: 60 Mbit/s in packets of 200 bytes. Empty ones and those that nobody asked for take time as well."""
 
+FLOOD_PICTURES = 1_000
+"""A second, four times as many as any camera makes: each costs as much as several packets, however small it is."""
+
+FLOOD_SEGMENTS = 60
+"""At once, and one a second from then on. A clock that jumps and parameter sets that change with each picture make a
+file of each picture, and files are what the cameras of a disk share."""
+
 
 class SessionWatch:
     """One session's. `check` is called a few times a second, with an instant of the boot clock."""
@@ -43,8 +50,10 @@ class SessionWatch:
         self.bitrate_bps = 0
         self.received_bytes = 0
         """Of payloads, as far as measured."""
-        self._measured_us = boot_us
+        self._begun_us = self._measured_us = boot_us
         self._seen = Tally()
+        self._pictures = 0  # since the last measurement
+        self._segments_before: int | None = None
 
     def check(self, boot_us: int, segmenter: Segmenter, nominal_bps: int) -> None:
         """Look, and end the session where there is a reason to."""
@@ -65,6 +74,17 @@ class SessionWatch:
         elif segmenter.lagging:
             fail(GapReason.STALLED, "pictures come over 10 s after their time: the line does not carry them")
 
+    def take_picture(self, boot_us: int, segments: int) -> None:
+        """One came, and so many segments were begun in the run by then."""
+        self.picture_us = boot_us
+        self._pictures += 1
+        if self._segments_before is None:
+            self._segments_before = segments
+        begun = segments - self._segments_before
+        if begun > FLOOD_SEGMENTS + (boot_us - self._begun_us) // 1_000_000:
+            detail = f"what the camera sends would take {begun} files for {(boot_us - self._begun_us) // 1_000_000} s"
+            self.camera.fail(GapReason.FLOOD, detail)
+
     def held(self, held_us: int) -> None:
         """The process stood still for so long: what did not come meanwhile is not the camera's fault."""
         self.camera.held(held_us)
@@ -77,6 +97,7 @@ class SessionWatch:
         elapsed_us = boot_us - self._measured_us
         octets, received = tally.octets - seen.octets, tally.wire_bytes - seen.wire_bytes
         packets = tally.packets - seen.packets
+        pictures, self._pictures = self._pictures, 0
         self._measured_us, self._seen = boot_us, tally
         self.bitrate_bps = octets * 8_000_000 // elapsed_us
         self.received_bytes += octets
@@ -85,3 +106,6 @@ class SessionWatch:
             self.camera.fail(GapReason.FLOOD, f"the camera sends {rate:.0f} Mbit/s; {limit:.0f} are the limit")
         elif packets * 1_000_000 > FLOOD_PACKETS * elapsed_us:
             self.camera.fail(GapReason.FLOOD, f"the camera sends {packets * 1_000_000 // elapsed_us} packets a second")
+        elif pictures * 1_000_000 > FLOOD_PICTURES * elapsed_us:
+            rate = pictures * 1_000_000 // elapsed_us
+            self.camera.fail(GapReason.FLOOD, f"the camera sends {rate} pictures a second")

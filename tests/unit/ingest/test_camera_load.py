@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from media.errors import GapReason
+from tests.builders_h264 import PPS, SPS
 from tests.builders_recorded import FRAME_US, numbers
 from tests.builders_recorder import Wire
 
@@ -199,3 +200,75 @@ async def test_a_process_that_stood_still_blames_no_camera(wire: Wire) -> None:
     assert numbers(stored) == list(range(495))
     assert {unit.span for unit in stored} == {0}
     assert all(abs(unit.shown_us - stored[0].shown_us - unit.number * FRAME_US) < 100_000 for unit in stored)
+
+
+# --- what makes a file of each picture
+
+
+def _jump(wire: Wire) -> None:
+    wire.ticks += 900_000
+
+
+def _change(wire: Wire) -> None:
+    wire.sets = (SPS, PPS + bytes([1 + wire.number % 200]))
+
+
+@pytest.mark.parametrize("alter", [_jump, _change])
+async def test_a_file_for_each_picture_is_a_flood(wire: Wire, alter: Callable[[Wire], None]) -> None:
+    """Jumps of the clock, or other parameter sets, with each of 25 sync samples a second: some files, then the end."""
+    wire.gop, wire.picture_bytes = 1, 10
+    for _ in range(2500):
+        alter(wire)
+        wire.play(1)
+        if wire.failed:
+            break
+    assert wire.failed is not None
+    assert wire.failed.reason is GapReason.FLOOD
+    assert "files" in str(wire.failed)
+    assert len(wire.rig.spool.files) < 100
+    wire.rig.recorder._failed(wire.failed)
+    stored = wire.record()
+    assert numbers(stored) == list(range(len(stored)))
+    assert next(note["reason"] for note in wire.rig.spool.notes if note["kind"] == "gap_open") == "flood"
+
+
+async def test_a_file_for_each_picture_is_noticed_at_once() -> None:
+    """In the midst of what one read brought."""
+    wire = Wire()
+    wire.gop, wire.picture_bytes = 1, 1
+    for _ in range(500):
+        _jump(wire)
+        wire.hear(b"".join(wire.packets()))
+        if wire.failed:
+            break
+    assert wire.failed is not None
+    assert len(wire.rig.spool.files) < 65
+
+
+async def test_a_clock_that_jumps_every_second_is_recorded_for_ever(wire: Wire) -> None:
+    """In as many files, without a gap."""
+    wire.picture_bytes = 10
+    for _ in range(300):
+        _jump(wire)
+        wire.play(25)
+    assert wire.failed is None
+    assert numbers(wire.record()) == list(range(7500))
+
+
+async def test_pictures_by_the_thousand_are_a_flood(wire: Wire) -> None:
+    """However small; 200 a second are none."""
+    wire.picture_bytes = 1
+    wire.ticks, step = 0, 90_000 // 200
+    for _ in range(1000):
+        for _ in range(8):
+            wire.hear(b"".join(wire.packets()))
+            wire.ticks += step - 3600
+        wire.pass_time(FRAME_US)
+    assert wire.failed is None
+    for _ in range(100):
+        for _ in range(60):
+            wire.hear(b"".join(wire.packets()))
+            wire.ticks += 60 - 3600
+        wire.pass_time(FRAME_US)
+    assert wire.failed is not None
+    assert (wire.failed.reason, "pictures a second" in str(wire.failed)) == (GapReason.FLOOD, True)
