@@ -28,9 +28,11 @@ from typing import TYPE_CHECKING
 
 from media.closing import closing_boxes
 from media.commit import COMMIT_BOX_BYTES, SEAL_BOX_BYTES, Seal
-from media.errors import Mp4Error, SpoolError
+from media.errors import GapReason, Mp4Error, SpoolError
 from media.fmp4_read import scan
 from storage import files, layout
+from storage.durable_names import keep_name
+from storage.journal import read_journal
 from storage.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ _COPY_BYTES = 1 << 20
 _ROOM = 16
 """A failed file is copied when there is room for so many of its size: what is recorded now needs the disk more."""
 _MOST_FREE_BYTES = 0xFFFF_FFFF
+
+_ERRORS = {GapReason.DISK_ERROR.value, GapReason.SPOOL_FULL.value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,7 @@ class _Recovery:
         self, run_directory: Path, quarantine: Quarantine, clock: Clock, report: Callable[[Finding], None]
     ) -> None:
         self.complete = True
+        self._met_errors = False
         self.sealed: list[Path] = []
         self.findings: list[Finding] = []
         self._directory = run_directory
@@ -121,11 +126,16 @@ class _Recovery:
         try:
             if not files.lock(lock_fd):
                 return False
+            self._met_errors = True  # unless the journal can be read, and says nothing of it
+            self._attempt(self._directory / layout.JOURNAL, self._read_journal)
             for name in files.names(self._directory):
                 self._recover_entry(self._directory / name)
         finally:
             files.close(lock_fd)
         return True
+
+    def _read_journal(self, journal: Path) -> None:
+        self._met_errors = _met_errors(journal)
 
     def _recover_entry(self, path: Path) -> None:
         if layout.parse_stream_name(path.name) is not None:
@@ -181,7 +191,8 @@ class _Recovery:
             self._remove(path, "not a regular file")
             return
         try:
-            why = self._recover_open(path, fd, name) if name.announced is None else self._recover_copy(path, fd, name)
+            doubted = name.announced is not None or (not name.sealed and self._met_errors)
+            why = self._recover_copy(path, fd, name) if doubted else self._recover_open(path, fd, name)
         finally:
             files.close(fd)
         if why:
@@ -189,15 +200,27 @@ class _Recovery:
 
     def _recover_copy(self, path: Path, fd: int, name: layout.SegmentName) -> str:
         """Seal a copy of a failed file and let the file go; why it is none of ours, or nothing."""
-        home = [path.parent, *filter(Path.is_dir, layout.directories_after(path.parent))][-1]  # which keeps its names
+        places = [path.parent, *filter(Path.is_dir, layout.directories_after(path.parent))]
+        home = places[-1]  # which keeps its names
         copy, target = (of(home / path.name, name.identity) for of in (layout.copy_path, layout.sealed_beside))
+        if any(target.name in files.names(place) for place in places):
+            return self._finish_copy(path, places, target)
         copy_fd = _copied(fd, copy)
         try:
             why = self._recover_open(path, copy_fd, name, copy)
         finally:
             files.close(copy_fd)
-        files.unlink(path if target in self.sealed else copy)
+        files.unlink(path if any(sealed.name == target.name for sealed in self.sealed) else copy)
         return why
+
+    def _finish_copy(self, path: Path, places: list[Path], target: Path) -> str:
+        """An earlier attempt sealed the copy, and came no further."""
+        (made, *_) = (place / target.name for place in places if target.name in files.names(place))
+        if made != target:
+            files.rename(made, target)
+        self.sealed.append(keep_name(target))
+        files.unlink(path)
+        return ""
 
     def _recover_open(self, path: Path, fd: int, name: layout.SegmentName, copy: Path | None = None) -> str:
         """Seal a file, which is that at `path` or its copy; why it is none of ours, or nothing."""
@@ -222,7 +245,10 @@ class _Recovery:
         self._close_file(path, fd, found)
         if not name.sealed:
             files.rename(copy or path, target)
-            files.sync_directory(target.parent)
+            if copy is not None:
+                target = keep_name(target)
+            else:
+                files.sync_directory(target.parent)  # what is durable until then is the name it had
         self.sealed.append(target)
         return ""
 
@@ -270,6 +296,23 @@ def _copied(fd: int, copy: Path) -> int:
         files.close(copy_fd)
         raise
     return copy_fd
+
+
+def _met_errors(journal: Path) -> bool:
+    """Whether the run noted that its disk failed. Then a file that it left open may have failed, too, unnoted.
+
+    (Killed between the error and the new name. The first error of all is not noted by then either; but disks that
+    fail once do so again.)
+    """
+    try:
+        fd = files.open_read(journal)
+    except FileNotFoundError:
+        return False
+    try:
+        records = read_journal(partial(files.read_at, fd), files.size_bytes(fd)).records
+    finally:
+        files.close(fd)
+    return any(record.kind == "gap_open" and record.fields.get("reason") in _ERRORS for record in records)
 
 
 def _is_sealed(fd: int, size_bytes: int, identity: SegmentIdentity) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import files, layout
+from media.errors import GapReason
+from storage import files, journal, layout
 from storage.clock import FakeClock
 from storage.recovery import salvage
 from tests.builders_recovery import Disk, segment_file
@@ -59,7 +60,7 @@ def test_a_copy_goes_where_names_are_kept(disk: Disk) -> None:
     assert disk.recover().complete
 
 
-@pytest.mark.parametrize("operation", ["create_exclusive", "append", "datasync", "rename", "sync_directory"])
+@pytest.mark.parametrize("operation", ["create_exclusive", "append", "datasync", "rename"])
 def test_a_copy_that_fails_is_made_anew(disk: Disk, operation: str) -> None:
     """The disk is still failing: the file stays, and the next attempt syncs a file of its own."""
     path = _given_up(disk, segment_file().open)
@@ -72,6 +73,55 @@ def test_a_copy_that_fails_is_made_anew(disk: Disk, operation: str) -> None:
     assert disk.sealed() == segment_file().sealed
     assert seam.operations(".copy").count("datasync") == 1 or operation == "rename"
     assert sorted(path.parent.iterdir()) == [layout.sealed_path(disk.spool, identity())]
+
+
+def test_a_directory_whose_sync_failed_is_not_synced_again(disk: Disk) -> None:
+    """The name goes to the next one, in the same attempt, and only then does the failed file go."""
+    path = _given_up(disk, segment_file().open)
+    home = layout.directories_after(path.parent)[0]
+    with FileSeam().installed() as seam:
+        seam.fail("sync_directory", str(STREAM), errno.EIO)
+        assert salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+    assert (home / layout.sealed_path(disk.spool, identity()).name).read_bytes() == segment_file().sealed
+    assert list(path.parent.iterdir()) == []
+    synced = [event.path for event in seam.events if event.operation.startswith("sync_directory")]
+    assert synced == [path.parent, path.parent.parent, home]
+    assert disk.recover().complete
+
+
+def test_where_no_directory_keeps_names_the_failed_file_stays(disk: Disk) -> None:
+    """What was made of it may be gone after a power cut. No sync of these directories is believed again."""
+    path = _given_up(disk, segment_file().open)
+    with FileSeam().installed() as seam:
+        seam.fail("sync_directory", layout.run_name(identity().run), errno.EIO, times=2)
+        for _ in range(3):
+            assert not salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+    assert path.read_bytes() == segment_file().open
+    assert sum(event.operation.startswith("sync_directory") for event in seam.events) == 2
+
+
+def test_a_copy_that_was_sealed_and_not_finished_is_finished(disk: Disk) -> None:
+    """Killed before the failed file went: that is no second segment, and none for the quarantine."""
+    path = _given_up(disk, segment_file().open)
+    sealed = layout.sealed_path(disk.spool, identity())
+    sealed.write_bytes(segment_file().sealed)
+    assert salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+    assert sorted(path.parent.iterdir()) == [sealed]
+    assert (disk.kept(), disk.reported) == ([], [])
+
+
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_file_left_open_by_a_run_that_met_errors_is_copied(disk: Disk, noted: bool) -> None:
+    """Killed between an error of its sync and its new name: its pages may be clean and not on the disk."""
+    path = disk.place(identity(), segment_file().open)
+    gap = journal.gap_open(stream=STREAM, at_us=5, reason=GapReason.DISK_ERROR if noted else GapReason.STALLED)
+    (disk.run / layout.JOURNAL).write_bytes(journal.encode(gap))
+    with FileSeam().installed() as seam:
+        assert disk.recover().complete
+    assert disk.sealed() == segment_file().sealed
+    synced = [event.path for event in seam.events if event.operation == "datasync"]
+    assert (path in synced) is not noted
+    assert not path.exists()
 
 
 def test_a_copy_waits_for_room(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
