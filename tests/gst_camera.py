@@ -6,6 +6,8 @@ rtsp://127.0.0.1:PORT/slices   x264 with four slices per picture; parameter sets
 rtsp://127.0.0.1:PORT/plain    x264 with one slice per picture
 rtsp://127.0.0.1:PORT/h265     x265 with four slices per picture, B-frames, and open groups of pictures
 rtsp://127.0.0.1:PORT/mjpeg    Motion JPEG (RFC 2435)
+rtsp://127.0.0.1:PORT/aac      as plain, with sound: 440 Hz for 23 ms each second, when picture 0, 25, 50 ... is taken
+rtsp://127.0.0.1:PORT/opus, /pcmu, /pcma, /unheard   the same; a mount each, for a second client disturbs the first
 
 All show `videotestsrc pattern=ball` in frame order, so that each picture is known by its number. With USER and
 PASSWORD it asks for Digest authentication, or for Basic; with a certificate it speaks RTSP inside TLS only.
@@ -29,11 +31,24 @@ X264_PAY = "video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interv
 X265 = "x265enc speed-preset=ultrafast bitrate=2000 key-int-max=27"
 X265_OPTIONS = "slices=4:ctu=16:min-cu-size=16:max-tu-size=16:bframes=3:b-adapt=0:open-gop=1:log-level=error"
 X265_PAY = "video/x-h265,profile=main ! rtph265pay name=pay0 pt=96 config-interval=-1"
+TICKS = "audiotestsrc is-live=true wave=ticks volume=0.8 samplesperbuffer=80"
+PTIME = "min-ptime=20000000 max-ptime=20000000"
+SOUNDS = {
+    "/aac": "audio/x-raw,rate=44100,channels=2 ! avenc_aac ! rtpmp4gpay name=pay1 pt=97",
+    "/unheard": "audio/x-raw,rate=44100,channels=2 ! avenc_aac ! rtpmp4gpay name=pay1 pt=97",
+    "/opus": "audio/x-raw,rate=48000,channels=1 ! opusenc ! rtpopuspay name=pay1 pt=97",
+    "/pcmu": f"audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay {PTIME} name=pay1",
+    "/pcma": f"audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay {PTIME} name=pay1",
+}
 ENCODERS = {
     "/slices": f"{X264} tune=zerolatency threads=4 sliced-threads=true ! {X264_PAY}",
     "/plain": f"{X264} tune=zerolatency sliced-threads=false ! {X264_PAY}",
     "/h265": f"{X265} option-string={X265_OPTIONS} ! {X265_PAY}",
     "/mjpeg": "jpegenc quality=95 ! rtpjpegpay name=pay0 pt=26",
+    **{
+        path: f"{X264} tune=zerolatency threads=1 ! {X264_PAY} {TICKS} ! audioconvert ! {sound}"
+        for path, sound in SOUNDS.items()
+    },
 }
 
 

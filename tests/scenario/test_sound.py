@@ -1,0 +1,102 @@
+"""Sound of cameras nobody here wrote: recorded as it was sent, in time with the pictures; only where wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from media.fmp4_read import read_sealed
+from storage.layout import Layout
+from tests.ports import free_port
+from tests.scenario.test_foreign_cameras import compare, gstreamer, source_pictures, stored_pictures
+from tests.scenario.test_recording import assigned, recording, stream_of
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.scenario, pytest.mark.timeout(120)]
+
+CODECS = ("aac", "opus", "pcmu", "pcma")
+
+APART_S = 0.06
+"""How far a tick may be from its picture: what nobody sees (EBU R 37). Both are timed by when they come, and x264 takes
+some time for a picture on a machine that has other things to do, of which nothing tells."""
+
+
+def segments(data: Path, url: str) -> list[Path]:
+    """The files of a stream, in order."""
+    found = Layout(data).spool.glob(f"*/{stream_of(url)}/*.mp4")
+    return sorted(found, key=lambda path: int(path.name.split(".")[2]))
+
+
+def ticks(path: Path) -> list[float]:
+    """When, in seconds of the file's own time, each tick of sound begins."""
+    with av.open(str(path)) as container:
+        base = container.streams.audio[0].time_base
+        assert base is not None
+        frames = [(float(frame.pts * base), frame) for frame in container.decode(audio=0) if frame.pts is not None]
+        loud = [
+            at + number / frame.sample_rate
+            for at, frame in frames
+            for number in np.flatnonzero(np.abs(_floats(frame)) > 0.2)
+        ]
+    return [at for before, at in zip([-1.0, *loud], loud, strict=False) if at - before > 0.5]
+
+
+def _floats(frame: av.AudioFrame) -> np.ndarray:
+    samples = frame.to_ndarray()
+    mono = samples[0] if frame.format.is_planar else samples.reshape(-1, len(frame.layout.channels))[:, 0]
+    return mono / (1 if samples.dtype.kind == "f" else 32768)
+
+
+def shown(path: Path, source: np.ndarray) -> list[tuple[float, int]]:
+    """When each picture is shown in the file, and which one it is."""
+    with av.open(str(path)) as container:
+        base = container.streams.video[0].time_base
+        assert base is not None
+        pictures = [
+            (float(frame.pts * base), frame.to_ndarray(format="yuv420p")[:240].astype(np.float32))
+            for frame in container.decode(video=0)
+            if frame.pts is not None
+        ]
+    first = int(np.argmin([np.abs(pictures[0][1] - truth).mean() for truth in source]))
+    return [(at, first + number) for number, (at, _) in enumerate(pictures)]
+
+
+async def test_a_gstreamer_cameras_sound_is_stored_in_time_with_its_pictures(tmp_path: Path) -> None:
+    """AAC, Opus, PCMU and PCMA, over TCP and UDP: each tick is heard when the picture is shown that it was made with.
+
+    Within 60 ms. All pictures are there, none of them damaged; no sound is stored of a camera that was
+    not to be heard, though it offers some.
+    """
+    port = free_port()
+    heard = {path: f"rtsp://127.0.0.1:{port}/{path}" for path in CODECS}
+    silent = f"rtsp://127.0.0.1:{port}/unheard"
+    cameras = [assigned(url, audio=True, transport="udp" if path == "opus" else "tcp") for path, url in heard.items()]
+    with gstreamer(port):
+        async with recording(tmp_path) as record:
+            record.follow(*cameras, assigned(silent))
+            await eventually(
+                "two segments of each are durable",
+                lambda: all(record.durable(url) >= 2 for url in (*heard.values(), silent)),
+                60,
+            )
+            states = {path: record.state(url) for path, url in heard.items()}
+    source = source_pictures(600)
+    for path, url in heard.items():
+        assert (path, states[path]["detail"], states[path]["lost_packets"]) == (path, None, 0)
+        compare(stored_pictures(Layout(tmp_path).spool, url), source)
+        errors = []
+        for file in segments(tmp_path, url)[:2]:
+            pictures = shown(file, source)
+            for tick in ticks(file):
+                at, number = min(pictures, key=lambda each: abs(each[0] - tick))
+                second = round(number / 25)
+                errors.append(tick - (at + (second * 25 - number) / 25))
+        assert len(errors) >= 3, path
+        print("ERRORS", path, errors)
+        assert abs(np.median(errors)) <= APART_S, (path, errors)
+    for file in segments(tmp_path, silent):
+        content = file.read_bytes()
+        assert read_sealed(lambda at, n, c=content: c[at : at + n], len(content)).sound is None  # type: ignore[misc]
