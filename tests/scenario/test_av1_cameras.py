@@ -66,6 +66,47 @@ STRIPS_AT = """async ([url, times, height]) => {
 }"""
 
 
+WATCHED = """async ([url, frames, height]) => {
+  const source = new MediaSource();
+  const video = document.createElement('video');
+  video.muted = true;
+  video.src = URL.createObjectURL(source);
+  await new Promise(resolve => source.addEventListener('sourceopen', resolve, {once: true}));
+  const waiting = [];
+  let media, buffer;
+  const append = () => { if (waiting.length && !buffer.updating) buffer.appendBuffer(waiting.shift()); };
+  const begin = () => {
+    if (video.paused && video.buffered.length) {
+      video.currentTime = video.buffered.start(0);
+      video.play();
+    }
+  };
+  const socket = new WebSocket(url);
+  socket.binaryType = 'arraybuffer';
+  socket.onmessage = ({data}) => {
+    if (typeof data !== 'string') {
+      waiting.push(data);
+      append();
+    } else if (!media) {
+      media = JSON.parse(data);
+      buffer = source.addSourceBuffer(media.mime);
+      buffer.onupdateend = () => { begin(); append(); };
+    }
+  };
+  const picture = await new Promise((resolve, reject) => {
+    video.onerror = () => reject(new Error(video.error.message));
+    socket.onclose = () => reject(new Error('the live socket was closed'));
+    const look = (_, shown) => --frames ? video.requestVideoFrameCallback(look) : resolve(shown);
+    video.requestVideoFrameCallback(look);
+  });
+  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+  const context = canvas.getContext('2d', {willReadFrequently: true});
+  context.drawImage(video, 0, 0);
+  const strip = context.getImageData(0, 0, video.videoWidth, height).data;
+  return [media, picture.mediaTime, Array.from({length: strip.length / 4}, (_, at) => strip[4 * at])];
+}"""
+
+
 class City(NamedTuple):
     """Two cameras that were recorded: one drawn live, one that plays a film again and again."""
 
@@ -144,14 +185,15 @@ def test_an_exact_export_has_the_frames_of_its_range(city: City) -> None:
 
 def test_other_programs_see_the_same_file(city: City) -> None:
     """From a sync sample on, where players that decode hidden frames have none to count. Nobody complains."""
-    file = city.export("live", city.start, 3)
+    seconds = 3 - 0.5 / FPS  # no border of the range is one of a frame
+    file = city.export("live", city.start, seconds)
     entries = "stream=codec_name,profile,width,height,nb_read_frames"
     shown, complaints = output_of(
         ["ffprobe", "-v", "warning", "-count_frames", "-show_entries", entries, "-of", "csv=p=0", file]
     )
     assert (shown.strip(), complaints) == (f"av1,Main,{WIDTH},{HEIGHT},{3 * FPS}", "")
     assert output_of(["ffmpeg", "-v", "warning", "-i", file, "-f", "null", "-"]) == ("", "")
-    asked = f"from={iso(city.start)}&to={iso(city.start + timedelta(seconds=3))}"
+    asked = f"from={iso(city.start)}&to={iso(city.start + timedelta(seconds=seconds))}"
     playlist = f"{city.client.base_url}/api/v1/cameras/live/playlist.m3u8?{asked}"
     decoded, complaints = output_of(["ffmpeg", "-v", "error", "-i", playlist, "-map", "0:v", "-f", "framemd5", "-"])
     assert complaints == ""
@@ -191,7 +233,21 @@ async def test_chromium_shows_the_frames_of_an_export(city: City) -> None:
     assert frames >= 2 * FPS, "of the playlist, but for what a busy machine drops"
 
 
-def nearest(strip: NDArray[np.uint8], frame: int) -> int:
+@pytest.mark.browser
+async def test_chromium_shows_the_camera_live(city: City) -> None:
+    """As fMP4 over the WebSocket; after two seconds the picture's clock is what its time in the stream says."""
+    origin = str(city.client.base_url)
+    live = f"{origin.replace('http', 'ws')}/api/v1/cameras/live/live"
+    async with browser_page(origin, "/healthz") as page:
+        media, shown_s, strip = await page.evaluate(WATCHED, [live, 2 * FPS, STRIP_HEIGHT])
+    assert media["mime"] == 'video/mp4; codecs="av01.0.01M.08"'
+    at = datetime.fromisoformat(media["zero"]) + timedelta(seconds=shown_s)
+    strip = np.array(strip, np.uint8).reshape(STRIP_HEIGHT, WIDTH)
+    # Live time counts from the arrival of one frame, which is as late as the machine is busy.
+    assert -FPS < nearest(strip, round(at.timestamp() * FPS), within=FPS) <= 1
+
+
+def nearest(strip: NDArray[np.uint8], frame: int, within: int = 10) -> int:
     """Which frame's clock a strip shows, counted from this one; it must look like it."""
     timetable, picture = Timetable(steady_lap(FPS), 0), Picture(LIVE)
 
@@ -201,6 +257,6 @@ def nearest(strip: NDArray[np.uint8], frame: int) -> int:
         expected = (drawn.astype(float) - 16) * 255 / 219
         return float(np.abs(expected - strip).mean())
 
-    best = min(range(-10, 11), key=distance)
+    best = min(range(-within, within + 1), key=distance)
     assert distance(best) < 4
     return best
