@@ -33,7 +33,7 @@ from media.nal import (
     split_annex_b,
     split_length_prefixed,
 )
-from media.nal_depacketizer import NalDepacketizer
+from media.nal_depacketizer import LENGTH, NO_LENGTH, NalDepacketizer
 
 __all__ = ["H264Depacketizer", "packetize", "split_annex_b", "split_length_prefixed"]
 
@@ -56,7 +56,6 @@ class H264Depacketizer(NalDepacketizer):
     __slots__ = ("_searched",)
 
     _fragment = "a FU-A"
-    _fragment_head = 2
 
     def __init__(
         self,
@@ -65,7 +64,14 @@ class H264Depacketizer(NalDepacketizer):
         *,
         max_unit_bytes: int = 8 << 20,
     ) -> None:
-        super().__init__(emit, parameters or ParameterSets(), max_unit_bytes=max_unit_bytes)
+        super().__init__(
+            emit,
+            parameters or ParameterSets(),
+            max_unit_bytes=max_unit_bytes,
+            fragment_kind=FU_A,
+            kind_mask=_KIND_MASK,
+            fragment_head=2,
+        )
         self._searched = SLICE  # NAL units of this type and above are searched for start codes
 
     def push(  # noqa: PLR0917 - hot path: positional arguments are the cheap ones
@@ -85,15 +91,14 @@ class H264Depacketizer(NalDepacketizer):
                 return
         self._push_edge(buffer, start, end, timestamp, marker, lost)
 
-    def _take(self, buffer: Buffer, start: int, end: int) -> None:
-        """One NAL unit, a part of one, or several, by the first byte (RFC 6184 5.2)."""
+    def _take_whole(self, buffer: Buffer, start: int, end: int) -> None:
+        """One NAL unit, or several, by the first byte (RFC 6184 5.2)."""
         kind = buffer[start] & _KIND_MASK
-        if kind == FU_A:
-            self._take_fragment(buffer, start, end)
-            return
         if self._fragmented_at >= 0:
             self._interrupt_fragments()
-        if kind == STAP_A:  # RFC 6184 5.7.1
+        if 1 <= kind < STAP_A:
+            self._take_nal(buffer, start, end)
+        elif kind == STAP_A:  # RFC 6184 5.7.1
             self._take_aggregate(buffer, start + 1, end, "a STAP-A")
         elif kind in (STAP_B, FU_B):
             self._take_numbered(kind, buffer, start, end)
@@ -119,16 +124,26 @@ class H264Depacketizer(NalDepacketizer):
             self._take_fragment(fragment, 0, len(fragment))
 
     def _take_nal(self, buffer: Buffer, start: int, end: int) -> None:
-        if 1 <= buffer[start] & _KIND_MASK < STAP_A:
-            self._keep_nal(buffer, start, end)
-        else:
+        at = len(self._nals)
+        if not 1 <= buffer[start] & _KIND_MASK < STAP_A:
             self._fault(f"a NAL unit that starts with {buffer[start]:#04x}, which is no type of H.264")
+        elif at + end - start > self._max_unit_bytes:
+            self._refuse_unit()
+        else:
+            self._resyncing = False
+            self._nals += LENGTH.pack(end - start)
+            self._nals += buffer[start:end]
+            self._note_nal(at)
 
     def _start_fragments(self, buffer: Buffer, start: int) -> None:
         """FU-A (RFC 6184 5.8): the NAL unit's header is in both bytes."""
         indicator, kind = buffer[start], buffer[start + 1] & TYPE_MASK
         if 1 <= kind < STAP_A:
-            self._begin_fragments(bytes((indicator & NRI_MASK | kind,)), indicator << 8 | kind)
+            self._resyncing = False
+            self._fragmented_at = len(self._nals)
+            self._middle = indicator << 8 | kind
+            self._nals += NO_LENGTH
+            self._nals.append(indicator & NRI_MASK | kind)
         else:
             self._refuse_fragments(kind, "H.264")
 
@@ -140,8 +155,9 @@ class H264Depacketizer(NalDepacketizer):
             if kind == IDR_SLICE:
                 self._sync = True
                 self._searched = SPS
-            # first_mb_in_slice (7.3.3) is 0 in a picture's first slice, which is one bit: 1.
-            self._note_picture(at + LENGTH_BYTES + 1)
+            self._has_picture = True
+            if self._joining:  # first_mb_in_slice (7.3.3) is 0 in a picture's first slice, which is one bit: 1
+                self._join(at + LENGTH_BYTES + 1)
         elif kind in (SPS, PPS):
             self._note_parameters(at)
 

@@ -26,8 +26,8 @@ from media.h265_nal import (
 )
 from media.h265_packetize import AGGREGATE, FRAGMENT, PACI
 from media.h265_parameters import H265ParameterSets
-from media.nal import LENGTH_BYTES, begins_with_start_code
-from media.nal_depacketizer import NalDepacketizer
+from media.nal import FORBIDDEN_BIT, LENGTH_BYTES, begins_with_start_code
+from media.nal_depacketizer import LENGTH, NO_LENGTH, NalDepacketizer
 from media.rtsp_fields import parse_integer
 
 if TYPE_CHECKING:
@@ -51,13 +51,26 @@ def require_sending_order(fmtp: Mapping[str, str]) -> None:
         raise CodecError(f"H265 over several streams (tx-mode={fmtp['tx-mode'][:20]})")
 
 
+class _Lead:
+    """Says of each unit what its last slice said: whether others may lead it, or it leads one."""
+
+    __slots__ = ("_emit", "leading", "leads")
+
+    def __init__(self, emit: Callable[[AccessUnit], None]) -> None:
+        self._emit = emit
+        self.leads = self.leading = False
+
+    def emit(self, unit: AccessUnit) -> None:
+        unit.leads, unit.leading = self.leads, self.leading
+        self._emit(unit)
+
+
 class H265Depacketizer(NalDepacketizer):
     """Access units of H.265."""
 
-    __slots__ = ()
+    __slots__ = ("_lead",)
 
     _fragment = "an FU"
-    _fragment_head = HEADER_BYTES + 1
 
     def __init__(
         self,
@@ -66,7 +79,15 @@ class H265Depacketizer(NalDepacketizer):
         *,
         max_unit_bytes: int = 8 << 20,
     ) -> None:
-        super().__init__(emit, parameters or H265ParameterSets(), max_unit_bytes=max_unit_bytes)
+        self._lead = _Lead(emit)
+        super().__init__(
+            self._lead.emit,
+            parameters or H265ParameterSets(),
+            max_unit_bytes=max_unit_bytes,
+            fragment_kind=FRAGMENT << 1,
+            kind_mask=FORBIDDEN_BIT | _TYPE_MASK << 1,
+            fragment_head=HEADER_BYTES + 1,
+        )
 
     def push(  # noqa: PLR0917 - hot path: positional arguments are the cheap ones
         self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int
@@ -84,15 +105,14 @@ class H265Depacketizer(NalDepacketizer):
                 return
         self._push_edge(buffer, start, end, timestamp, marker, lost)
 
-    def _take(self, buffer: Buffer, start: int, end: int) -> None:
-        """One NAL unit, a part of one, or several, by the type (RFC 7798 4.4)."""
+    def _take_whole(self, buffer: Buffer, start: int, end: int) -> None:
+        """One NAL unit, or several, by the type (RFC 7798 4.4)."""
         kind = buffer[start] >> 1
-        if kind == FRAGMENT:
-            self._take_fragment(buffer, start, end)
-            return
         if self._fragmented_at >= 0:
             self._interrupt_fragments()
-        if kind == AGGREGATE:
+        if 1 <= kind < AGGREGATE:
+            self._take_nal(buffer, start, end)
+        elif kind == AGGREGATE:
             self._take_aggregate(buffer, start + HEADER_BYTES, end, "an AP")
         elif kind == 0 and begins_with_start_code(buffer, start, end):
             self._take_byte_stream(bytes(buffer[start:end]))
@@ -104,30 +124,40 @@ class H265Depacketizer(NalDepacketizer):
     def _take_nal(self, buffer: Buffer, start: int, end: int) -> None:
         if end - start < HEADER_BYTES:
             self._fault("a NAL unit of one byte, which is less than its header")
-        elif is_nal_header(buffer[start], buffer[start + 1]):
-            self._keep_nal(buffer, start, end)
-        else:
+        elif not is_nal_header(buffer[start], buffer[start + 1]):
             header = bytes(buffer[start : start + HEADER_BYTES])
             self._fault(f"a NAL unit that starts with 0x{header.hex()}, which is no header of H.265")
+        elif (at := len(self._nals)) + end - start > self._max_unit_bytes:
+            self._refuse_unit()
+        else:
+            self._resyncing = False
+            self._nals += LENGTH.pack(end - start)
+            self._nals += buffer[start:end]
+            self._note_nal(at)
 
     def _start_fragments(self, buffer: Buffer, start: int) -> None:
         """FU (RFC 7798 4.4.3): the type is in the third byte, the rest of the header in the first two."""
         kind = buffer[start + 2] & _TYPE_MASK
         header = bytes((buffer[start] & _LAYER_BIT | kind << 1, buffer[start + 1]))
         if kind < TYPES and is_nal_header(*header):
-            self._begin_fragments(header, buffer[start] << 8 | kind)
+            self._resyncing = False
+            self._fragmented_at = len(self._nals)
+            self._middle = buffer[start] << 8 | kind
+            self._nals += NO_LENGTH
+            self._nals += header
         else:
             self._refuse_fragments(kind, "H.265")
 
     def _note_nal(self, at: int) -> None:
         kind = self._nals[at + LENGTH_BYTES] >> 1
         if kind < FIRST_NON_VCL:
-            if BLA_W_LP <= kind <= RSV_IRAP_VCL23:
+            sync = BLA_W_LP <= kind <= RSV_IRAP_VCL23
+            if sync:
                 self._sync = True
-                self._leads = kind not in WITHOUT_LEADING
-            elif RADL_N <= kind <= RASL_R:
-                self._leading = True
-            # first_slice_segment_in_pic_flag (7.3.6.1).
-            self._note_picture(at + LENGTH_BYTES + HEADER_BYTES)
+            self._lead.leads = sync and kind not in WITHOUT_LEADING
+            self._lead.leading = RADL_N <= kind <= RASL_R
+            self._has_picture = True
+            if self._joining:  # first_slice_segment_in_pic_flag (7.3.6.1)
+                self._join(at + LENGTH_BYTES + HEADER_BYTES)
         elif VPS <= kind <= PPS:
             self._note_parameters(at)

@@ -40,8 +40,8 @@ streams change one or two sets in a group of pictures; to learn one takes as lon
 FU_START = 0x80
 FU_END = 0x40
 
-_LENGTH = struct.Struct(">I")
-_NO_LENGTH = bytes(LENGTH_BYTES)
+LENGTH = struct.Struct(">I")
+NO_LENGTH = bytes(LENGTH_BYTES)
 
 
 class NalParameters(Protocol):
@@ -67,18 +67,19 @@ class NalDepacketizer:
     `parameters` are those of the session description, where it had some. Units are emitted from the first
     picture on, before any sync sample too: what can be recorded is the segmenter's decision.
 
-    A codec's class has the hot path, `push`; what a payload may be, `_take`; what a NAL unit tells, `_note_nal`.
+    A codec's class has the hot path, `push`; what a payload may be, `_take_whole`; what a NAL unit tells, `_note_nal`.
     """
 
     __slots__ = (
         "_changed",
         "_changes",
         "_emit",
+        "_fragment_head",
+        "_fragment_kind",
         "_fragmented_at",
         "_has_picture",
         "_joining",
-        "_leading",
-        "_leads",
+        "_kind_mask",
         "_lost",
         "_max_unit_bytes",
         "_middle",
@@ -96,8 +97,6 @@ class NalDepacketizer:
 
     _fragment: ClassVar[str]
     """What the codec calls a packet with a part of a NAL unit."""
-    _fragment_head: ClassVar[int]
-    """The bytes before that part. The last of them has the marks of its start and end."""
 
     def __init__(
         self,
@@ -105,7 +104,16 @@ class NalDepacketizer:
         parameters: NalParameters,
         *,
         max_unit_bytes: int = 8 << 20,
+        fragment_kind: int,
+        kind_mask: int,
+        fragment_head: int,
     ) -> None:
+        """A fragment is known by `fragment_kind`, its first byte under a mask; it begins with `fragment_head` bytes.
+
+        The last of these has the marks of its start and end. All three are looked up for every packet that is not the
+        middle of a NAL unit, and attributes of the class would take 40 ns each.
+        """
+        self._fragment_kind, self._kind_mask, self._fragment_head = fragment_kind, kind_mask, fragment_head
         self._emit = emit
         self._max_unit_bytes = max_unit_bytes
         self._parameters = parameters
@@ -117,7 +125,7 @@ class NalDepacketizer:
         self._nals = bytearray()
         self._timestamp = -1
         self._has_picture = False
-        self._sync = self._leads = self._leading = False
+        self._sync = False
         self._lost = 0
         self._torn = False  # a NAL unit of this unit was dropped
 
@@ -133,16 +141,19 @@ class NalDepacketizer:
         """Of the unit that is put together or was last; negative before the first."""
         return self._timestamp
 
-    def _take(self, buffer: Buffer, start: int, end: int) -> None:
-        """One payload that is not empty."""
+    def _take_whole(self, buffer: Buffer, start: int, end: int) -> None:
+        """A payload that is neither empty nor a fragment."""
         raise NotImplementedError
 
     def _take_nal(self, buffer: Buffer, start: int, end: int) -> None:
-        """A whole NAL unit: `_keep_nal` if it is one of the codec."""
+        """A whole NAL unit: kept behind its length, if it is one of the codec and there is room."""
         raise NotImplementedError
 
     def _start_fragments(self, buffer: Buffer, start: int) -> None:
-        """The first fragment of a NAL unit: `_begin_fragments` if it is one of the codec."""
+        """The first fragment of a NAL unit: room for its length and its header, if it is one of the codec.
+
+        Sets `_fragmented_at`, and `_middle` to what `push` knows its next fragments by.
+        """
         raise NotImplementedError
 
     def _note_nal(self, at: int) -> None:
@@ -160,7 +171,10 @@ class NalDepacketizer:
         else:
             self._timestamp = timestamp
         if start < end and not self._skipping:  # an empty payload only carries its number and perhaps the marker
-            self._take(buffer, start, end)
+            if buffer[start] & self._kind_mask == self._fragment_kind:
+                self._take_fragment(buffer, start, end)
+            else:
+                self._take_whole(buffer, start, end)
         if marker:
             self._end_by_marker()
         if self._problem:
@@ -211,8 +225,6 @@ class NalDepacketizer:
             sync=self._sync,
             lost_packets=self._lost or int(self._torn),
             parameters=self._parameters if announce else None,
-            leads=self._leads,
-            leading=self._leading,
         )
         if announce:
             self._changed = False
@@ -224,20 +236,10 @@ class NalDepacketizer:
     def _discard_unit(self) -> None:
         """Begin with an empty unit. The count of lost packets stays: it belongs to whichever unit comes next."""
         self._nals = bytearray()
-        self._has_picture = self._sync = self._leads = self._leading = self._torn = self._skipping = False
+        self._has_picture = self._sync = self._torn = self._skipping = False
         self._fragmented_at = self._middle = -1
 
     # --- NAL units that come whole
-
-    def _keep_nal(self, buffer: Buffer, start: int, end: int) -> None:
-        at = len(self._nals)
-        if at + end - start > self._max_unit_bytes:
-            self._refuse_unit()
-            return
-        self._resyncing = False
-        self._nals += _LENGTH.pack(end - start)
-        self._nals += buffer[start:end]
-        self._note_nal(at)
 
     def _take_aggregate(self, buffer: Buffer, position: int, end: int, name: str) -> None:
         """NAL units, each behind its 16-bit length."""
@@ -287,14 +289,6 @@ class NalDepacketizer:
         if header & FU_END:  # with the start bit too: a whole NAL unit in one fragment (V11)
             self._end_fragments()
 
-    def _begin_fragments(self, header: bytes, middle: int) -> None:
-        """With a NAL unit's own header. `middle` is what `push` knows its next fragments by."""
-        self._resyncing = False
-        self._fragmented_at = len(self._nals)
-        self._middle = middle
-        self._nals += _NO_LENGTH
-        self._nals += header
-
     def _refuse_fragments(self, kind: int, codec: str) -> None:
         self._resyncing = True
         self._fault(f"fragments of a NAL unit of type {kind}, which is none of {codec}")
@@ -302,7 +296,7 @@ class NalDepacketizer:
     def _end_fragments(self) -> None:
         at = self._fragmented_at
         # The length is known only now; it was left blank, so that the fragments could be appended as they came.
-        _LENGTH.pack_into(self._nals, at, len(self._nals) - at - LENGTH_BYTES)
+        LENGTH.pack_into(self._nals, at, len(self._nals) - at - LENGTH_BYTES)
         self._fragmented_at = self._middle = -1
         self._note_nal(at)
 
@@ -319,13 +313,13 @@ class NalDepacketizer:
 
     # --- what was learned
 
-    def _note_picture(self, first_bits_at: int) -> None:
-        """A slice. Its header begins with a bit that is 1 in the first one of a picture, and 0 in the others."""
-        self._has_picture = True
-        if self._joining:
-            # Any other means that the first slices went by before we joined; no sequence number tells.
-            self._joining = False
-            self._torn |= self._nals[first_bits_at : first_bits_at + 1] < b"\x80"
+    def _join(self, first_bits_at: int) -> None:
+        """The first slice of all. Its header begins with a bit that is 1 in the first one of a picture only.
+
+        Any other means that the first slices went by before we joined; no sequence number tells.
+        """
+        self._joining = False
+        self._torn |= self._nals[first_bits_at : first_bits_at + 1] < b"\x80"
 
     def _note_parameters(self, at: int) -> None:
         nal = bytes(self._nals[at + LENGTH_BYTES :])
