@@ -30,6 +30,8 @@ CLOCK_RIGHT_US = 1_000_000
 DWELL_US = 20_000_000
 """A condition stays for at least so long, and stays away: a camera that lies by turns must not fill the journal."""
 
+CHECK_US = 1_000_000
+
 _WORDS = {
     FROZEN_PICTURE: "the picture has not changed for {seconds} s",
     FROZEN_TIMESTAMPS: "the camera's timestamps stand still",
@@ -48,6 +50,7 @@ class Conditions:
         self._pictures = PictureWatch()
         self._since_us: dict[str, int] = {}
         self._turned_us: dict[str, int] = {}
+        self._due_us = 0
 
     @property
     def clock_offset_us(self) -> int | None:
@@ -71,7 +74,10 @@ class Conditions:
         self._camera_clock.shift(step_us)
 
     def check(self, boot_us: int) -> None:
-        """See what has begun or ended, and tell it."""
+        """See what has begun or ended, and tell it. Called with each look at the camera; once a second is enough."""
+        if boot_us < self._due_us:
+            return
+        self._due_us = boot_us + CHECK_US
         for kind, since_us in self._seen(boot_us):
             holds = kind in self._since_us
             if (since_us is not None) == holds or boot_us - self._turned_us.get(kind, -DWELL_US) < DWELL_US:
