@@ -27,11 +27,13 @@ to it, and the answer what the browser said."""
 _SECTION = re.compile(r"(?=^m=)", re.MULTILINE)
 _LEFT_OUT = re.compile(r"^a=(?:candidate:|end-of-candidates|ice-lite).*\r\n", re.MULTILINE)
 _MEDIA = re.compile(r"m=(\w+) (\d+) ([A-Z/]+) ((?:\d+ ?)+)\r\n")
-_PROFILES = {0x42: 0, 0x4D: 1, 0x64: 2, 0xF4: 3}
-"""A decoder of one takes those before it, too (H.264, A.2); Chromium's own offers the last one, and not High.
+_FITS = {0x42: (0x42, 0x4D, 0x64), 0x4D: (0x4D, 0x64), 0x64: (0x64, 0x4D)}
+"""By the profile of a stream: those under which it may be sent, the best first.
 
-Levels are not compared: browsers say 3.1 and decode what the machine can. Baseline is taken for its constrained form:
-what that leaves out (flexible order of macroblocks, redundant slices) no camera sends and no browser decodes.
+A decoder takes the simpler profiles, too. High under Main is what a browser does not promise: Chromium's own decoder,
+which shows it, offers Main and no High. (It offers 4:4:4, too, which holds High, and shows nothing under it.)
+Baseline is taken for its constrained form: what that leaves out (flexible order of macroblocks, redundant slices) no
+camera sends and no browser decodes. Levels are not compared: browsers say 3.1 and decode what the machine can.
 """
 
 _NAMES = {
@@ -90,29 +92,29 @@ def _profile_of(codec: str) -> int:
     if kind not in {"avc1", "avc3"}:
         raise Unfit(f"the camera sends {names.get(kind, kind)}; only H.264 is passed on over WebRTC", hint="use /live")
     profile = int(parameters[:2], 16)
-    if profile not in _PROFILES:
+    if profile not in _FITS:
         name = _NAMES.get(profile, f"profile {profile}")
         raise Unfit(f"the camera sends H.264 {name}, which browsers do not take over WebRTC", hint="use /live")
     return profile
 
 
 def _choose(video: str, wanted: int) -> tuple[str, str]:
-    """The payload type whose profile is the stream's, or the next that holds it; and that profile."""
+    """The payload type under which the stream is sent, and its profile and level."""
     coded = re.findall(r"^a=rtpmap:(\d+) H264/90000\r\n", video, re.MULTILINE | re.IGNORECASE)
-    found: list[tuple[int, str, str]] = []
+    offered: dict[int, tuple[str, str]] = {}
     for payload_type in coded:
         fmtp = re.search(rf"^a=fmtp:{payload_type} (.*)\r\n", video, re.MULTILINE)
         parameters = dict(part.strip().partition("=")[::2] for part in fmtp[1].lower().split(";")) if fmtp else {}
         level = parameters.get("profile-level-id", "42e01f")  # RFC 6184 says 42000a; browsers that say none mean this
         if parameters.get("packetization-mode") == "1" and re.fullmatch("[0-9a-f]{6}", level):
-            rank = _PROFILES.get(int(level[:2], 16), -1)
-            if rank >= _PROFILES[wanted]:
-                found.append((rank, payload_type, level))
-    if not found:
-        name = _NAMES[wanted]
-        raise Unfit(f"the offer has no H.264 {name} profile with packetization-mode=1, which the camera sends")
-    _, payload_type, level = min(found, key=lambda one: one[0])
-    return payload_type, level
+            offered.setdefault(int(level[:2], 16), (payload_type, level))
+    for profile in _FITS[wanted]:
+        if profile in offered:
+            return offered[profile]
+    name = _NAMES[wanted]
+    raise Unfit(
+        f"the camera sends H.264 {name}, and the offer has no H.264 profile with packetization-mode=1 that fits"
+    )
 
 
 def _cut_down(video: str, payload_type: str, profile: str) -> str:

@@ -19,6 +19,7 @@ FILES = {
     "/camera_row.js": ("camera_row.js", SCRIPT),
     "/clock.js": ("clock.js", SCRIPT),
     "/day_bar.js": ("day_bar.js", SCRIPT),
+    "/live.js": ("live.js", SCRIPT),
     "/player.js": ("player.js", SCRIPT),
     "/view.js": ("view.js", SCRIPT),
     "/icon.svg": ("icon.svg", ICON),

@@ -1,9 +1,10 @@
-// The page: cameras and their days, and a player. What is worth a link is in the address: #camera@moment.
+// The page: cameras and their days, and a player. What is worth a link is in the address: #camera@moment, or #camera@live.
 
 import { Problem, listCameras, readTimeline } from "./api.js";
 import { CameraRow, RECENT } from "./camera_row.js";
 import { HOUR, MINUTE, SECOND, dateOf, moment, zoneName } from "./clock.js";
 import { DayBar } from "./day_bar.js";
+import { Live } from "./live.js";
 import { Player } from "./player.js";
 import { View, ZOOMS, drawMarks } from "./view.js";
 
@@ -108,20 +109,26 @@ function changeView(change) {
   refreshTimelines().catch(() => {}); // said by the next round
 }
 
-const setZoom = (zoom) => changeView(() => view.setZoom(zoom, playing ? player.wallMs : null));
+const setZoom = (zoom) => changeView(() => view.setZoom(zoom, playing ? screen().wallMs : null));
 
 // --- the player
 
-const player = new Player([...document.querySelectorAll("#screen video")], {
+const tell = {
   time: showTime,
   notice(text) {
     if (byId("notice").textContent === text) return; // it is read aloud whenever it is written
     byId("notice").textContent = text;
     byId("notice").hidden = !text;
   },
-});
+};
+const player = new Player([...document.querySelectorAll("#screen .piece")], tell);
+const live = new Live(byId("live-video"), tell);
 
-const closeup = new DayBar("Ten minutes around the picture", byId("hint"), (ms) => player.seek(ms));
+/** What the picture comes from: the footage, or the camera. */
+const screen = () => (live.camera ? live : player);
+
+const seek = (ms) => (live.camera ? play(playing, ms) : player.seek(ms));
+const closeup = new DayBar("Ten minutes around the picture", byId("hint"), seek);
 byId("closeup").prepend(closeup.element);
 let closeupReadAt = 0;
 let addressAt = 0;
@@ -135,6 +142,25 @@ function recorded(camera, ms) {
 
 function play(camera, wantedMs) {
   const ms = recorded(camera, wantedMs);
+  show(camera);
+  player.play(camera, ms);
+  showTime(ms);
+  showAddress(ms);
+  showPaused();
+}
+
+function playLive(camera) {
+  show(camera);
+  live.play(camera);
+  showTime(Date.now());
+  showAddress(Date.now());
+  showPaused();
+}
+
+/** Open the player for a camera, with nothing in it. */
+function show(camera) {
+  live.stop();
+  player.stop();
   rows.get(playing?.id)?.bar.play(null);
   playing = camera;
   byId("player").hidden = false;
@@ -142,10 +168,6 @@ function play(camera, wantedMs) {
   for (const row of rows.values()) row.update(row.camera, row.camera.id === camera.id);
   closeup.set(null);
   closeupReadAt = 0;
-  player.play(camera, ms);
-  showTime(ms);
-  showAddress(ms);
-  showPaused();
   byId("screen").scrollIntoView({ block: "nearest" });
 }
 
@@ -168,7 +190,8 @@ function showTime(ms) {
 
 function showAddress(ms) {
   addressAt = Date.now();
-  history.replaceState(null, "", `#${encodeURIComponent(playing.name)}@${new Date(ms).toISOString()}`);
+  const moment = live.camera ? "live" : new Date(ms).toISOString();
+  history.replaceState(null, "", `#${encodeURIComponent(playing.name)}@${moment}`);
 }
 
 async function readCloseup() {
@@ -179,6 +202,7 @@ async function readCloseup() {
 }
 
 function closePlayer() {
+  live.stop();
   player.stop();
   rows.get(playing?.id)?.bar.play(null);
   playing = null;
@@ -187,15 +211,22 @@ function closePlayer() {
   for (const row of rows.values()) row.update(row.camera, false);
 }
 
-const showPaused = () => (byId("toggle").textContent = player.wanted ? "Pause" : "Play");
+function showPaused() {
+  byId("toggle").textContent = screen().wanted ? "Pause" : "Play";
+  byId("live").setAttribute("aria-pressed", String(Boolean(live.camera)));
+}
 
 function toggle() {
-  player.toggle();
+  screen().toggle();
   showPaused();
 }
 
 /** Go a little forwards or backwards; backwards into a gap means the footage before it. */
 function step(ms) {
+  if (live.camera) {
+    if (ms < 0) play(playing, live.wallMs + ms);
+    return;
+  }
   const wanted = recorded(playing, player.wallMs + ms);
   if (ms > 0 && wanted <= player.wallMs) return; // nothing newer is there
   const spans = closeup.timeline?.spans ?? [];
@@ -210,6 +241,7 @@ function openLink() {
   const [, name, when] = link.match(/^(.*)@([^@]+)$/) ?? [];
   link = "";
   const row = [...rows.values()].find((one) => one.camera.name === name);
+  if (row && when === "live") playLive(row.camera);
   if (!row || Number.isNaN(Date.parse(when))) return;
   changeView(() => view.showDate(dateOf(Date.parse(when))));
   play(row.camera, Date.parse(when));
@@ -226,6 +258,7 @@ byId("toggle").addEventListener("click", toggle);
 byId("back").addEventListener("click", () => step(-10 * SECOND));
 byId("forward").addEventListener("click", () => step(10 * SECOND));
 byId("newest").addEventListener("click", () => rows.get(playing.id)?.playNewest());
+byId("live").addEventListener("click", () => playLive(playing));
 byId("close").addEventListener("click", closePlayer);
 byId("speed").addEventListener("change", (event) => player.setSpeed(Number(event.target.value)));
 byId("screen").addEventListener("click", toggle);

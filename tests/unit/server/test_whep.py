@@ -175,7 +175,7 @@ async def test_an_offer_without_the_cameras_profile_is_refused(archive: Archive)
     async with camera_of(archive, studio) as http, peer() as viewer:
         answer = await call(http, (await offer_of(viewer)).replace(HIGH, KNOWN))
     assert answer.status_code == 406
-    assert "no H.264 High profile" in answer.json()["detail"]
+    assert "sends H.264 High, and the offer has no" in answer.json()["detail"]
 
 
 async def test_a_camera_without_a_picture_is_said(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

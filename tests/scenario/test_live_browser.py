@@ -1,0 +1,225 @@
+"""Live pictures in a real Chromium, through real processes: the pixels on the screen are the camera's, of this moment.
+
+The simulated camera draws the time into each picture and fresh grain over all of it, so the picture on the screen is
+drawn again and compared: that says which one it is, and how old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import signal
+import statistics
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.async_api import Browser, Page, async_playwright
+
+from server.status_socket import read_status
+from simulator.picture import HEIGHT, WIDTH, Picture
+from storage.layout import Layout
+from tests.product import running, simulated
+
+pytestmark = [pytest.mark.scenario, pytest.mark.browser]
+
+FRAME_US = 40_000
+OLDEST_US = 10_000_000
+NEAR, MARGIN = 6.0, 1.0
+"""Mean difference in luma: a picture on the screen was 3.8 to 5.3 off from itself, and 6.0 to 7.5 from the next one."""
+ROWS = HEIGHT // 2
+"""Of each picture: the clock and much of the rest."""
+
+LOOK = """video => {
+  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight / 2);
+  const context = canvas.getContext("2d", {willReadFrequently: true});
+  const at = Date.now();
+  context.drawImage(video, 0, 0);
+  const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
+  const luma = new Uint8Array(pixels.length / 4);
+  for (let i = 0; i < luma.length; i++)
+    luma[i] = 16 + (66 * pixels[4 * i] + 129 * pixels[4 * i + 1] + 25 * pixels[4 * i + 2]) / 256;
+  let text = "";
+  for (let i = 0; i < luma.length; i += 4096) text += String.fromCharCode(...luma.subarray(i, i + 4096));
+  return [at, video.videoWidth, btoa(text)];
+}"""
+
+CALL = """async url => {
+  const video = document.body.appendChild(document.createElement("video"));
+  video.muted = true;
+  const peer = window.peer = new RTCPeerConnection();
+  peer.addTransceiver("video", {direction: "recvonly"});
+  peer.ontrack = ({track}) => video.srcObject = new MediaStream([track]);
+  await peer.setLocalDescription(await peer.createOffer());
+  const headers = {"Content-Type": "application/sdp"};
+  const answer = await fetch(url, {method: "POST", headers, body: peer.localDescription.sdp});
+  if (answer.status !== 201) throw new Error(await answer.text());
+  await peer.setRemoteDescription({type: "answer", sdp: await answer.text()});
+  await new Promise(resolve => video.onloadeddata = resolve);
+  await video.play();
+  return answer.headers.get("Location");
+}"""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A running product with two cameras, and where it is; `yard` sends these pictures again and again."""
+
+    http: httpx.Client
+    data: Path
+    film: list[NDArray[np.uint8]]
+
+
+def high_film(path: Path) -> Path:
+    """A file in the High profile, which most cameras send."""
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size={WIDTH}x{HEIGHT}:rate=25"]
+    command += ["-frames:v", "50", "-c:v", "libx264", "-profile:v", "high", "-pix_fmt", "yuv420p", "-bf", "0"]
+    subprocess.run([*command, "-g", "25", "-preset", "veryfast", path], check=True, timeout=60)
+    return path
+
+
+def luma_of(path: Path) -> list[NDArray[np.uint8]]:
+    """Its pictures, as far as they are compared."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray()[:ROWS] for frame in container.decode(video=0)]
+
+
+@pytest.fixture(name="product", scope="module")
+def _product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    folder = tmp_path_factory.mktemp("live")
+    high = high_film(folder / "high.mp4")
+    with (
+        simulated("--gop", "2s") as (gate,),
+        simulated("--file", high) as (yard,),
+        running(folder, {"gate": gate, "yard": yard}) as http,
+    ):
+        yield Product(http, folder / "data", luma_of(high))
+
+
+@pytest.fixture(name="browser")
+async def _browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+        yield browser
+        await browser.close()
+
+
+async def opened(browser: Browser, product: Product, path: str) -> Page:
+    """A page of the product, as soon as its camera records."""
+    async with asyncio.timeout(30):
+        while not await asyncio.to_thread(recording, product):  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.05)
+    page = await browser.new_page()
+    await page.goto(str(product.http.base_url.join(path)))
+    return page
+
+
+def recording(product: Product) -> bool:
+    """Whether the cameras record."""
+    try:
+        cameras = product.http.get("/api/v1/cameras").json()
+    except httpx.TransportError:
+        return False
+    return isinstance(cameras, list) and [camera["state"] for camera in cameras] == ["recording"] * 2
+
+
+async def pid_of_recorder(product: Product) -> int | None:
+    """Who records; None while nobody answers."""
+    said = await read_status(Layout(product.data).socket("record"))
+    return None if said is None else said["pid"]
+
+
+async def look(page: Page, selector: str) -> tuple[int, NDArray[np.uint8]]:
+    """What is on the screen, and when."""
+    at_ms, width, encoded = await page.locator(selector).evaluate(LOOK)
+    assert width == WIDTH
+    return int(at_ms) * 1000, np.frombuffer(base64.b64decode(encoded), np.uint8).reshape(ROWS, WIDTH)
+
+
+async def age_us(page: Page, selector: str) -> int:
+    """How old the picture on the screen is; fails unless it is one that the camera drew in the last seconds."""
+    at_us, luma = await look(page, selector)
+    newest_us = at_us // FRAME_US * FRAME_US
+    drawn = Picture("cam/0001")
+    for wall_us in range(newest_us + FRAME_US, newest_us - OLDEST_US, -FRAME_US):
+        off = difference(drawn, wall_us, luma)
+        if off < NEAR and off + MARGIN < difference(drawn, wall_us - FRAME_US, luma):
+            return at_us - wall_us
+    raise AssertionError("this is no picture of the last ten seconds")
+
+
+def difference(drawn: Picture, wall_us: int, luma: NDArray[np.uint8]) -> float:
+    """Between the picture of a moment and the one on the screen."""
+    return float(np.abs(drawn.render(wall_us)[:ROWS].astype(np.int16) - luma).mean())
+
+
+async def ages(page: Page, selector: str, door: str, readings: int = 20) -> None:
+    """Look at the screen a number of times, and print what was seen."""
+    seen = []
+    for _ in range(readings):
+        seen.append(await age_us(page, selector))
+        await asyncio.sleep(0.05)
+    median, worst = statistics.median(seen) / 1000, max(seen) / 1000
+    print(f"{door}: pictures {median:.0f} ms old (median of {readings}), {worst:.0f} ms at worst")
+
+
+async def test_the_page_shows_the_camera_live(browser: Browser, product: Product) -> None:
+    """By the button, out of footage; the time under the picture is that of the picture."""
+    page = await opened(browser, product, "/")
+    await page.get_by_role("button", name="gate").click()
+    await page.get_by_role("button", name="Live", exact=True).click()
+    await page.wait_for_function("() => document.getElementById('live-video').currentTime > 2.5")
+    await ages(page, "#live-video", "WebSocket")
+    assert page.url.endswith("#gate@live")
+    await page.get_by_role("button", name="Close").click()
+    await page.close()
+
+
+async def test_webrtc_shows_the_camera_live(browser: Browser, product: Product) -> None:
+    """H.264 as the camera sent it, until the session is ended."""
+    page = await opened(browser, product, "/healthz")
+    location = await page.evaluate(CALL, str(product.http.base_url.join("/api/v1/cameras/gate/whep")))
+    await page.wait_for_function("() => document.querySelector('video').currentTime > 1")
+    await ages(page, "video", "WebRTC")
+    assert product.http.delete(location).status_code == 200
+    await page.wait_for_function("() => ['closed', 'failed', 'disconnected'].includes(peer.connectionState)")
+    await page.close()
+
+
+async def test_webrtc_shows_a_stream_of_the_high_profile(browser: Browser, product: Product) -> None:
+    """Chromium's own decoder does not offer that profile, and takes it under the name of Main."""
+    page = await opened(browser, product, "/healthz")
+    await page.evaluate(CALL, str(product.http.base_url.join("/api/v1/cameras/yard/whep")))
+    seen = []
+    for at_s in (0.5, 1.0, 1.4):
+        await page.wait_for_function("at => document.querySelector('video').currentTime > at", arg=at_s)
+        _, luma = await look(page, "video")
+        off = [float(np.abs(picture.astype(np.int16) - luma).mean()) for picture in product.film]
+        assert min(off) < 3.0
+        seen.append(int(np.argmin(off)))
+    assert len(set(seen)) == 3, f"the same picture again and again: {seen}"
+    await page.close()
+
+
+async def test_a_recorder_that_is_killed_is_seen_live_again(browser: Browser, product: Product) -> None:
+    """The page goes on by itself, in the same connection, with the present."""
+    page = await opened(browser, product, "/#gate@live")
+    await page.wait_for_function("() => document.getElementById('live-video').currentTime > 0")
+    before = await pid_of_recorder(product)
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    async with asyncio.timeout(30):
+        while (await pid_of_recorder(product)) in {None, before}:  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.05)
+    at = await page.evaluate("document.getElementById('live-video').currentTime")
+    await page.wait_for_function("at => document.getElementById('live-video').currentTime > at + 1", arg=at)
+    await ages(page, "#live-video", "after a restart", readings=3)
+    await page.close()
