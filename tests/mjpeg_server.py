@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
 import numpy as np
+
+from tests.waiting import eventually
 
 BOUNDARY = "frontier"
 WIDTH, HEIGHT = 320, 240
@@ -43,6 +45,7 @@ class WebCamera:
     requests: list[bytes] = field(default_factory=list)
     going_on: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared: it keeps the connection and says nothing."""
+    connections: int = 0
 
     @property
     def url(self) -> str:
@@ -51,6 +54,7 @@ class WebCamera:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client."""
+        self.connections += 1
         try:
             self.requests.append(await reader.readuntil(b"\r\n\r\n"))
             writer.write(self.head)
@@ -66,6 +70,9 @@ class WebCamera:
             return
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+            self.connections -= 1
 
 
 @asynccontextmanager
@@ -82,3 +89,4 @@ async def web_camera(**how: object) -> AsyncIterator[WebCamera]:
         camera.interval_s = 0
         server.close()
         await server.wait_closed()
+        await eventually("nobody watches", lambda: not camera.connections)
