@@ -216,12 +216,16 @@ def _pictures() -> Seeds:
     yield "h264", _stream([h264.with_start_codes([*sets, h264.IDR])[4:]])
     yield "h264", _stream([h264.with_start_codes([h264.AUD, *sets, h264.IDR]), h264.SLICE_REST])
     yield "h264", _stream([b"\x79\x00\x07" + h264.stap(*sets)[1:], b"\x7d\x85\x00\x01" + h264.IDR[1:9], b"\x7c\x45ab"])
+    large = bytes(range(1, 250)) * 14
+    yield "h264", _stream([*h264.fragments(h264.IDR[:2] + large, 3), h264.SLICE])
+    yield "h264", _stream([h264.IDR[:2] + large, h264.SLICE])
     yield "h264-sets", h264.with_start_codes(sets)[4:]
     yield "h264-sets", h264.SPS
     sets = [h265.VPS, h265.SPS, h265.PPS]
     picture = h265.slice_nal(19)
     yield "h265", _stream([h265.aggregate(*sets, h265.SEI), *h265.fragments(picture, 3), h265.slice_nal(1)])
     yield "h265", _stream([*sets, picture, h265.SUFFIX_SEI])
+    yield "h265", _stream([*h265.fragments(picture + large, 3), picture])
     yield "h265-sets", h264.with_start_codes(sets)[4:]
     for sps in (h265.make_sps(), h265.SPS):
         yield "h265-sets", sps
@@ -231,6 +235,7 @@ def _pictures() -> Seeds:
         "av1",
         _stream([av1.payload(av1.DELIMITER, av1.SEQUENCE, av1.KEY_HEADER, counted=False), av1.payload(av1.TILES)]),
     )
+    yield "av1", _stream([*av1.fragments(av1.KEY + large, 3), av1.payload(av1.INTER)])
     yield "av1-units", join_obus([av1.SEQUENCE, av1.METADATA, av1.layered(av1.KEY)])
     yield "av1-sequence", av1.SEQUENCE[1:]
     yield "av1-sequence", av1.OTHER_SEQUENCE[1:]

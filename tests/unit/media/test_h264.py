@@ -257,3 +257,12 @@ def test_order_numbers_of_interleaved_mode_are_passed_over() -> None:
     for payload in others:
         receiver.push(payload, 1, marker=payload is others[-1])
     assert (receiver.nals, receiver.errors) == ([[SPS, PPS, IDR]], [])
+
+
+def test_a_camera_that_sends_plain_pictures_is_believed_from_its_first_sync_sample_on() -> None:
+    """To search each picture for what is not there would take longer than to put it together."""
+    odd = SLICE + b"\x00\x00\x01\x65\x88"
+    receiver = Receiver()
+    for timestamp, nal in enumerate((IDR, odd)):
+        receiver.push(nal, timestamp, marker=True)
+    assert receiver.nals == [[IDR], [odd]]
