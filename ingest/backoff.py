@@ -65,7 +65,7 @@ class Herd:
         self._clock = clock
         self._next_us = 0
         self.handshakes = asyncio.Semaphore(HANDSHAKES)
-        self.farewells = Farewells()
+        self.farewells = Farewells(self.turn)
 
     async def turn(self) -> None:
         """Wait for this camera's turn to connect."""

@@ -20,6 +20,8 @@ from media.errors import SourceError
 from storage.waiting import first_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from ingest.approach import Approach
     from ingest.login import Login
     from ingest.session import RtspSession
@@ -60,14 +62,18 @@ class Farewell:
         headers = {"Session": self._session_id, **self._login.field("TEARDOWN", self._url)}
         return session.send("TEARDOWN", self._url, headers)
 
-    async def say(self, session: RtspSession, *, insist: bool) -> bool:
-        """On `session`, and if it is needed and `insist`, on new connections. Whether the camera has heard it."""
+    async def say(self, session: RtspSession, turn: Callable[[], Awaitable[None]], *, insist: bool) -> bool:
+        """On `session`, and if it is needed and `insist`, on new connections, each after its `turn`.
+
+        Returns whether the camera has heard it.
+        """
         if await self._told(session):
             return True
         pause_s = FIRST_PAUSE_S
         while insist and self._clock.boot_us() + pause_s * 1_000_000 < self._expires_us:
             await self._clock.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            await turn()
             try:
                 session = await connect(self._approach, self._clock)
             except SourceError as error:
@@ -95,9 +101,10 @@ class Farewell:
 
 
 class Farewells:
-    """Those of a process that are being said."""
+    """Those of a process that are being said. New connections wait for their `turn` among all cameras'."""
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Callable[[], Awaitable[None]]) -> None:
+        self._turn = turn
         self._tasks: set[asyncio.Task[bool]] = set()
 
     def start(self, farewell: Farewell, session: RtspSession, *, insist: bool) -> None:
@@ -106,7 +113,7 @@ class Farewells:
         if len(self._tasks) >= MOST_FAREWELLS:
             session.close()
             return
-        task = asyncio.ensure_future(farewell.say(session, insist=insist))
+        task = asyncio.ensure_future(farewell.say(session, self._turn, insist=insist))
         self._tasks.add(task)
         task.add_done_callback(self._said)
         task.add_done_callback(lambda _task: session.close())

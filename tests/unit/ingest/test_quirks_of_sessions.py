@@ -140,6 +140,7 @@ async def test_s21_s22_h264dvr_gets_its_sound_set_up_and_keeps_its_first_session
         await film.play(30)
     (play,) = [request for request in film.camera.requests if request.startswith("PLAY ")]
     assert "Session: 231970\r\n" in play
+    assert [url.rpartition("/")[2] for url in film.camera.asked("SETUP")] == ["track1", "track2"]
     assert numbers(film.record()) == list(range(30))
 
 
