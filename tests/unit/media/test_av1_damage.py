@@ -51,12 +51,13 @@ def test_whole_frames_go_with_the_one_that_is_missing() -> None:
 
 def test_a_frame_behind_half_a_frame_goes_with_it() -> None:
     """Layers and hidden frames are one picture; what its rest is worth without its beginning, nobody can tell."""
-    for lost in (1, 0):
-        receiver = Receiver()
-        receiver.push(fragments(KEY, 3)[0], 1)
-        receiver.push(payload(INTER), 1, lost=lost, marker=True)
-        receiver.push(payload(OTHER_INTER), 2, marker=True)
-        assert (receiver.obus, receiver.lost, len(receiver.errors)) == ([[OTHER_INTER]], [1], 1 - lost)
+    for begun in (fragments(KEY, 3)[0], payload(b"", more=True)):
+        for lost in (1, 0):
+            receiver = Receiver()
+            receiver.push(begun, 1)
+            receiver.push(payload(INTER), 1, lost=lost, marker=True)
+            receiver.push(payload(OTHER_INTER), 2, marker=True)
+            assert (receiver.obus, receiver.lost, len(receiver.errors)) == ([[OTHER_INTER]], [1], 1 - lost)
 
 
 def test_what_was_lost_before_the_first_frame_leaves_the_frame() -> None:
@@ -218,6 +219,16 @@ def test_a_malformed_packet_counts_as_lost(content: bytes, problem: str) -> None
     assert problem in receiver.errors[0]
     assert receiver.lost == [0, 1, 0]
     assert receiver.obus[1] in ([METADATA, OTHER_INTER], [METADATA, METADATA, OTHER_INTER])
+
+
+def test_the_rest_of_an_obu_without_its_start_is_one_error() -> None:
+    """However many packets it fills."""
+    receiver = Receiver()
+    receiver.push_unit([INTER], 1)
+    for content in fragments(KEY, 5)[1:]:
+        receiver.push(content, 2, marker=content[0] & 0x40 == 0)
+    receiver.push_unit([INTER], 3)
+    assert (receiver.obus, receiver.lost, len(receiver.errors)) == ([[INTER], [INTER]], [0, 1], 1)
 
 
 def test_what_is_usable_of_a_malformed_packet_is_taken() -> None:
