@@ -95,7 +95,6 @@ async def test_a_gstreamer_cameras_sound_is_stored_in_time_with_its_pictures(tmp
                 second = round(number / 25)
                 errors.append(tick - (at + (second * 25 - number) / 25))
         assert len(errors) >= 3, path
-        print("ERRORS", path, errors)
         assert abs(np.median(errors)) <= APART_S, (path, errors)
     for file in segments(tmp_path, silent):
         content = file.read_bytes()
