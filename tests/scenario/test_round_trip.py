@@ -104,7 +104,8 @@ async def test_a_films_frames_come_back_bit_for_bit(film: Path, tmp_path: Path) 
     with simulated("--file", film) as urls, running(tmp_path, {"cam": urls[0]}) as client:
         await eventually("13 s are recorded", lambda: seconds_recorded(client, "cam") > 13, 60)
         start = datetime.fromisoformat(recorded(client, "cam")[0]["from"])
-        asked = (start + timedelta(seconds=1.5), start + timedelta(seconds=11.9))
+        # Not from the first sync sample on: what leads it in a film with open groups is left out, wherever one joins.
+        asked = (start + timedelta(seconds=2.5), start + timedelta(seconds=12.9))
         export = tmp_path / "export.mp4"
         answer = client.get("/api/v1/cameras/cam/video.mp4", params={"from": iso(asked[0]), "to": iso(asked[1])})
         assert answer.status_code == 200, answer.text
