@@ -123,6 +123,8 @@ class LibavSource(asyncio.SubprocessProtocol):
         self.opened.set_result(said)
 
     def _packet(self, packet: Packet) -> None:
+        if self._closed:
+            return  # the rest of what was read when it ended
         if self._units is None:
             raise MediaError("a packet before anything was opened")
         self._packets += 1
@@ -137,12 +139,18 @@ class LibavSource(asyncio.SubprocessProtocol):
         try:
             self._units.push(payload, timestamp, lost)
         except CodecError as error:
-            self._malformed += 1
-            self._last_error = str(error)
+            self._note(error)
+
+    def _note(self, error: CodecError) -> None:
+        self._malformed += 1
+        self._last_error = str(error)
 
     def _ended(self, why: SourceError) -> None:
         if self._units is not None:
-            self._units.finish()
+            try:
+                self._units.finish()
+            except CodecError as error:
+                self._note(error)
         self.fail(why.reason, str(why))
 
     # --- the process
