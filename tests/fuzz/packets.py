@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from itertools import pairwise
 
 from media.errors import CodecError, RtpError, RtspError
 from media.held_packets import HELD_BYTES
 from media.interleaved import FRAME_HEADER_BYTES, InterleavedReader
+from media.reorder import HELD_PACKETS, WAIT_US, ReorderBuffer
 from media.rtcp import parse_sender_report
-from media.rtp import HEADER_BYTES, RtpReceiver
+from media.rtp import HEADER_BYTES, Buffer, RtpReceiver
 from tests.fuzz.inputs import Input
 
 _MOST_CUTS = 40
@@ -90,3 +92,45 @@ def rtcp_packets(content: bytes) -> None:
         if report is not None:
             assert report.ssrc.to_bytes(4, "big") + report.ntp.to_bytes(8, "big") in content
             assert report.rtp_timestamp.to_bytes(4, "big") in content
+
+
+class _Noting(RtpReceiver):
+    """Notes what it gets, but for what it takes again of its own accord."""
+
+    def __init__(self) -> None:
+        super().__init__(96, _Taker())
+        self.got: list[bytes] = []
+        self._depth = 0
+
+    def receive(self, buffer: Buffer, start: int, end: int) -> None:
+        """One packet."""
+        if not self._depth:
+            self.got.append(bytes(buffer[start:end]))
+        self._depth += 1
+        try:
+            super().receive(buffer, start, end)
+        finally:
+            self._depth -= 1
+
+
+def reordered_packets(content: bytes) -> None:
+    """Datagrams, each so many milliseconds after the one before: all are passed on, once, within their time.
+
+    But for those at which the receiver said that it has had enough.
+    """
+    receiver, now_us, refused = _Noting(), 0, 0
+    buffer = ReorderBuffer(receiver)
+    sent: list[bytes] = []
+    for record in Input(content).records():
+        now_us += 1000 * record[0] if record else 0
+        sent.append(record[1:])
+        try:
+            buffer.receive(bytearray(b"??" + record[1:]), 2, 1 + max(1, len(record)), now_us)
+        except RtpError:
+            refused += 1
+        assert buffer.held <= HELD_PACKETS
+    with suppress(RtpError):
+        buffer.expire(now_us + WAIT_US)
+    gone = len(sent) - len(receiver.got) - buffer.duplicate_packets - buffer.held
+    assert 0 <= gone <= refused
+    assert not Counter(receiver.got) - Counter(sent)

@@ -174,6 +174,8 @@ def made() -> Seeds:
         b"\xa2" + packets[0][1:12] + bytes(9) + b"\x02",
     ]
     yield "rtp", b"".join(len(packet).to_bytes(2, "big") + packet for packet in packets)
+    arrivals = [packets[place] for place in (0, 2, 1, 4, 3, 3, 6, 5, 12, 8)]
+    yield "reorder", b"".join((len(sent) + 1).to_bytes(2, "big") + b"\x1e" + sent for sent in arrivals)
     yield "rtcp", build_sender_report(SenderReport(ssrc=1, ntp=2, rtp_timestamp=3, packets=4, octets=5))
     yield "rtcp", build_receiver_report(1, 2, 3, 4)
 

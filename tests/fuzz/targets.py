@@ -15,6 +15,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "camera-url": texts.camera_url,
     "interleaved": packets.interleaved_framing,
     "rtp": packets.rtp_packets,
+    "reorder": packets.reordered_packets,
     "rtcp": packets.rtcp_packets,
     **{name: partial(codecs.depacketize_pictures, codec) for name, codec in codecs.PICTURES.items()},
     "h264-sets": codecs.h264_parameter_sets,
