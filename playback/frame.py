@@ -52,6 +52,10 @@ async def frame_at(footage: MergedFootage, segments: Sequence[Segment], at_us: i
         raise NoFootage(f"nothing was recorded at {format_instant(at_us)}")
     (table,) = await footage.tables([segment])
     part = cut_frame(segment, SampleTable.decode(table), decode_fragments(segment.fragments), at_us)
+    before = _segment_at(segments, segment.start_us - 1)
+    if part is None and before is not None and follows(segment, before):
+        (table,) = await footage.tables([before])
+        part = cut_frame(before, SampleTable.decode(table), decode_fragments(before.fragments), at_us)
     if part is None:
         raise NoFootage(f"nothing was recorded at {format_instant(at_us)}")
     layout = Layout(footage)

@@ -7,7 +7,7 @@ decoder needs what comes before it in decode order, back to a sync sample; that 
     the slice      I0  P4  B2  B1  B3                      shown: 2 3; needed but hidden: 0 4 1
 
 In H.265 a sync sample may be followed by frames that are shown before it. They need what came before the sync sample;
-at the beginning of a segment that is in another one, and a decoder that begins there leaves them out.
+at the beginning of a segment that is in another one. A range that begins with them begins with the sync sample instead.
 
 Wall time runs through a fragment at the pace of the track's clock, from the fragment's start and never past its end.
 Over a segment it never goes back, even where the recorder estimated the end of a fragment a little too late.
@@ -103,14 +103,16 @@ def cut(
     times = FrameTimes(segment, table, fragments)
     first = int(np.searchsorted(times.wall_us, from_us, side="left"))
     stop = int(np.searchsorted(times.wall_us, to_us, side="left"))
+    if from_us >= segment.start_us:  # the segment before is not in the range
+        first = max(first, times.leading)
     return times.slice(first, stop) if first < stop else None
 
 
 def cut_frame(segment: Segment, table: SampleTable, fragments: Sequence[FragmentEntry], at_us: int) -> Slice | None:
-    """The slice that shows the one frame that is on screen at `at_us`; None before the segment's first frame."""
+    """The slice that shows the one frame that is on screen at `at_us`; None before the first one it can show alone."""
     times = FrameTimes(segment, table, fragments)
     stop = int(np.searchsorted(times.wall_us, at_us, side="right"))
-    return times.slice(stop - 1, stop) if stop else None
+    return times.slice(stop - 1, stop) if stop > times.leading else None
 
 
 def cut_table(encoded: bytes, first: int, stop: int) -> bytes:
@@ -154,6 +156,11 @@ class FrameTimes:
         self._decode_ends = _ends(self._decode_ticks, last_of_fragment, fragment_ends)
         self._end_ticks = _ends(self._ticks, last_of_fragment, fragment_ends)
         self._end_us = _ends(self.wall_us, last_of_fragment, np.array([entry.end_wall_us for entry in fragments]))
+
+    @property
+    def leading(self) -> int:
+        """How many frames are presented before the first sample: nobody can decode them who begins with it."""
+        return int(np.flatnonzero(self._order == 0)[0])
 
     def slice(self, first_frame: int, stop_frame: int) -> Slice:
         """The slice that shows frames `first_frame` to `stop_frame`, counted in presentation order."""

@@ -69,6 +69,16 @@ async def test_a_frame_of_h265(archive: Archive) -> None:
         assert_shows(await archive.library.frame(archive.camera, shots[index].wall_us), shots[index], shots)
 
 
+async def test_what_leads_a_segment_is_not_shown_alone(archive: Archive) -> None:
+    """It needs what came before the segment: the last frame of that is shown instead, with its own time."""
+    recorded = archive.record(film(40, b_frames=3, h265=True))
+    for segment in recorded:
+        await archive.ship(segment)
+    shots = [shot for segment in recorded for shot in segment.shots]
+    assert shots[19] is recorded[1].shots[0]
+    assert_shows(await archive.library.frame(archive.camera, shots[19].wall_us), shots[18], shots)
+
+
 async def test_the_newest_frame_comes_from_the_spool(archive: Archive) -> None:
     """Out of a file that is still being written."""
     first, second = archive.record(film(40))

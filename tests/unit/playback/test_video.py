@@ -101,6 +101,15 @@ async def test_a_range_of_h265_shows_exactly_its_frames(
     await assert_shows(video, frames[first:stop], tmp_path / "range.mp4")
 
 
+async def test_a_range_of_h265_never_claims_what_leads_its_first_segment(archive: Archive, tmp_path: Path) -> None:
+    """Those pictures need the segment before: with it in the range they are shown, without it they are not counted."""
+    frames = await shelve(archive, film(50, b_frames=3, h265=True))
+    video = await archive.library.video(archive.camera, frames[19].wall_us, frames[25].wall_us)
+    await assert_shows(video, frames[20:25], tmp_path / "without.mp4")
+    video = await archive.library.video(archive.camera, frames[18].wall_us, frames[25].wall_us)
+    await assert_shows(video, frames[18:25], tmp_path / "with.mp4")
+
+
 @pytest.mark.parametrize("kind", [PLAIN, B_FRAMES], ids=["plain", "b-frames"])
 async def test_ranges_that_touch_share_no_frame_and_lose_none(archive: Archive, kind: dict[str, int]) -> None:
     """A range cut anywhere, also between two frames, gives the same pictures as the whole."""
