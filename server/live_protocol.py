@@ -29,6 +29,8 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         """See uvicorn. A close goes behind what is waiting, and after a moment the connection is cut."""
         if message["type"] != "websocket.close" or self.writable.is_set() or self.close_sent:
             await super().send(message)
+            # uvicorn takes an answer instead of a handshake for a fault of the application, and logs it as one.
+            self.handshake_complete = self.handshake_complete or self.close_sent
             return
         self.conn.send_close(message.get("code", 1000), message.get("reason") or "")
         self.transport.write(b"".join(self.conn.data_to_send()))

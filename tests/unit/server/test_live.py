@@ -146,9 +146,9 @@ async def test_a_new_session_or_recorder_is_described_again_to_the_same_viewer(a
     ],
 )
 async def test_without_the_token_or_from_another_site_there_is_no_socket(
-    archive: Archive, headers: dict[str, str], status: int
+    archive: Archive, caplog: pytest.LogCaptureFixture, headers: dict[str, str], status: int
 ) -> None:
-    """Refused before it is one, as problem details."""
+    """Refused before it is one, as problem details; whoever tries fills no log."""
     async with serving(archive, token=TOKEN) as http:
         with pytest.raises(InvalidStatus) as refused:
             async with seat(http.base_url, "gate", additional_headers=headers):
@@ -157,6 +157,7 @@ async def test_without_the_token_or_from_another_site_there_is_no_socket(
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert [record for record in caplog.records if record.levelname not in {"DEBUG", "INFO"}] == []
 
 
 async def test_on_loopback_another_sites_page_gets_no_socket(archive: Archive) -> None:
