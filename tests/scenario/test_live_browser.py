@@ -161,7 +161,7 @@ def difference(drawn: Picture, wall_us: int, luma: NDArray[np.uint8]) -> float:
     return float(np.abs(drawn.render(wall_us)[:ROWS].astype(np.int16) - luma).mean())
 
 
-async def ages(page: Page, selector: str, door: str, readings: int = 20) -> None:
+async def ages(page: Page, selector: str, door: str, readings: int = 10) -> None:
     """Look at the screen a number of times, and print what was seen."""
     seen = []
     for _ in range(readings):
