@@ -33,6 +33,10 @@ class Carrier(Protocol):
         """
         ...
 
+    def promise(self, sequence: int) -> None:
+        """The camera says which number the track begins with (RTP-Info, RFC 2326 12.33)."""
+        ...
+
     def check(self, boot_us: int) -> None:
         """Called a few times a second: what is due without a packet arriving."""
         ...
@@ -75,6 +79,9 @@ class InterleavedCarrier:
             return track.receiver
         promised = None if answer is None else answer.ssrc
         return StaleFilter(track.receiver, self._session.stale_ssrcs, promised)
+
+    def promise(self, sequence: int) -> None:
+        """Of no use: here the first to come is the first that was sent."""
 
     def check(self, boot_us: int) -> None:
         """Nothing: here packets stay in order, and whoever is connected is heard."""

@@ -106,7 +106,8 @@ class CameraSession:
         await self._setup(sdp.join_control(base, video.media.control), video)
         for track in others:
             await self._set_up_if_possible(sdp.join_control(base, track.media.control), track)
-        await self._request("PLAY", self._aggregate_url, {"Range": "npt=0.000-"})
+        answer = await self._request("PLAY", self._aggregate_url, {"Range": "npt=0.000-"})
+        self._hear_promises(answer.headers.get("RTP-Info", ""))
         self._keepalive.begin(self._aggregate_url, self._session_id, self._timeout_s, self._clock.boot_us())
 
     async def _setup(self, control: str, track: CameraTrack) -> None:
@@ -132,6 +133,16 @@ class CameraSession:
             if self.session.failure.done():
                 raise
             track.unusable(str(error))
+
+    def _hear_promises(self, rtp_info: str) -> None:
+        """Which number each track begins with, as far as it is clear which track is meant (quirks S13, S14)."""
+        promises = rtsp.parse_rtp_info(rtp_info)
+        for track, carrier in zip(self.tracks, self._carriers, strict=False):
+            name = (track.media.control or "").rpartition("/")[2]
+            for promise in promises:
+                meant = len(promises) == 1 and track is self.tracks[0]
+                if promise.sequence is not None and (meant or (name and promise.url.rpartition("/")[2] == name)):
+                    carrier.promise(promise.sequence)
 
     def _carrier(self, *, first: bool) -> Carrier:
         if self._approach.transport == "tcp":

@@ -56,6 +56,8 @@ class RtspSession(asyncio.BufferedProtocol):
         self._at_end: list[Callable[[], None]] = []
         self.beside = False
         """Packets come beside the connection, as datagrams."""
+        self.heard_beside = False
+        """At least one of them did."""
         self.ended = ""
         """How the connection ended. Beside datagrams that need not be the end of the session."""
         self.redirect = ""
@@ -226,7 +228,7 @@ class RtspSession(asyncio.BufferedProtocol):
         self.ended = f"the connection was lost ({cause})"
         if exc is None and self._reader.unfinished:
             self.fail(GapReason.PROTOCOL, f"{cause} in the midst of {self._reader.unfinished}{self._after}")
-        elif not (self.beside and self._receiver is not None and self._receiver.packets):
+        elif not self.heard_beside:
             self.fail(GapReason.UNREACHABLE, f"{self.ended}{self._after}")
 
     def fail(self, reason: GapReason, message: str) -> None:

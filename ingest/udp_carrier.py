@@ -97,6 +97,10 @@ class UdpCarrier:
         self._readers = True
         self._punch()
 
+    def promise(self, sequence: int) -> None:
+        """What is missing from there on is lost, and what comes with that number need not wait."""
+        self._reorder.promise(sequence)
+
     def check(self, boot_us: int) -> None:
         """What is missing since 100 ms, reports."""
         if self._rtp.fileno() < 0:
@@ -132,6 +136,7 @@ class UdpCarrier:
                 self.foreign_datagrams += 1
                 session.stray_packets += 1
                 continue
+            session.heard_beside = True
             step = size
             for _level, kind, value in ancillary:
                 if kind == UDP_GRO:

@@ -2,6 +2,10 @@
 
 A packet that is missing is waited for: at most 100 ms, and while at most 512 packets and 1 MiB lie behind it. Then it
 is lost, and the receiver learns it from the numbers, as over TCP. What comes still later is the receiver's to judge.
+
+The first packet to arrive need not be the first that was sent. So a session begins with what arrived within 100 ms, in
+order; at once if the camera has promised the number that it begins with (RTP-Info). Without a promise nobody can know
+whether something is missing before it: then one packet is declared lost.
 """
 
 from __future__ import annotations
@@ -28,12 +32,24 @@ _SEQUENCE = struct.Struct(">xxH")
 class ReorderBuffer:
     """In front of one track's receiver. Packets in order, which nearly all are, are passed on in place."""
 
-    __slots__ = ("_held", "_held_bytes", "_next", "_receiver", "duplicate_packets", "overtaken_packets")
+    __slots__ = (
+        "_gathered",
+        "_held",
+        "_held_bytes",
+        "_next",
+        "_promised",
+        "_receiver",
+        "duplicate_packets",
+        "overtaken_packets",
+    )
 
     def __init__(self, receiver: RtpReceiver) -> None:
         self._receiver = receiver
         self._next = -1
         """The number that the receiver expects; -1 before the first packet."""
+        self._promised = -1
+        self._gathered: list[tuple[int, bytes]] = []
+        """What came before it was clear where the session begins: arrival and content."""
         self._held: dict[int, tuple[int, bytes]] = {}
         """Packets behind a missing one, by number: arrival and content, in the order of arrival."""
         self._held_bytes = 0
@@ -57,12 +73,21 @@ class ReorderBuffer:
                 return
         self._receive_uncommon(buffer, start, end, now_us)
 
+    def promise(self, sequence: int) -> None:
+        """The camera says that the session begins with this number. Of use before anything was passed on."""
+        self._promised = sequence
+
     def expire(self, now_us: int) -> None:
         """Wait no longer for what is missing since 100 ms."""
+        if self._gathered and now_us - self._gathered[0][0] >= WAIT_US:
+            self._begin(now_us)
         while self._held and now_us - next(iter(self._held.values()))[0] >= WAIT_US:
             self._give_up()
 
     def _receive_uncommon(self, buffer: Buffer, start: int, end: int, now_us: int) -> None:
+        if self._next < 0 and end - start >= HEADER_BYTES and buffer[start] >> 6 == 2:
+            self._gather(bytes(buffer[start:end]), now_us)
+            return
         if self._next < 0 or end - start < HEADER_BYTES or not self._is_ours(buffer, start):
             self.expire(now_us)
             self._pass(buffer, start, end)
@@ -76,6 +101,38 @@ class ReorderBuffer:
             self._pass(buffer, start, end)
             self._pass_held()
         self.expire(now_us)
+
+    def _gather(self, packet: bytes, now_us: int) -> None:
+        self._gathered.append((now_us, packet))
+        self._held_bytes += len(packet)
+        full = len(self._gathered) >= HELD_PACKETS or self._held_bytes >= HELD_BYTES
+        if full or _SEQUENCE.unpack_from(packet)[0] == self._promised:
+            self._begin(now_us)
+        else:
+            self.expire(now_us)
+
+    def _begin(self, now_us: int) -> None:
+        """Where the session begins is decided: go on with everything that was gathered, in order."""
+        gathered, self._gathered, self._held_bytes = self._gathered, [], 0
+        headers = [_HEADER.unpack_from(packet) for _, packet in gathered]
+        ours = [header for header in headers if header[0] & 0x7F == self._receiver.payload_type]
+        if not ours:
+            for _, packet in gathered:
+                self._pass(packet, 0, len(packet))
+            return
+        source = ours[0][3] if self._receiver.ssrc is None else self._receiver.ssrc
+        self._receiver.ssrc = source
+        first = ours[0][1]
+        numbers = [header[1] for header in ours if header[3] == source] or [first]
+        lowest = min(numbers, key=lambda sequence: (sequence - first + 0x8000) & 0xFFFF)
+        missing = (lowest - self._promised) & 0xFFFF if self._promised >= 0 else HELD_PACKETS
+        # A promise far from everything that came is none: cameras write 0, 1 and what an earlier session had.
+        self._next = (lowest - (missing if missing < HELD_PACKETS else 1)) & 0xFFFF
+        self._receiver.expect(self._next)
+        if missing >= HELD_PACKETS:
+            self._next = lowest
+        for _, packet in gathered:
+            self.receive(packet, 0, len(packet), now_us)
 
     def _is_ours(self, buffer: Buffer, start: int) -> bool:
         """Whether its number is one of our source's. Other packets go past: what they mean the receiver knows."""

@@ -112,6 +112,10 @@ class RtpReceiver:
         """The number of the last packet that counted, once there was one."""
         return (self._expected - 1) & 0xFFFF
 
+    def expect(self, sequence: int) -> None:
+        """The first packet to come has this number; what comes instead tells how many were lost before it."""
+        self._expected = sequence & 0xFFFF
+
     def receive(self, buffer: Buffer, start: int, end: int) -> None:
         """Take one packet, `buffer[start:end]`, in place.
 

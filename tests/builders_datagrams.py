@@ -62,6 +62,7 @@ class Datagrams:
         except SourceError:
             self.close()
             raise
+        self.carrier.promise(1)
 
     @property
     def ports(self) -> tuple[int, int]:

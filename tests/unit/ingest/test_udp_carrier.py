@@ -150,6 +150,7 @@ async def test_the_way_is_opened_and_the_camera_hears_that_somebody_is_there(lin
     """An empty packet and an empty report first (quirk I8); then what arrived, every 5 s and no oftener."""
     (punch,), (empty,) = received(link.rtp), received(link.rtcp)
     assert (len(punch), punch[0] >> 6, len(empty), empty[:2].hex()) == (12, 2, 8, "80c9")
+    link.carrier.promise(10)
     link.send([packet_of(number) for number in (10, 12)])
     link.hear()
     for _ in range(40):
@@ -190,6 +191,7 @@ async def test_another_source_is_believed_only_if_the_site_lists_it(
 ) -> None:
     """Neither heard nor spoken to otherwise: a camera does not direct us at anybody."""
     link = Datagrams(answer=f"RTP/AVP;unicast;source={source};server_port=5000-5001", networks=networks)
+    link.carrier.promise(1 + (heard == ELSEWHERE))
     other, unused = bind_pair(ELSEWHERE)
     through = {HOME: link.rtp, ELSEWHERE: other}
     for address, sender in through.items():

@@ -24,6 +24,7 @@ class Track:
     def __init__(self) -> None:
         self.receiver = RtpReceiver(96, self)
         self.buffer = ReorderBuffer(self.receiver)
+        self.buffer.promise(FIRST)
         self.numbers: list[int] = []
         self.lost = 0
         self.now_us = 0
@@ -171,3 +172,81 @@ def test_junk_is_refused_and_changes_nothing(junk: bytes) -> None:
     track.now_us = WAIT_US
     track.send(1, 3)
     assert track.numbers[-1] == 3
+
+
+# --- how a session begins
+
+
+def _beginning(*numbers: int, promised: int | None) -> Track:
+    """A session whose first packets arrive in this order, one a millisecond, then nothing."""
+    track = Track()
+    track.buffer = ReorderBuffer(track.receiver)
+    if promised is not None:
+        track.buffer.promise(FIRST + promised)
+    for number in numbers:
+        track.send(number)
+        track.now_us += 1000
+    track.buffer.expire(track.now_us + WAIT_US)
+    track.buffer.expire(track.now_us + 3 * WAIT_US)
+    return track
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "promised", "taken", "lost"),
+    [
+        ((0, 1, 2), 0, [0, 1, 2], 0),
+        ((1, 0, 2), 0, [0, 1, 2], 0),
+        ((2, 1, 0), 0, [0, 1, 2], 0),
+        ((1, 2), 0, [1, 2], 1),
+        ((5, 6), 0, [5, 6], 5),
+        ((1, 0, 2), None, [0, 1, 2], 1),
+        ((0, 1, 2), None, [0, 1, 2], 1),
+        ((0, 1, 2), 30_000, [0, 1, 2], 1),
+        ((0, 2, 1, 1), 30_000, [0, 1, 2], 1),
+        ((3, 4), 5, [3, 4], 1),
+    ],
+)
+def test_a_session_begins_with_the_first_packet_that_was_sent(
+    arrivals: tuple[int, ...], promised: int | None, taken: list[int], lost: int
+) -> None:
+    """Not with the first to arrive. What is missing before it is declared; where nobody can know, one packet is."""
+    track = _beginning(*arrivals, promised=promised)
+    assert track.numbers == taken
+    assert track.lost == track.receiver.lost_packets == lost
+
+
+def test_a_promise_that_is_kept_costs_no_time() -> None:
+    """The first packet is passed on as it comes; without a promise after 100 ms, and no later."""
+    track = Track()
+    track.send(0)
+    assert track.numbers == [0]
+    track = Track()
+    track.buffer = ReorderBuffer(track.receiver)
+    track.send(0, 1)
+    assert track.numbers == []
+    track.now_us = WAIT_US
+    track.send(2)
+    assert track.numbers == [0, 1, 2]
+
+
+def test_what_is_gathered_at_the_beginning_is_bounded() -> None:
+    """While the clock stands still, too."""
+    track = Track()
+    track.buffer = ReorderBuffer(track.receiver)
+    track.send(*range(HELD_PACKETS - 1))
+    assert track.numbers == []
+    track.send(HELD_PACKETS - 1)
+    assert track.numbers == list(range(HELD_PACKETS))
+
+
+def test_others_are_there_at_the_beginning_as_well() -> None:
+    """Another type of packet begins nothing; another source's packets are the receiver's to judge."""
+    track = Track()
+    track.buffer = ReorderBuffer(track.receiver)
+    track.send(900, kind=50)
+    track.send(1, 0)
+    track.send(700, ssrc=8)
+    track.now_us = WAIT_US
+    track.send(2)
+    assert track.numbers == [0, 1, 2]
+    assert track.receiver.foreign_packets == 2
