@@ -82,8 +82,8 @@ def _push(taker: PayloadTaker, payload: Payload) -> None:
 
 
 def _push_later(taker: PayloadTaker, payload: bytes) -> None:
-    """Twice, as units of later instants: the first may be told that something before it was missing."""
-    for _ in range(2):
+    """As units of later instants. The first may be too much for what has piled up; the second is told what was lost."""
+    for _ in range(3):
         _push(taker, Payload(payload, (taker.timestamp + 3600) & 0xFFFFFFFF, marker=True, lost=0))
 
 
