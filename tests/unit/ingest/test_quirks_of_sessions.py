@@ -446,3 +446,23 @@ async def test_a_camera_that_hangs_up_behind_play_is_recorded_over_udp() -> None
     assert film.told[-2].startswith(
         "unreachable: the connection was lost (closed by the camera), and the packets ended"
     )
+
+
+@pytest.mark.parametrize(
+    ("rtp_info", "lost"),
+    [
+        ("url=rtsp://127.0.0.1/cam/track1;seq=65000;rtptime=1", 0),
+        ("url=trackID=9;seq=5,url=track1;seq=65000", 0),
+        ("url=track1;seq=64997", 3),
+        ("url=track1;seq=7", 1),
+        ("url=track1;seq=0", 1),
+        ("url=trackID=9;seq=5,url=trackID=8;seq=65000", 1),
+    ],
+)
+async def test_what_was_lost_before_the_first_packet_over_udp_is_declared(rtp_info: str, lost: int) -> None:
+    """As far as the camera said where it begins (S13, S14, S17); else one packet, since nobody can know."""
+    turns = conversation(setup=ok(UDP, SESSION), play=ok(SESSION, f"RTP-Info: {rtp_info}"))
+    async with filmed(turns, kind=UdpFilm, transport="udp") as film:
+        await film.play(30)
+    assert numbers(film.record()) == list(range(30))
+    assert film.damage() == lost
