@@ -190,7 +190,8 @@ async def test_a_moment_that_is_not_recorded_yet_is_the_newest_that_is(browser: 
 async def test_a_bar_is_clicked_and_explains_itself(browser: Browser, archive: Archive) -> None:
     """Hovering tells what is there; a click just beside footage means the footage."""
     async with serving(archive) as http, visit(browser, http) as seen:
-        await seen.page.get_by_role("button", name="10 min").click()
+        async with seen.page.expect_response(re.compile("/timeline")):  # what is hovered over must have come
+            await seen.page.get_by_role("button", name="10 min").click()
         window_s = 600 * 0.97 - 60  # the window ends 3 % after the present, noon is a minute before it
         bar = seen.bar("gate")
         box = await bar.bounding_box()

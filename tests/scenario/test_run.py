@@ -129,9 +129,9 @@ def test_recording_goes_on_without_a_catalog_also_across_a_restart(tmp_path: Pat
         with running(tmp_path, {"gate": urls[0]}) as http:
             product = Product(tmp_path, http)
             deadline = time.monotonic() + 40
-            while not list(spool.glob("*/*/*.mp4.open")) and time.monotonic() < deadline:
+            while not list(spool.glob("[!.]*/*/*.mp4.open")) and time.monotonic() < deadline:
                 time.sleep(0.05)
-            assert list(spool.glob("*/*/*.mp4.open"))
+            assert list(spool.glob("[!.]*/*/*.mp4.open"))
             assert product.http.get("/readyz").status_code == 503
             assert all(product.pid(role) for role in ("record", "serve"))
 
