@@ -44,8 +44,11 @@ SHOWN_AT = """async ([url, times]) => {
   const rows = [];
   for (const time of times) {
     const sought = happens('seeked');
+    // 'seeked' may come before the picture can be drawn; one that was there already is not presented again.
+    const presented = new Promise(resolve => video.requestVideoFrameCallback(resolve));
     video.currentTime = time;
     await sought;
+    await Promise.race([presented, new Promise(resolve => setTimeout(resolve, 1000))]);
     context.drawImage(video, 0, 0);
     const row = context.getImageData(0, video.videoHeight - 10, video.videoWidth, 1).data;
     rows.push(Array.from({length: video.videoWidth}, (_, x) => row[4 * x]));
