@@ -140,8 +140,8 @@ class Segmenter:
             self._jumps = self._timeline.jumps
             self._break_wanted = True
         if unit.leading and self._writer is not None and pts_ticks < self._span_ticks:
-            # Before the span begins, in the gap before it: most of these cannot be decoded without what came there.
-            self._lost += unit.lost_packets
+            # Before the span begins: most cannot be decoded without what came there. Without a gap there, damage.
+            self._lost += unit.lost_packets + self._follows
             return True
         if pts_ticks < self._floor_ticks:
             # Nothing is shown before its span, nor in a fragment that was closed without waiting for it.
@@ -263,13 +263,14 @@ class Segmenter:
     def _rotate(self, pts_ticks: int) -> None:
         self._seal()
         if self._break_wanted:
-            self._start_span(pts_ticks)
+            self._start_span(pts_ticks, follows=True)
         else:
             self._open_segment(pts_ticks)
 
     # --- spans and segments
 
-    def _start_span(self, pts_ticks: int) -> None:
+    def _start_span(self, pts_ticks: int, *, follows: bool = False) -> None:
+        self._follows = follows
         self._sound.start_span(self._step_us)
         if self._step_us:
             self._timeline.shift(self._step_us)

@@ -117,6 +117,19 @@ def test_other_parameters_in_the_midst_lose_nothing() -> None:
         assert before.end_wall_us <= after.wall_us
 
 
+def test_pictures_that_lead_where_none_were_expected_are_declared() -> None:
+    """Nothing was reordered so far and a span ends: it is too late to keep them, but nobody may think them kept."""
+    files = Files()
+    units = [unit_of(number, sync=number == 0, parameters=SMALL if number == 0 else None) for number in range(30)]
+    led = [*decode_order(60, first=33)]
+    led[0].parameters = LARGE
+    fed(files, iter([*units, *led]), segment_us=60_000_000)
+    missing = {int.from_bytes(unit.nals[4:8], "big") for unit in (*units, *led)} - {*numbers(files)}
+    assert missing == {30, 31, 32}
+    damaged = [commit for commit in files.commits if commit.lost_packets]
+    assert [(commit.span, commit.lost_packets) for commit in damaged] == [(1, 3)]
+
+
 def test_leading_pictures_are_no_jump_of_the_clock() -> None:
     """At 8 pictures a second they are shown half a second before what they follow."""
     files = Files()
