@@ -20,6 +20,7 @@ from media.h264_packetize import FU_A, FU_B, STAP_A, STAP_B, packetize
 from media.h264_parameters import ParameterSets
 from media.nal import (
     AUD,
+    FOLLOWING,
     FORBIDDEN_BIT,
     IDR_SLICE,
     LENGTH_BYTES,
@@ -160,6 +161,8 @@ class H264Depacketizer(NalDepacketizer):
                 self._join(at + LENGTH_BYTES + 1)
         elif kind in (SPS, PPS):
             self._note_parameters(at)
+        elif kind in FOLLOWING:
+            self._note_following()
 
     def _split(self, at: int, kind: int) -> bool:
         """Put NAL units that are strung together with start codes in the place of the one they came as.

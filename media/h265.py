@@ -14,6 +14,7 @@ from media.errors import CodecError
 from media.h265_nal import (
     BLA_W_LP,
     FIRST_NON_VCL,
+    FOLLOWING,
     HEADER_BYTES,
     PPS,
     RADL_N,
@@ -161,3 +162,5 @@ class H265Depacketizer(NalDepacketizer):
                 self._join(at + LENGTH_BYTES + HEADER_BYTES)
         elif VPS <= kind <= PPS:
             self._note_parameters(at)
+        elif kind in FOLLOWING:
+            self._note_following()

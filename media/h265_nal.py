@@ -14,7 +14,11 @@ WITHOUT_LEADING = (BLA_N_LP, IDR_N_LP)
 """IRAP pictures that no leading pictures follow."""
 
 FIRST_NON_VCL = 32
-VPS, SPS, PPS, AUD, END_OF_SEQUENCE, FILLER, PREFIX_SEI, SUFFIX_SEI = 32, 33, 34, 35, 36, 38, 39, 40
+VPS, SPS, PPS, AUD = 32, 33, 34, 35
+END_OF_SEQUENCE, END_OF_BITSTREAM, FILLER, PREFIX_SEI, SUFFIX_SEI = 36, 37, 38, 39, 40
+
+FOLLOWING = (END_OF_SEQUENCE, END_OF_BITSTREAM, FILLER, SUFFIX_SEI)
+"""These only ever follow a picture (ITU-T H.265 7.4.2.4.4)."""
 
 TYPES = 48
 """RFC 7798 4.4 takes the numbers from here on for packets."""

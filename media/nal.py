@@ -18,6 +18,8 @@ SEI = 6
 SPS = 7
 PPS = 8
 AUD = 9
+FOLLOWING = (10, 11, 12)
+"""End of sequence, end of stream, filler data: these only ever follow a picture (ITU-T H.264 7.4.1.2.3)."""
 
 TYPE_MASK = 0x1F
 NRI_MASK = 0x60

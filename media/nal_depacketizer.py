@@ -343,6 +343,11 @@ class NalDepacketizer:
             self._changed = True
             self._changes += 1
 
+    def _note_following(self) -> None:
+        """A NAL unit that only ever follows a picture. If that was lost, this is no beginning of the next one."""
+        if not self._has_picture and (self._lost or self._joining):
+            self._torn = True
+
     def _take_apart(self, at: int, parts: list[bytes]) -> None:
         """These, in the place of the NAL unit that they came as."""
         del self._nals[at:]

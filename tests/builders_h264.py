@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SPS = bytes.fromhex("6764001eacd940a02ff961000003000100000300320f162d96")
 PPS = bytes.fromhex("68ebe3cb22c0")
 SEI = bytes.fromhex("0605") + b"an SEI message"
+FILLER = b"\x0c" + b"\xff" * 40 + b"\x80"
 AUD = bytes.fromhex("09f0")
 SETS = ParameterSets(sps=(SPS,), pps=(PPS,))
 # The first byte after the NAL header begins with first_mb_in_slice: 1 is its code for 0.

@@ -7,6 +7,7 @@ import pytest
 from media.h264_parameters import ParameterSets
 from media.nal import split_length_prefixed
 from tests.builders_h264 import (
+    FILLER,
     IDR,
     IDR_REST,
     PPS,
@@ -106,6 +107,18 @@ def test_after_a_marker_a_unit_without_its_picture_is_over() -> None:
     receiver.push(stap(SPS, PPS), 1)
     receiver.push(IDR, 2, marker=True)
     assert (receiver.nals, receiver.lost) == ([[SPS, PPS, IDR]], [1])
+
+
+def test_filler_of_a_lost_picture_does_not_get_into_the_next_unit() -> None:
+    """Nor does filler of one that went by before we joined. Without a loss it is kept, wherever it is."""
+    receiver = Receiver()
+    receiver.push(FILLER, 1, marker=True)
+    receiver.push(IDR, 2, marker=True)
+    receiver.push(FILLER, 3, lost=2, marker=True)
+    receiver.push(SLICE, 4, marker=True)
+    receiver.push(FILLER, 4)
+    receiver.push(SLICE, 5, marker=True)
+    assert (receiver.nals, receiver.lost) == ([[IDR], [SLICE], [FILLER, SLICE]], [0, 2, 0])
 
 
 def test_loss_explains_fragments_without_end_or_start() -> None:

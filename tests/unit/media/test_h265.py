@@ -132,6 +132,15 @@ def test_a_lost_picture_is_counted_with_the_next_one() -> None:
     assert receiver.lost == [0, 2]
 
 
+def test_what_followed_a_lost_picture_does_not_get_into_the_next_unit() -> None:
+    """Its suffix is not the beginning of another."""
+    receiver = Receiver()
+    receiver.push(IDR, 1, marker=True)
+    receiver.push(SUFFIX_SEI, 2, lost=2, marker=True)
+    receiver.push(TRAIL, 3, marker=True)
+    assert (receiver.nals, receiver.lost) == ([[IDR], [TRAIL]], [0, 2])
+
+
 def test_a_malformed_packet_costs_itself_alone() -> None:
     """It counts as lost, is raised, and the stream goes on."""
     receiver = Receiver()
