@@ -227,7 +227,7 @@ def units_of(packets: list[Packet]) -> list[Unit]:
     for packet in packets:
         if expected is not None and packet.sequence == (expected - 1) & 0xFFFF:
             continue
-        lost = 0 if expected in {None, packet.sequence} else 1
+        lost = 0 if expected is None else (packet.sequence - expected) & 0xFFFF
         expected = (packet.sequence + 1) & 0xFFFF
         depacketizer.push(packet.payload, 0, len(packet.payload), packet.timestamp, packet.marker, lost)
         for unit in units:
