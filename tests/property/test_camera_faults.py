@@ -141,7 +141,7 @@ ACTS = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 1 << 30), st.lists(st.tuples(st.sampled_from(ACTS), st.integers(1, 60)), max_size=12))
 def test_any_mixture_of_faults_loses_nothing_unsaid(seed: int, acts: list[tuple[str, int]]) -> None:
     """And nothing is stored twice, out of order, or for no time at all."""

@@ -129,7 +129,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(content=st.data())
 def test_readers_raise_nothing_but_mp4_errors(name: str, content: st.DataObject) -> None:
     """Noise, and the real thing with bytes changed, with the CRC put right or not."""
@@ -139,7 +139,6 @@ def test_readers_raise_nothing_but_mp4_errors(name: str, content: st.DataObject)
         read(raw)
 
 
-@settings(deadline=None)
 @given(commit=commits)
 def test_any_commit_survives_its_box(commit: Commit) -> None:
     """All values of all fields."""
@@ -147,7 +146,6 @@ def test_any_commit_survives_its_box(commit: Commit) -> None:
     assert len(link(commit)) == 32
 
 
-@settings(deadline=None)
 @given(
     commit=commits, seal=st.builds(lambda **changes: changes, samples=u32, start_us=i64, codec=st.just("avc1.42c01e"))
 )
@@ -157,7 +155,6 @@ def test_any_seal_survives_its_box(commit: Commit, seal: dict[str, object]) -> N
     assert Seal.from_box(whole.to_box()) == whole
 
 
-@settings(deadline=None)
 @given(some=st.lists(commits, min_size=1, max_size=4), table=st.binary(max_size=100))
 def test_a_samples_box_survives_its_bytes(some: list[Commit], table: bytes) -> None:
     """The commits and the table, and nothing else of that usertype."""
@@ -166,7 +163,6 @@ def test_a_samples_box_survives_its_bytes(some: list[Commit], table: bytes) -> N
         parse_samples_box(checked_box(SAMPLES_USERTYPE, 1, table))
 
 
-@settings(deadline=None)
 @given(ticks=u64, run=samples)
 def test_any_run_of_samples_survives_a_moof(ticks: int, run: list[Sample]) -> None:
     """As long as the payload fits a 32-bit mdat."""
@@ -178,7 +174,6 @@ def test_any_run_of_samples_survives_a_moof(ticks: int, run: list[Sample]) -> No
         assert fragment_samples(header[:-8]) == (ticks, run)
 
 
-@settings(deadline=None)
 @given(runs=st.lists(st.tuples(st.integers(0, 1 << 30), samples), max_size=4))
 def test_a_sample_table_keeps_every_presentation_time(runs: list[tuple[int, list[Sample]]]) -> None:
     """Whatever the fragments' times: sizes and sync flags in order, presentation times exact, no negative duration."""
@@ -198,14 +193,12 @@ def test_a_sample_table_keeps_every_presentation_time(runs: list[tuple[int, list
     assert table.sync.tolist() == [index for index, is_sync in enumerate(sync) if is_sync]
 
 
-@settings(deadline=None)
 @given(index=st.lists(entries, max_size=8))
 def test_any_index_survives_its_bytes(index: list[FragmentEntry]) -> None:
     """Also one that makes no sense."""
     assert decode_index(encode_index(index)) == index
 
 
-@settings(deadline=None)
 @given(identity=identities, start_us=st.integers(0, 253_402_300_799_999_999))
 def test_any_identity_survives_its_key(identity: SegmentIdentity, start_us: int) -> None:
     """Up to the end of the year 9999."""
@@ -215,7 +208,6 @@ def test_any_identity_survives_its_key(identity: SegmentIdentity, start_us: int)
 LIKE_A_KEY = r"v1/[0-9a-f-]{36}/[0-9a-f-]{36}/\d{4}/\d\d/\d\d/\d\d/\d+-\d+-[0-9a-f]{16}-\d+\.mp4"
 
 
-@settings(deadline=None)
 @given(key=st.one_of(st.text(max_size=200), st.from_regex(LIKE_A_KEY)))
 def test_keys_are_refused_with_a_media_error(key: str) -> None:
     """Names of other objects in the bucket, and keys that only look right."""

@@ -181,7 +181,7 @@ def catalog(runner: asyncio.Runner) -> Iterator[SqliteCatalog]:
         runner.run(opened.close())
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lives=LIVES)
 def test_every_instant_is_footage_or_exactly_one_gap(
     runner: asyncio.Runner, catalog: SqliteCatalog, lives: list[Life]

@@ -76,7 +76,7 @@ def test_a_range_is_the_same_file_at_every_stage(tmp_path: Path, b_frames: int) 
         edges = [shot.wall_us for shot in (*first.shots, *second.shots[:20])]
         instants = st.one_of(st.sampled_from(edges), st.integers(NOON_US, durable_us))
 
-        @settings(max_examples=60, deadline=None, database=None)
+        @settings(max_examples=60, database=None)
         @given(st.tuples(instants, instants).filter(lambda pair: pair[0] < pair[1]))
         def check(pair: tuple[int, int]) -> None:
             found = [runner.run(answers(archive, *pair)) for archive, _ in made]

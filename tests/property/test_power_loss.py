@@ -146,7 +146,7 @@ def test_power_lost_after_every_operation(recording: tuple[Path, list[Event], Fr
         _check(written, *_lose_power(root, events[:moment], tmp_path / "after", nothing_unsynced))
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moment=st.floats(0, 1), data=st.data())
 def test_any_part_of_what_was_not_synced_may_survive(
     recording: tuple[Path, list[Event], Fragments], tmp_path: Path, moment: float, data: st.DataObject

@@ -114,7 +114,7 @@ def test_ranges_partition_what_was_recorded(tmp_path: Path, gop: int, b_frames: 
         archive = runner.run(recorded(tmp_path, source))
         instants = st.lists(st.integers(NOON_US, NOON_US + 8_200_000), min_size=1, max_size=5)
 
-        @settings(max_examples=12, deadline=None, database=None)
+        @settings(max_examples=12, database=None)
         @given(instants)
         def check(cuts: list[int]) -> None:
             edges = [NOON_US - 1_000_000, *sorted(cuts), NOON_US + 20_000_000]

@@ -44,7 +44,7 @@ def _recover(root: Path) -> RecoveredRun:
         return recover_run(layout.run_directory(root / "spool", RUN), root / "quarantine", FakeClock(), lambda _: None)
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     segment=st.sampled_from(SEGMENTS),
     size_bytes=st.integers(0, LONGEST),

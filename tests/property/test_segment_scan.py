@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from media.commit import COMMIT_BOX_BYTES, Commit
@@ -69,7 +69,6 @@ def assert_accounted(found: SegmentScan, size_bytes: int) -> None:
     assert at == size_bytes
 
 
-@settings(deadline=None)
 @given(cut=anywhere, zeros=st.integers(0, 3000))
 def test_a_cut_anywhere_keeps_all_whole_fragments(cut: int, zeros: int) -> None:
     """Also with a tail of zeros, as a power loss leaves it."""
@@ -82,7 +81,6 @@ def test_a_cut_anywhere_keeps_all_whole_fragments(cut: int, zeros: int) -> None:
         assert found.valid_bytes == (len(SEALED) if found.seal else ends(FILE)[len(expected) - 1])
 
 
-@settings(deadline=None)
 @given(flips=damage)
 def test_damage_anywhere_costs_only_what_it_touches(flips: list[tuple[int, int]]) -> None:
     """With hashes checked, exactly the untouched fragments are found, before and after the damage."""
@@ -94,7 +92,6 @@ def test_damage_anywhere_costs_only_what_it_touches(flips: list[tuple[int, int]]
         assert bool(found.torn or found.faults) == (content != SEALED)
 
 
-@settings(deadline=None)
 @given(flips=damage)
 def test_without_hashes_a_fragment_counts_by_its_boxes(flips: list[tuple[int, int]]) -> None:
     """Nothing untouched is lost, and nothing whose commit box was touched is found."""
@@ -104,7 +101,6 @@ def test_without_hashes_a_fragment_counts_by_its_boxes(flips: list[tuple[int, in
     assert set(untouched(SEALED, content)) <= set(found) <= boxes
 
 
-@settings(deadline=None)
 @given(flips=damage, cut=anywhere, noise=st.binary(max_size=400), at=anywhere)
 def test_nothing_else_is_ever_raised(flips: list[tuple[int, int]], cut: int, noise: bytes, at: int) -> None:
     """Cut, damaged and with bytes put in anywhere, the init section included: an answer or an Mp4Error."""
@@ -118,7 +114,6 @@ def test_nothing_else_is_ever_raised(flips: list[tuple[int, int]], cut: int, noi
         read_sealed(reader(content), len(content))
 
 
-@settings(deadline=None)
 @given(flips=damage, cut=anywhere)
 def test_a_recovered_file_is_a_segment_again(flips: list[tuple[int, int]], cut: int) -> None:
     """Cut at `valid_bytes` and closed, it has the same fragments; doing it once more changes nothing."""
@@ -136,7 +131,6 @@ def test_a_recovered_file_is_a_segment_again(flips: list[tuple[int, int]], cut: 
     assert short.torn == again.torn
 
 
-@settings(deadline=None)
 @given(flips=damage, sizes=st.lists(anywhere, max_size=12))
 def test_a_growing_file_ends_up_as_if_read_at_once(flips: list[tuple[int, int]], sizes: list[int]) -> None:
     """The scanner may look at any time in between, and reads each byte a bounded number of times."""

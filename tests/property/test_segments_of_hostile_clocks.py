@@ -146,7 +146,7 @@ class Hostile:
         self.segmenter.abandon()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example([("play", 2, 1, 2_000_000, 1)])  # closed by the clock, and the next one is shown before its end
 @example([("crawl", 55, False), ("flood", -90)])
 @example([("crawl", 66, False), ("jump", 8_100_000), ("hold", 95_000_000), ("play", 3, 3600, 40_000, 100_000)])

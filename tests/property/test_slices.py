@@ -84,7 +84,7 @@ def shown_times(part: Slice, table: SampleTable) -> list[int]:
     return [int(time) for time in times[inside]]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(recordings(), st.lists(st.integers(-1000, 600_000), max_size=6))
 def test_ranges_that_touch_partition_the_frames(
     recording: tuple[Segment, SampleTable, list[FragmentEntry]], cuts: list[int]
@@ -103,7 +103,7 @@ def test_ranges_that_touch_partition_the_frames(
     assert found == sorted(int(time) + segment.media_ticks for time in table.presentation_ticks)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(recordings(), st.integers(0, 600_000))
 def test_the_frame_at_an_instant_is_the_last_of_the_range_up_to_it(
     recording: tuple[Segment, SampleTable, list[FragmentEntry]], offset_us: int

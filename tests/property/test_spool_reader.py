@@ -24,7 +24,7 @@ SEGMENT = write(plain_track(), plain_units(6), identity=identity())
 CONTENT = SEGMENT.sealed
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(st.tuples(st.integers(0, 900), st.none() | st.integers(-1, 6)), min_size=1, max_size=12),
     verify=st.booleans(),

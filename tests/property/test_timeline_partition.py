@@ -90,7 +90,7 @@ def parts(timeline: Timeline) -> list[tuple[int, int]]:
     return sorted((part.from_us, part.to_us) for kind in kinds for part in kind)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(EVIDENCE)
 def test_every_instant_is_exactly_one_thing(evidence: Evidence) -> None:
     """No two parts overlap, none leaves the range, and since the camera was enabled nothing is left out."""
@@ -107,7 +107,7 @@ def test_every_instant_is_exactly_one_thing(evidence: Evidence) -> None:
     assert instant >= min(evidence.to_us, evidence.now_us)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(EVIDENCE)
 def test_footage_is_always_a_span(evidence: Evidence) -> None:
     """No gap, tombstone or lost neighbour hides footage that is there."""

@@ -161,7 +161,7 @@ def test_a_hole_stays_where_it_is(missing: range) -> None:
     st.integers(2, 300).flatmap(lambda start: st.integers(0, 200).map(lambda n: range(start, start + n))),
     st.integers(3, 25),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nothing_is_lost_or_repeated_whatever_the_network_does(
     ppm: int, jitter_us: int, missing: range, seconds: int
 ) -> None:
