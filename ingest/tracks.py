@@ -115,7 +115,7 @@ def _sound(offered: Sequence[MediaDescription], taker: TrackTaker) -> list[Camer
 class _Discarded:
     """Takes the payloads of a track that is only set up because the camera sends nothing without it."""
 
-    timestamp = -1
+    timestamp = latest = -1
 
     def push(  # noqa: PLR0917 - as `PayloadTaker` has it
         self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int

@@ -122,6 +122,11 @@ class Av1Depacketizer:
         """Of the unit that is put together or was last; negative before the first."""
         return self._timestamp
 
+    @property
+    def latest(self) -> int:
+        """The same: temporal units are sent in the order they are shown."""
+        return self._timestamp
+
     def push(  # noqa: PLR0917 - hot path: positional arguments are the cheap ones
         self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int
     ) -> None:

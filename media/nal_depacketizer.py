@@ -37,6 +37,9 @@ MOST_CHANGES, UNITS_A_CHANGE = 64, 8
 """Of parameter sets: so many at once, then one for so many units. Others are left as they are in the stream. Real
 streams change one or two sets in a group of pictures; to learn one takes as long as to take ten packets."""
 
+MOST_BACK_TICKS = 900_000
+"""No picture is shown 10 s before one that was sent earlier: there the clock went back."""
+
 FU_START = 0x80
 FU_END = 0x40
 
@@ -80,6 +83,7 @@ class NalDepacketizer:
         "_has_picture",
         "_joining",
         "_kind_mask",
+        "_latest",
         "_lost",
         "_max_unit_bytes",
         "_middle",
@@ -123,7 +127,7 @@ class NalDepacketizer:
         self._units = self._changes = 0
 
         self._nals = bytearray()
-        self._timestamp = -1
+        self._timestamp = self._latest = -1
         self._has_picture = False
         self._sync = False
         self._lost = 0
@@ -140,6 +144,11 @@ class NalDepacketizer:
     def timestamp(self) -> int:
         """Of the unit that is put together or was last; negative before the first."""
         return self._timestamp
+
+    @property
+    def latest(self) -> int:
+        """The latest instant so far; with B-frames not that of the unit that came last."""
+        return self._latest
 
     def _take_whole(self, buffer: Buffer, start: int, end: int) -> None:
         """A payload that is neither empty nor a fragment."""
@@ -166,10 +175,14 @@ class NalDepacketizer:
         if timestamp == self._timestamp:
             if lost:
                 self._lose(lost)
-        elif self._nals or self._torn or lost:
-            self._turn(timestamp, lost)
         else:
-            self._timestamp = timestamp
+            # The first comparison is for its price; where timestamps wrap, it may be wrong for one unit.
+            if timestamp > self._latest or (self._latest - timestamp) & 0xFFFFFFFF >= MOST_BACK_TICKS:
+                self._latest = timestamp
+            if self._nals or self._torn or lost:
+                self._turn(timestamp, lost)
+            else:
+                self._timestamp = timestamp
         if start < end and not self._skipping:  # an empty payload only carries its number and perhaps the marker
             if buffer[start] & self._kind_mask == self._fragment_kind:
                 self._take_fragment(buffer, start, end)

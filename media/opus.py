@@ -76,6 +76,11 @@ class OpusDepacketizer:
         """Of the payload that came last; negative before the first."""
         return self._timestamp
 
+    @property
+    def latest(self) -> int:
+        """The same: sound is sent in the order it is heard."""
+        return self._timestamp
+
     def push(  # noqa: PLR0917 - as every PayloadTaker
         self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int
     ) -> None:

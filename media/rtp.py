@@ -40,6 +40,11 @@ class PayloadTaker(Protocol):
         """Of the unit whose payloads came last; negative before the first."""
         ...
 
+    @property
+    def latest(self) -> int:
+        """Of the latest instant so far: not that of a unit that is shown before others that were sent earlier."""
+        ...
+
     def push(  # noqa: PLR0917 - hot path: positional arguments are the cheap ones
         self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int
     ) -> None:
@@ -199,7 +204,8 @@ class RtpReceiver:
         and another instant.
         """
         known, last = self._taker.timestamp, sequence == self.last_sequence
-        if known >= 0 and timestamp != known and (last or (timestamp - known) & 0xFFFFFFFF < 1 << 31):
+        ahead = (timestamp - self._taker.latest) & 0xFFFFFFFF
+        if known >= 0 and timestamp != known and (last or 0 < ahead < 1 << 31):
             self._go_on(sequence, [packet])
             return
         run = self._late

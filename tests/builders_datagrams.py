@@ -27,7 +27,7 @@ class Payloads:
     """Takes payloads and keeps what stands in them."""
 
     def __init__(self) -> None:
-        self.timestamp = -1
+        self.timestamp = self.latest = -1
         self.seen: list[bytes] = []
         self.lost = 0
 
@@ -36,7 +36,7 @@ class Payloads:
     ) -> None:
         """One."""
         del marker
-        self.timestamp = timestamp
+        self.timestamp = self.latest = timestamp
         self.seen.append(bytes(buffer[start:end]))
         self.lost += lost
 

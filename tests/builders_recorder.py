@@ -92,7 +92,7 @@ class Spool:
 class Nothing:
     """Takes payloads and makes no picture of them."""
 
-    timestamp = -1
+    timestamp = latest = -1
 
     def push(self, *_payload: object) -> None:
         """Nothing."""

@@ -48,7 +48,7 @@ class _Taker:
     """Notes what it gets; refuses payloads that begin with 0xEE."""
 
     def __init__(self) -> None:
-        self.timestamp = -1
+        self.timestamp = self.latest = -1
         self.payloads: list[tuple[bytes, int]] = []
 
     def push(  # noqa: PLR0917 - as every PayloadTaker
@@ -57,7 +57,7 @@ class _Taker:
         """A payload."""
         assert 0 <= start <= end <= len(buffer)
         assert 0 <= lost < 1 << 16
-        self.timestamp = timestamp
+        self.timestamp = self.latest = timestamp
         self.payloads.append((bytes(buffer[start:end]), lost))
         if buffer[start:end][:1] == b"\xee":
             raise CodecError("refused")

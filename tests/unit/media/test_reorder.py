@@ -19,7 +19,7 @@ FIRST = 0xFFF0
 class Track:
     """A receiver behind the buffer under test; what it is given, by number of the packet, 0 for the first sent."""
 
-    timestamp = -1
+    timestamp = latest = -1
 
     def __init__(self) -> None:
         self.receiver = RtpReceiver(96, self)
@@ -31,7 +31,7 @@ class Track:
 
     def push(self, buffer: bytes, start: int, end: int, timestamp: int, marker: bool, lost: int) -> None:  # noqa: PLR0917
         """As a depacketizer."""
-        self.timestamp = timestamp
+        self.timestamp = self.latest = timestamp
         self.numbers.append(int.from_bytes(buffer[start : start + 4], "big"))
         self.lost += lost
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from media.errors import CodecError, RtpError
+from media.h264 import H264Depacketizer
 from media.held_packets import HELD_BYTES, SILENT_TICKS
 from media.rtp import RtpReceiver, write_header
 from tests.builders_h264 import packet
+
+if TYPE_CHECKING:
+    from media.access_unit import AccessUnit
 
 Pushed = tuple[bytes, int, bool, int]
 
@@ -18,7 +24,7 @@ class Track:
     def __init__(self, ssrc: int | None = None) -> None:
         self.pushed: list[Pushed] = []
         self.refuse = False
-        self.timestamp = -1
+        self.timestamp = self.latest = -1
         self.receiver = RtpReceiver(96, self, ssrc)
 
     def push(  # noqa: PLR0917 - the interface
@@ -26,7 +32,7 @@ class Track:
     ) -> None:
         """As a depacketizer."""
         self.pushed.append((bytes(buffer[start:end]), timestamp, marker, lost))
-        self.timestamp = timestamp
+        self.timestamp = self.latest = timestamp
         if self.refuse:
             raise CodecError("unusable")
 
@@ -120,6 +126,27 @@ def test_the_last_number_with_an_older_timestamp_is_no_repetition() -> None:
     track.receive(packet(b"P", 10, 7200), packet(b"B", 10, 3600), packet(b"b", 11, 3600), packet(b"b", 11, 3600))
     assert track.payloads == [b"P", b"B", b"b"]
     assert track.lost == [0, 1, 0]
+
+
+def test_a_picture_that_is_shown_late_is_a_repetition_when_it_comes_again() -> None:
+    """Behind a B-frame that is shown before it, the packet of a P-frame seems to be of a later instant: it is not."""
+    units: list[AccessUnit] = []
+    receiver = RtpReceiver(96, H264Depacketizer(units.append))
+    sent = [packet(b"\x41\x9a" + bytes([n]), n, ticks, marker=True) for n, ticks in enumerate([0, 10800, 3600, 7200])]
+    for each in (*sent[:3], sent[1], sent[1], sent[3]):
+        receiver.receive(each, 0, len(each))
+    assert [unit.rtp_timestamp for unit in units] == [0, 10800, 3600, 7200]
+    assert (receiver.late_packets, receiver.lost_packets) == (2, 0)
+
+
+def test_a_clock_that_went_back_does_not_hide_a_restart() -> None:
+    """What was the latest instant is measured by the clock as it runs now."""
+    units: list[AccessUnit] = []
+    receiver = RtpReceiver(96, H264Depacketizer(units.append))
+    for number, ticks in ((500, 90_000_000), (501, 0), (480, 3600), (481, 7200)):
+        each = packet(b"\x41\x9a", number, ticks, marker=True)
+        receiver.receive(each, 0, len(each))
+    assert [unit.rtp_timestamp for unit in units] == [90_000_000, 0, 3600, 7200]
 
 
 def test_a_source_that_counts_a_little_back_is_followed() -> None:
