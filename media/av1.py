@@ -81,6 +81,7 @@ class Av1Depacketizer:
         "_has_sequence",
         "_headless",
         "_lost",
+        "_marks",
         "_max_unit_bytes",
         "_middle",
         "_obus",
@@ -109,6 +110,7 @@ class Av1Depacketizer:
         self._sync = False
         self._lost = 0
         self._torn = False  # an OBU of this unit was dropped
+        self._marks = True  # the last unit that ended without a loss ended with a marker
 
         self._fragmented_at = -1  # where the OBU in fragments begins; -1 outside of one
         self._middle = -1  # the aggregation header of packets that only go on with it
@@ -173,10 +175,13 @@ class Av1Depacketizer:
             self._resyncing = True
         if self._has_frame:
             if lost:
-                # This unit lacks at least the packet with its marker; the others may be the next one's.
+                # This unit lacks at least the packet with its marker; the others may be the next one's. Where no
+                # markers are sent, the only one that is missing may be either's.
                 self._lost += 1
-                lost -= 1
+                lost -= lost > 1 or self._marks
                 self._sync = False
+            else:
+                self._marks = False
             self._finish_unit()
         elif lost or self._torn or self._headless:
             self._discard_unit()
@@ -197,6 +202,7 @@ class Av1Depacketizer:
             self._drop_fragments()
             self._fault("a marker inside a fragmented OBU")
         if self._has_frame:
+            self._marks = True
             self._finish_unit()
         elif self._torn or self._headless:
             self._discard_unit()

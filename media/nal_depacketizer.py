@@ -85,6 +85,7 @@ class NalDepacketizer:
         "_kind_mask",
         "_latest",
         "_lost",
+        "_marks",
         "_max_unit_bytes",
         "_middle",
         "_nals",
@@ -132,6 +133,7 @@ class NalDepacketizer:
         self._sync = False
         self._lost = 0
         self._torn = False  # a NAL unit of this unit was dropped
+        self._marks = True  # the last unit that ended without a loss ended with a marker
 
         self._fragmented_at = -1  # where the length of the NAL unit in fragments belongs; -1 outside of one
         self._middle = -1  # two of the bytes that start each of its middle fragments
@@ -206,9 +208,12 @@ class NalDepacketizer:
             self._resyncing = True
         if self._has_picture:
             if lost:
-                # This unit lacks at least the packet with its marker; the others may be the next one's.
+                # This unit lacks at least the packet with its marker; the others may be the next one's. Where no
+                # markers are sent, the only one that is missing may be either's.
                 self._lost += 1
-                lost -= 1
+                lost -= lost > 1 or self._marks
+            else:
+                self._marks = False
             self._finish_unit()
         elif lost or self._torn:
             self._discard_unit()
@@ -226,6 +231,7 @@ class NalDepacketizer:
             self._drop_fragments()
             self._fault("a marker inside a fragmented NAL unit")
         if self._has_picture:
+            self._marks = True
             self._finish_unit()
         elif self._torn:
             self._discard_unit()

@@ -102,6 +102,14 @@ def test_loss_across_the_border_damages_the_unit_that_lacks_its_end() -> None:
     assert not receiver.units[0].sync
 
 
+def test_without_markers_a_packet_lost_between_two_units_may_be_of_either() -> None:
+    """Both carry it: the second may have lost its metadata."""
+    receiver = Receiver()
+    for timestamp, lost in ((1, 0), (2, 0), (3, 1), (4, 0)):
+        receiver.push(payload(INTER), timestamp, lost=lost, marker=timestamp == 4)
+    assert receiver.lost == [0, 1, 1, 0]
+
+
 def test_more_loss_across_the_border_damages_both_units() -> None:
     """The sum stays."""
     receiver = Receiver()

@@ -71,6 +71,19 @@ def test_loss_across_the_border_damages_the_unit_that_lacks_its_end() -> None:
     assert receiver.lost == [1, 0]
 
 
+def test_without_markers_a_packet_lost_between_two_units_may_be_of_either() -> None:
+    """Both carry it: the second may have lost its parameter sets, or its first slice."""
+    receiver = Receiver()
+    for timestamp in (1, 2):
+        receiver.push(SLICE, timestamp)
+    receiver.push(SLICE_REST, 3, lost=1)
+    receiver.push(SLICE, 4)
+    receiver.push(SLICE, 5, marker=True)
+    receiver.push(SLICE, 6)
+    receiver.push(SLICE, 7, lost=1, marker=True)
+    assert receiver.lost == [0, 1, 1, 0, 0, 1, 0]
+
+
 def test_more_loss_across_the_border_damages_both_units() -> None:
     """The sum stays."""
     receiver = Receiver()
