@@ -33,6 +33,7 @@ class ReorderBuffer:
     """In front of one track's receiver. Packets in order, which nearly all are, are passed on in place."""
 
     __slots__ = (
+        "_beside",
         "_gathered",
         "_held",
         "_held_bytes",
@@ -52,6 +53,8 @@ class ReorderBuffer:
         """What came before it was clear where the session begins: arrival and content."""
         self._held: dict[int, tuple[int, bytes]] = {}
         """Packets behind a missing one, by number: arrival and content, in the order of arrival."""
+        self._beside: list[bytes] = []
+        """Packets of another source behind a missing one. If ours has changed its name, they follow on those held."""
         self._held_bytes = 0
         self.duplicate_packets = 0
         """That came again while the first one was held. Those of packets that were passed on, the receiver counts."""
@@ -90,7 +93,10 @@ class ReorderBuffer:
             return
         if self._next < 0 or end - start < HEADER_BYTES or not self._is_ours(buffer, start):
             self.expire(now_us)
-            self._pass(buffer, start, end)
+            if self._held and self._is_of_another(buffer, start, end):
+                self._hold_beside(bytes(buffer[start:end]))
+            else:
+                self._pass(buffer, start, end)
             return
         sequence = _SEQUENCE.unpack_from(buffer, start)[0]
         ahead = (sequence - self._next) & 0xFFFF
@@ -139,13 +145,24 @@ class ReorderBuffer:
         kind, _sequence, _timestamp, ssrc = _HEADER.unpack_from(buffer, start)
         return bool(ssrc == self._receiver.ssrc and kind & 0x7F == self._receiver.payload_type)
 
+    def _is_of_another(self, buffer: Buffer, start: int, end: int) -> bool:
+        return end - start >= HEADER_BYTES and buffer[start + 1] & 0x7F == self._receiver.payload_type
+
+    def _hold_beside(self, packet: bytes) -> None:
+        self._beside.append(packet)
+        self._held_bytes += len(packet)
+        self._keep_bounds()
+
     def _hold(self, sequence: int, packet: bytes, now_us: int) -> None:
         if sequence in self._held:
             self.duplicate_packets += 1
             return
         self._held[sequence] = now_us, packet
         self._held_bytes += len(packet)
-        while len(self._held) > HELD_PACKETS or self._held_bytes > HELD_BYTES:
+        self._keep_bounds()
+
+    def _keep_bounds(self) -> None:
+        while self._held and (len(self._held) + len(self._beside) > HELD_PACKETS or self._held_bytes > HELD_BYTES):
             self._give_up()
 
     def _give_up(self) -> None:
@@ -158,6 +175,10 @@ class ReorderBuffer:
             _arrival_us, packet = self._held.pop(self._next)
             self._held_bytes -= len(packet)
             self._pass(packet, 0, len(packet))
+        if self._beside and not self._held:
+            beside, self._beside, self._held_bytes = self._beside, [], 0
+            for packet in beside:
+                self._pass(packet, 0, len(packet))
 
     def _pass(self, buffer: Buffer, start: int, end: int) -> None:
         self._receiver.receive(buffer, start, end)

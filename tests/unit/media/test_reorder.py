@@ -148,6 +148,28 @@ def test_a_source_that_changes_goes_on_without_a_loss() -> None:
     assert track.numbers == [*range(100), *range(5000, 5100)]
 
 
+def test_a_source_that_changes_behind_a_loss_goes_on_without_another() -> None:
+    """Its packets follow on those of the old name that still wait, and are not taken for a neighbour's."""
+    track = Track()
+    track.send(*range(98), 99)
+    for number in range(5000, 5100):
+        track.now_us += 5000
+        track.send(number, ssrc=8)
+    assert track.numbers == [*range(98), 99, *range(5000, 5100)]
+    assert track.lost == 2
+
+
+def test_packets_of_another_source_are_held_within_the_same_bounds() -> None:
+    """While the clock stands still."""
+    track = Track()
+    track.send(0, 2)
+    for _ in range(HELD_PACKETS):
+        assert track.numbers == [0]
+        track.send(5000, ssrc=8)
+    assert track.numbers == [0, 2]
+    assert track.receiver.foreign_packets == HELD_PACKETS
+
+
 def test_numbers_that_begin_anew_go_on() -> None:
     """Forwards and backwards."""
     for jump in (20_000, 60_000):
