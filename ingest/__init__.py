@@ -27,6 +27,7 @@
     sound.py           the sound beside the pictures (no I/O)
     sound_taker.py     what takes it from the session, and says what is wrong with it
     live_door.py       the live socket: who may watch; live_feed.py: one stream's newest units, while somebody does
+    live_held.py       what had come of the present group of pictures before, in memory and in the spool
     backoff.py         when to try again, and how many at once
     still.py           a picture as JPEG; still_child.py: the process that decodes it
     disposable.py      processes that hostile bytes are given to; confinement.py: what they take from themselves

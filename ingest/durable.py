@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from media.moof import TRACK_ID
@@ -15,14 +16,25 @@ class Durable:
 
     def __init__(self) -> None:
         self._last: Commit | None = None
+        self._news: asyncio.Event | None = None  # while somebody waits
         self.through_us = 0
         """Where the durable pictures end."""
 
     def advance(self, commit: Commit) -> None:
         """One more fragment is durable."""
         self._last = commit
+        if self._news is not None:
+            self._news.set()
+            self._news = None
         if commit.track == TRACK_ID:
             self.through_us = commit.end_wall_us
+
+    async def reached(self, commit: Commit) -> None:
+        """Wait until this fragment is durable, or a later one."""
+        while self._last is None or _order(self._last) < _order(commit):
+            if self._news is None:
+                self._news = asyncio.Event()
+            await self._news.wait()
 
     def state(self) -> dict[str, Any] | None:
         """What is announced of it; None before the first fragment."""
@@ -35,3 +47,7 @@ class Durable:
             "fragment": self._last.fragment,
             "through_us": self.through_us,
         }
+
+
+def _order(commit: Commit) -> tuple[int, int, int]:
+    return commit.identity.epoch, commit.identity.sequence, commit.fragment

@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -60,6 +61,9 @@ class LiveDoor:
         self.clock = clock
         self.subscribers: set[Subscriber] = set()
         self._watched: dict[LiveFeed, Watchable] = {}
+        self._group: asyncio.TaskGroup
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="hulta-live")  # one group at a time is in memory twice
 
     @asynccontextmanager
     async def open(self, path: Path) -> AsyncIterator[None]:
@@ -70,14 +74,18 @@ class LiveDoor:
             log.error("live_socket_not_opened", error=str(error))  # noqa: TRY400 - the message says it all
             yield
             return
-        server = await asyncio.get_running_loop().create_unix_server(lambda: Subscriber(self), sock=listener)
-        try:
-            yield
-        finally:
-            server.close()
-            for subscriber in tuple(self.subscribers):
-                subscriber.cut()
-            _remove(path)
+        async with asyncio.TaskGroup() as self._group:
+            server = await asyncio.get_running_loop().create_unix_server(lambda: Subscriber(self), sock=listener)
+            try:
+                yield
+            finally:
+                server.close()
+                for subscriber in tuple(self.subscribers):
+                    subscriber.cut()
+                for task in self._tasks:
+                    task.cancel()
+                self._reader.shutdown(wait=False, cancel_futures=True)
+                _remove(path)
 
     def join(self, subscriber: Subscriber, stream: UUID) -> LiveFeed | None:
         """Let a subscriber watch; None if there is no such stream."""
@@ -89,6 +97,10 @@ class LiveDoor:
             feed = recorder.open_feed(FEED_BYTES)
             self._watched[feed] = recorder
             self._share()
+            if feed.begins_earlier:
+                task = self._group.create_task(self._look_back(feed), name="live look back")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
         feed.viewers.append(subscriber)
         return feed
 
@@ -106,6 +118,12 @@ class LiveDoor:
             "streams": len(self._watched),
             "bytes": sum(feed.ring.size_bytes for feed in self._watched),
         }
+
+    async def _look_back(self, feed: LiveFeed) -> None:
+        try:
+            await feed.look_back(self._reader)
+        except Exception:
+            log.exception("live_feed_defect")  # who watches waits for the next sync sample
 
     def _share(self) -> None:
         for feed in self._watched:

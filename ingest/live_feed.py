@@ -6,19 +6,25 @@ without waiting, and whatever goes wrong ends the viewers.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import structlog
 
-from media.errors import CodecError
+from media.errors import CodecError, Mp4Error
 from media.live_ring import LiveRing
 from media.live_wire import EndCode, track_message, unit_header
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from concurrent.futures import Executor
 
+    from ingest.durable import Durable
+    from ingest.live_held import Held, HeldUnit
     from media.access_unit import AccessUnit
     from media.track import Track
+
+LOOK_BACK_S = 5.0
+"""How long the beginning of a group is waited for: the disk usually has it within 0.3 s."""
 
 log = structlog.get_logger()
 
@@ -29,15 +35,6 @@ class Message(NamedTuple):
     track: bytes
     header: bytes
     payload: bytes | bytearray
-
-
-class HeldUnit(NamedTuple):
-    """A unit that had come before somebody watched, and how long before the newest one."""
-
-    payload: bytearray
-    rtp_timestamp: int
-    age_us: int
-    sync: bool
 
 
 class Viewer(Protocol):
@@ -52,18 +49,59 @@ class Viewer(Protocol):
         ...
 
 
+class Readable(Protocol):
+    """The file of the open segment."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes of it. OSError. Blocks."""
+        ...
+
+
 class LiveFeed:
     """The ring of one stream and its viewers."""
 
-    def __init__(self, track: Track | None, held: Sequence[HeldUnit], now_us: int, most_bytes: int) -> None:
-        """Begin with the units of the open fragment, if pictures can begin with them."""
+    def __init__(
+        self,
+        track: Track | None,
+        held: Held,
+        most_bytes: int,
+        file: Readable | None = None,
+        durable: Durable | None = None,
+    ) -> None:
+        """Begin with what is held. The beginning of its group is in `file` once it is `durable`: see `look_back`."""
         self.ring: LiveRing[Message] = LiveRing(most_bytes)
         self.viewers: list[Viewer] = []
         self._track = None if track is None else track_message(track)
-        for unit in held if held and held[0].sync else ():
-            self._append(
-                unit.payload, unit.rtp_timestamp, now_us - unit.age_us, sync=unit.sync, damaged=False, earlier=True
-            )
+        self._recorded, self._file, self._durable = held.recorded, file, durable
+        if self._track is not None:
+            for unit in held.units:
+                self.ring.append(_earlier(self._track, unit), len(unit.payload), sync=unit.sync)
+
+    @property
+    def begins_earlier(self) -> bool:
+        """Whether the sync sample of the present group is to be looked for where it is recorded."""
+        recorded = self._recorded
+        return recorded is not None and recorded.size_bytes <= self.ring.most_bytes and self.ring.newest_sync is None
+
+    async def look_back(self, reader: Executor) -> None:
+        """Put the recorded beginning of the group before what has come since, unless another has begun. Never fails.
+
+        Only what is durable is read: what is not yet will be within a group commit. Read in a thread of `reader`.
+        """
+        recorded, file, durable, track = self._recorded, self._file, self._durable, self._track
+        if recorded is None or file is None or durable is None or track is None:
+            return  # there is nothing
+        try:
+            async with asyncio.timeout(LOOK_BACK_S):
+                await durable.reached(recorded.last)
+                units = await asyncio.get_running_loop().run_in_executor(reader, recorded.units, file.read)
+        except (OSError, Mp4Error) as error:  # TimeoutError is one; a segment that was sealed meanwhile is not found
+            log.info("live_group_not_read", error=f"{type(error).__name__}: {error}")
+            return
+        ring = self.ring
+        if self._track is track and ring.newest_sync is None and not ring.start:
+            ring.prepend([(_earlier(track, unit), len(unit.payload), unit.sync) for unit in units])
+            self._pump(0)
 
     def take(self, unit: AccessUnit, now_us: int) -> None:
         """A unit that has just arrived. Never fails.
@@ -74,9 +112,8 @@ class LiveFeed:
             if unit.parameters is not None:
                 self._describe(unit)
             damaged = unit.lost_packets > 0
-            self._append(unit.nals, unit.rtp_timestamp, now_us, sync=unit.sync, damaged=damaged, earlier=False)
-            for viewer in tuple(self.viewers):
-                viewer.pump(now_us)
+            self._append(unit.nals, unit.rtp_timestamp, now_us, sync=unit.sync, damaged=damaged)
+            self._pump(now_us)
         except Exception:
             log.exception("live_feed_defect")  # recording goes on, whatever it was
             for viewer in tuple(self.viewers):
@@ -89,30 +126,20 @@ class LiveFeed:
         except CodecError:
             self._track = None  # no file can describe it either: the recorder says so
 
-    def _append(
-        self,
-        payload: bytearray,
-        rtp_timestamp: int,
-        arrival_us: int,
-        *,
-        sync: bool,
-        damaged: bool,
-        earlier: bool,
-    ) -> None:
+    def _append(self, payload: bytearray, rtp_timestamp: int, arrival_us: int, *, sync: bool, damaged: bool) -> None:
         if self._track is None:
             return
         size = len(payload)
-        header = unit_header(size, rtp_timestamp, arrival_us, sync=sync, damaged=damaged, earlier=earlier)
+        header = unit_header(size, rtp_timestamp, arrival_us, sync=sync, damaged=damaged, earlier=False)
         self.ring.append(Message(self._track, header, payload), size, sync=sync)
 
+    def _pump(self, now_us: int) -> None:
+        for viewer in tuple(self.viewers):
+            viewer.pump(now_us)
 
-def held_units(
-    units: list[bytearray], pts_ticks: list[int], syncs: list[bool], newest: tuple[int, int], timescale: int
-) -> list[HeldUnit]:
-    """The units of a fragment; timestamp and age of each follow from the newest one's timestamp and place in time."""
-    timestamp, newest_ticks = newest
-    ages = [newest_ticks - ticks for ticks in pts_ticks]
-    return [
-        HeldUnit(unit, (timestamp - age) & 0xFFFFFFFF, age * 1_000_000 // timescale, sync)
-        for unit, age, sync in zip(units, ages, syncs, strict=True)
-    ]
+
+def _earlier(track: bytes, unit: HeldUnit) -> Message:
+    header = unit_header(
+        len(unit.payload), unit.rtp_timestamp, unit.arrival_us, sync=unit.sync, damaged=unit.damaged, earlier=True
+    )
+    return Message(track, header, unit.payload)

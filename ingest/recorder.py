@@ -180,7 +180,7 @@ class Recorder:
 
     def open_feed(self, most_bytes: int) -> LiveFeed:
         """For somebody who begins to watch; it begins with what is still here."""
-        self.live = LiveFeed(self._segmenter.track, self._segmenter.held(), self._clock.wall_us(), most_bytes)
+        self.live = LiveFeed(self._segmenter.track, self._segmenter.held(), most_bytes, self._file, self._durable)
         return self.live
 
     # --- sessions

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest.live_feed import HeldUnit, held_units
+from ingest.live_held import Held, Newest, hold
 from ingest.segment_bounds import (
     FRAGMENT_BYTES,
     FRAGMENT_US,
@@ -79,7 +79,7 @@ class Segmenter:
         self._fragment_ticks = FRAGMENT_US * timescale // 1_000_000
         self._typical_ticks = timescale // 25
         self._reorders = False
-        self._floor_ticks = self._last_ticks = -1 << 62
+        self._span_ticks = self._floor_ticks = self._last_ticks = -1 << 62
         self._clear_fragment()
 
     def rotate_every(self, segment_us: int) -> None:
@@ -98,9 +98,10 @@ class Segmenter:
         """What a span could not begin without, as words for people."""
         return "no parameter sets have come yet" if self.track is None else "no sync sample has come yet"
 
-    def held(self) -> list[HeldUnit]:
-        """The units of the open fragment."""
-        return held_units(self._units, self._pts, self._syncs, self._timeline.placed, self._timescale)
+    def held(self) -> Held:
+        """What has come of the present group of pictures."""
+        newest = Newest(*self._timeline.placed, self._timescale, self._span_ticks)
+        return hold(self._units, self._pts, self._syncs, newest, self._writer)
 
     @property
     def lagging(self) -> bool:

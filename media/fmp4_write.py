@@ -135,6 +135,15 @@ class SegmentWriter:
             end_us=end_us,
         )
 
+    def present_group(self) -> tuple[Commit, ...]:
+        """The fragments of pictures so far, from the last one that holds a sync sample on."""
+        found: list[Commit] = []
+        for commit in reversed(of_pictures(self._commits)):
+            found.append(commit)
+            if commit.sync_samples:
+                break
+        return tuple(reversed(found))
+
     def _tables(self) -> bytes:
         pictures = self._table.table().encode()
         return (

@@ -8,7 +8,10 @@ sync sample, and one who is too slow finds that its position is gone and goes on
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MOST_GROUPS = 2
 MOST_UNITS = 10_000
@@ -18,7 +21,7 @@ Item = TypeVar("Item")
 
 
 class LiveRing(Generic[Item]):
-    """Units numbered from 0 on, of which the last ones are there."""
+    """Units numbered one by one, of which the last ones are there. What was before the first has negative numbers."""
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
@@ -52,6 +55,22 @@ class LiveRing(Generic[Item]):
             self._forget(self._syncs[1])
         while len(self._items) > 1 and (self.size_bytes > self.most_bytes or len(self._items) > MOST_UNITS):
             self._forget(self.start + 1)
+
+    def prepend(self, items: Sequence[tuple[Item, int, bool]]) -> bool:
+        """Units from before the first one: each with its size, and whether it is a sync sample.
+
+        All of them or, where there is no room for that, none: the rest would be of no use without the first.
+        """
+        size_bytes = sum(size for _, size, _ in items)
+        if self.size_bytes + size_bytes > self.most_bytes or len(self._items) + len(items) > MOST_UNITS:
+            return False
+        for item, size, sync in reversed(items):
+            self._items.appendleft((item, size))
+            self.start -= 1
+            if sync:
+                self._syncs.appendleft(self.start)
+        self.size_bytes += size_bytes
+        return True
 
     def resume(self, position: int | None) -> int | None:
         """Where a viewer goes on that has come to `position`, None for one that begins.

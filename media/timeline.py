@@ -199,9 +199,9 @@ class StreamTimeline:
         return self._settled
 
     @property
-    def placed(self) -> tuple[int, int]:
-        """The RTP timestamp of the unit placed last, and where that was in ticks."""
-        return self._previous_timestamp, self._pts_ticks
+    def placed(self) -> tuple[int, int, int]:
+        """The RTP timestamp of the unit placed last, where that was in ticks, and when it arrived."""
+        return self._previous_timestamp, self._pts_ticks, self._arrival_us
 
     @property
     def lagging(self) -> bool:

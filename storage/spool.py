@@ -190,6 +190,14 @@ class SpoolSegment:
             self.submit(Step.RELEASE, ())
             self._end()
 
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes of it that are durable, until it is sealed: then OSError, as for a file that failed. Blocks."""
+        fd = files.open_read(self._file.path)
+        try:
+            return files.read_at(fd, offset, length)
+        finally:
+            files.close(fd)
+
     def submit(self, step: Step, buffers: Sequence[Buffer], done: Done | None = None) -> None:
         """Queue work on this file. SpoolError after `seal` or `abandon`: bytes behind a seal would be lost."""
         if self._ended:

@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from ingest.live_door import LiveDoor
 from ingest.live_feed import LiveFeed
+from ingest.live_held import Held
 from media.access_unit import AccessUnit
 from media.track import Track
 from storage.clock import HostClock
@@ -44,7 +45,7 @@ class Studio:
 
     def open_feed(self, most_bytes: int) -> LiveFeed:
         """Nothing is held: who comes first begins with what comes next."""
-        self.live = LiveFeed(self.source.track, (), self._begun_us, most_bytes)
+        self.live = LiveFeed(self.source.track, Held(), most_bytes)
         return self.live
 
     def new_session(self, source: Film | None = None) -> None:

@@ -59,6 +59,10 @@ class File:
         self.content += b"".join(buffers)
         self.waiting.append(done)
 
+    def read(self, offset: int, length: int) -> bytes:
+        """What was written."""
+        return bytes(self.content[offset : offset + length])
+
     def abandon(self) -> None:
         """No end."""
         self.abandoned = True
@@ -160,6 +164,12 @@ class Rig:
             self.recorder._on_unit(unit)
             self.frame += 1
             self.clock.advance(FRAME_US)
+
+    def written(self) -> None:
+        """All that was queued is durable."""
+        for file in self.spool.files:
+            while file.waiting:
+                file.waiting.pop(0)(None)
 
     def lose_session(self, reason: GapReason) -> None:
         """The camera is gone, and a later session starts over."""

@@ -8,13 +8,16 @@ import socket
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
 
 from ingest import live_door
 from ingest.live_door import STALLED_US, LiveDoor
+from media.commit import COMMIT_BOX_BYTES
 from media.errors import GapReason
 from media.live_wire import HEADER, LiveEnd, LiveUnit, read_header, read_message, request
 from media.track import Track
@@ -116,6 +119,108 @@ async def test_who_comes_while_others_watch_begins_with_the_whole_group(tmp_path
         second = await built.watch()
         await second.next()
         assert (await second.units(200))[0].sync
+
+
+async def test_who_comes_first_begins_with_the_group_that_is_being_recorded(tmp_path: Path) -> None:
+    """Its beginning is read back from the spool: bytes, timestamps and flags, without a hole before what comes next.
+
+    The span is not the session's first: times in its file count from its own beginning.
+    """
+    async with house(tmp_path) as built:
+        built.rig.gop = 250
+        built.rig.feed(100)
+        built.rig.recorder.clock_stepped(1)
+        built.rig.feed(150)
+        assert len(built.rig.spool.files) == 1
+        for number in range(210):
+            built.rig.feed(1, size_bytes=100 + number)
+        built.rig.written()
+        watching = await built.watch()
+        assert isinstance(await watching.next(), Track)
+        group = await watching.units(210)
+        built.rig.feed(2)
+        group += await watching.units(2)
+        assert [unit.sync for unit in group] == [True] + [False] * 211
+        assert [len(unit.payload) for unit in group] == [104 + number for number in range(210)] + [6, 6]
+        assert [unit.payload[:6].hex() for unit in group[:2]] == ["000000646588", "000000656588"]
+        assert [unit.rtp_timestamp for unit in group] == [number * 3600 for number in range(250, 462)]
+        assert {after.arrival_us - before.arrival_us for before, after in pairwise(group)} == {40_000}
+        assert [unit.earlier for unit in group] == [True] * 210 + [False] * 2
+
+
+async def test_what_is_not_durable_yet_is_waited_for(tmp_path: Path) -> None:
+    """Nobody sees a picture that is not, and who comes meanwhile begins with the group, too."""
+    async with house(tmp_path) as built:
+        built.rig.gop = 250
+        built.rig.feed(60)
+        first = await built.watch()
+        await built.watched_by(1)
+        second = await built.watch()
+        await built.watched_by(2)
+        built.rig.feed(40)
+        assert built.door.state()["bytes"] == 50 * 6, "ten units of the open fragment, and what came since"
+        built.rig.written()
+        for watching in (first, second):
+            await watching.next()
+            assert [unit.rtp_timestamp for unit in await watching.units(100)] == [n * 3600 for n in range(100)]
+
+
+async def test_a_group_that_is_over_is_not_looked_for(tmp_path: Path) -> None:
+    """The next one has begun before the disk had the last one: that is shown, in its order."""
+    async with house(tmp_path) as built:
+        built.rig.gop = 250
+        built.rig.feed(60)
+        watching = await built.watch()
+        await built.watched_by(1)
+        built.rig.feed(192)
+        built.rig.written()
+        assert isinstance(await watching.next(), Track)
+        assert [unit.rtp_timestamp for unit in await watching.units(2)] == [250 * 3600, 251 * 3600]
+        await eventually("it was looked back", lambda: not built.door._tasks)
+        assert built.door.state()["bytes"] == (10 + 192) * 6
+
+
+async def test_a_group_of_an_earlier_session_is_not_looked_for(tmp_path: Path) -> None:
+    """Another has begun before the disk had it, if not with a sync sample: what was before does not lead up to that."""
+    async with house(tmp_path) as built:
+        built.rig.gop = 250
+        built.rig.feed(60)
+        await built.watch()
+        await built.watched_by(1)
+        built.rig.lose_session(GapReason.STALLED)
+        built.rig.feed(3)
+        built.rig.written()
+        await eventually("it was looked back", lambda: not built.door._tasks)
+        assert built.door.state()["bytes"] == (10 + 3) * 6
+
+
+@pytest.mark.parametrize("trouble", ["gone", "short", "too large"])
+async def test_a_group_that_cannot_be_read_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    """Its file was sealed meanwhile, or is not what it should be: the next sync sample is shown.
+
+    One that is larger than what may be kept is not read at all.
+    """
+    if trouble == "too large":
+        monkeypatch.setattr(live_door, "FEED_BYTES", 300)
+    async with house(tmp_path) as built:
+        built.rig.gop = 250
+        built.rig.feed(60)
+        file = built.rig.spool.files[-1]
+        if trouble == "short":
+            del file.content[-COMMIT_BOX_BYTES - 1 :]
+        if trouble == "gone":
+            monkeypatch.setattr(file, "read", lambda *_: (tmp_path / "gone").read_bytes())
+        read = Mock(side_effect=file.read)
+        monkeypatch.setattr(file, "read", read)
+        built.rig.written()
+        watching = await built.watch()
+        await built.watched_by(1)
+        built.rig.feed(191)
+        assert isinstance(await watching.next(), Track)
+        assert [unit.rtp_timestamp for unit in await watching.units(1)] == [250 * 3600]
+        assert read.called == (trouble != "too large")
 
 
 async def test_a_new_session_is_described_anew(tmp_path: Path) -> None:

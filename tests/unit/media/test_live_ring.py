@@ -71,3 +71,23 @@ def test_a_flood_of_tiny_units_is_bounded_by_number() -> None:
     """Their bytes would never fill it."""
     ring = ring_of("S" + "." * (MOST_UNITS + 10), size=0)
     assert ring.end - ring.start == MOST_UNITS
+
+
+def test_what_came_before_can_be_put_before() -> None:
+    """Positions in the ring stay what they are; who waited begins with the sync sample that is there now."""
+    ring = ring_of("..")
+    assert ring.resume(None) is None
+    assert ring.prepend([(-3, 10, True), (-2, 10, False), (-1, 10, False)])
+    assert (kept(ring), ring.size_bytes, ring.resume(None)) == ([-3, -2, -1, 0, 1], 50, -3)
+    assert ring.resume(1) == 1
+    for letter in "S.S.S":
+        ring.append(9, 10, sync=letter == "S")
+    assert (ring.start, ring.size_bytes, ring.newest_sync) == (4, 30, 6)
+
+
+def test_what_came_before_comes_whole_or_not_at_all() -> None:
+    """Its beginning would be forgotten with the next unit."""
+    ring = ring_of("..", most_bytes=45)
+    assert not ring.prepend([(-3, 10, True), (-2, 10, False), (-1, 10, False)])
+    assert (kept(ring), ring.size_bytes, ring.resume(None)) == ([0, 1], 20, None)
+    assert not ring_of("").prepend([(0, 0, True)] * (MOST_UNITS + 1))
