@@ -34,10 +34,15 @@ ORDER_KNOWN = 8
 """After so many pictures it is known whether there are B-frames: the first comes within the first few."""
 
 AGAIN_US = 1_000_000
-"""Between two times that the current group of pictures is sent again because the viewer lost it."""
+"""From when a viewer was in the present until it gets the current group of pictures again because it lost it."""
+
+MOST_HURRY_US = 5_000_000
+"""A viewer that is not in the present after so long may have lost what it is being sent."""
 
 HURRY_BPS = 30_000_000
-"""What is sent at once goes at this speed: a burst of megabytes would not fit the buffers on the way."""
+HURRY_LEAST_S = 0.002
+"""What is sent at once goes at this speed: a burst of megabytes would not fit the buffers on the way, and hundreds of
+pictures at once not those of a decoder (Chromium's hold 800)."""
 
 B_FRAMES = "the camera sends B-frames, which WebRTC cannot pass on: pictures are shown in the order they are sent"
 
@@ -156,14 +161,16 @@ class LivePictures:
         self._codec = codec
         self._sender = PictureSender()
         self._position: int | None = None
-        self._present = camera.ring.end  # what comes from here on is the present
-        self._again_us = 0
+        self._hurrying = True
+        self._since_us = clock.boot_us()  # since when it hurries, or is in the present
 
     async def next(self) -> Picture:
         """The next picture, when it is there. Unfit where the camera has begun to send something else."""
         camera = self._camera
         while True:
-            self._position = camera.resume(self._position)
+            wanted, self._position = self._position, camera.resume(self._position)
+            if wanted is not None and self._position != wanted:
+                self._hurry()
             if self._position is not None and self._position < camera.ring.end:
                 break
             await camera.news()
@@ -173,15 +180,19 @@ class LivePictures:
         if frame.reordered:
             raise Unfit(B_FRAMES)
         self._position += 1
-        hurried = max(0, self._present - self._position)
-        if hurried:
-            await self._clock.sleep(len(frame.fragment) * 8 / HURRY_BPS)
-        return self._sender.picture(frame, hurried)
+        if self._hurrying:
+            await self._clock.sleep(max(HURRY_LEAST_S, len(frame.fragment) * 8 / HURRY_BPS))
+        waiting = camera.ring.end - self._position
+        if self._hurrying and not waiting:
+            self._hurrying, self._since_us = False, self._clock.boot_us()
+        return self._sender.picture(frame, camera.ring[camera.ring.end - 1], waiting if self._hurrying else 0)
 
     def lost(self) -> None:
         """The viewer cannot decode what comes: it gets the current group of pictures again, now and then."""
-        now_us = self._clock.boot_us()
-        if now_us - self._again_us > AGAIN_US:
-            self._again_us = now_us
+        most_us = MOST_HURRY_US if self._hurrying else AGAIN_US
+        if self._clock.boot_us() - self._since_us > most_us:
             self._position = None
-            self._present = self._camera.ring.end
+            self._hurry()
+
+    def _hurry(self) -> None:
+        self._hurrying, self._since_us = True, self._clock.boot_us()

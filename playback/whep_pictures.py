@@ -1,7 +1,8 @@
 """Live frames as RTP payloads and timestamps for WebRTC (RFC 6184), as they are: nothing is decoded or encoded.
 
 Pictures that are older than the moment somebody begins to watch are needed to decode the next one, and not to be seen
-in their time: they are sent a millisecond apart, so that a browser runs through them and is in the present.
+in their time: their times are a millisecond apart and end at the newest one's, so that a browser that plays by them
+runs through them and is in the present.
 """
 
 from __future__ import annotations
@@ -37,13 +38,17 @@ class PictureSender:
     def __init__(self) -> None:
         self._last_ticks: int | None = None
 
-    def picture(self, frame: LiveFrame, hurried: int) -> Picture:
-        """A frame, after which so many more come that are there already."""
-        ticks = frame.pts_ticks * RTP_CLOCK // frame.media.track.timescale - hurried * HURRIED_TICKS
+    def picture(self, frame: LiveFrame, newest: LiveFrame, waiting: int) -> Picture:
+        """A frame, after which so many more are to be run through, the last of them `newest`; 0: it is shown."""
+        ticks = _ticks(newest) - waiting * HURRIED_TICKS if waiting else _ticks(frame)
         if self._last_ticks is not None:
             ticks = max(ticks, self._last_ticks + 1)
         self._last_ticks = ticks
         return Picture(packetize(list(_nals(frame)), PAYLOAD_BYTES), ticks & 0xFFFFFFFF)
+
+
+def _ticks(frame: LiveFrame) -> int:
+    return frame.pts_ticks * RTP_CLOCK // frame.media.track.timescale
 
 
 def _nals(frame: LiveFrame) -> Iterator[bytes]:

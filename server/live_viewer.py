@@ -84,7 +84,7 @@ class LiveViewer:
             frame = camera.ring[position]
             if frame.media is not self._media:
                 self._media = frame.media
-                await self._put(text=_announcement(frame.media))
+                await self._put(text=_announcement(frame.media, self._clock.wall_us()))
                 await self._put(frame.media.init)
             await self._put(frame.fragment)
             position += 1
@@ -121,7 +121,7 @@ class LiveViewer:
             await self._websocket.close(UNEXPECTED, "nothing is expected from a viewer")
 
 
-def _announcement(media: LiveMedia) -> dict[str, Any]:
+def _announcement(media: LiveMedia, now_us: int) -> dict[str, Any]:
     track = media.track
     return {
         "type": "media",
@@ -129,4 +129,5 @@ def _announcement(media: LiveMedia) -> dict[str, Any]:
         "width": track.width,
         "height": track.height,
         "zero": format_instant(media.zero_us),
+        "now": format_instant(now_us),
     }

@@ -1,19 +1,30 @@
 // Plays a camera live: fragments of one picture each come over a WebSocket and go into a media source.
 //
-// The picture is kept a moment behind the newest one; when it falls further behind (the tab slept, the line stalled) it
-// jumps. Whatever ends the connection, it is tried again until the person wants something else.
+// First come the pictures that the newest one needs, back to the last sync sample: they are gathered, and it begins at
+// the newest. There it is kept, a moment behind; when it falls further behind (the tab slept, the line stalled) it jumps.
+// A jump decodes all from the last sync sample on: so rarely, and until the next one it plays faster.
+// Whatever ends the connection, it is tried again until the person wants something else, ever less often.
 
 import { liveUrl } from "./api.js";
 import { SECOND } from "./clock.js";
 
 const BEHIND = 0.05; // seconds
-const LATE = 0.2; // from here on it plays a little faster
+const LATE = 0.2; // from here on it plays faster, the more so the later it is
 const MOST_BEHIND = 0.6; // from here on it jumps
-const KEPT = 20; // seconds of what was shown
-const MOST_WAITING = 1000; // fragments that the browser did not take yet
+const JUMP_APART = 5 * SECOND;
+const GATHER = SECOND; // so long it is waited for the newest picture before something older is shown
+const MOST_WAITING_BYTES = 48 << 20; // that the browser did not take yet: the server sends at most 16 MiB at once
 const RETRY = SECOND;
+const MOST_RETRY = 8 * SECOND;
+const SETTLED = 10 * SECOND; // a connection that lasted so long was none that fails again and again
+
+const MOOF = 0x6d6f6f66;
+const FLAGS_AT = 96; // of a fragment's one sample
+const NOT_SYNC = 0x10000;
 
 export class Live {
+  static kept = 20; // seconds of what was shown
+
   /** `on.time(ms)` follows the picture, `on.notice(text)` is what to tell the person, "" for nothing. */
   constructor(video, on) {
     this.video = video;
@@ -21,6 +32,7 @@ export class Live {
     this.camera = null;
     this.wanted = true; // playing, not paused
     this.zeroMs = 0;
+    this.tries = 0;
     video.addEventListener("error", () => this.source && this.again("The picture was interrupted. Trying again"));
     this.follow();
   }
@@ -34,6 +46,7 @@ export class Live {
     this.stop();
     this.camera = camera;
     this.wanted = true;
+    this.tries = 0;
     this.video.classList.add("shown");
     this.connect();
   }
@@ -55,6 +68,11 @@ export class Live {
   connect() {
     this.on.notice("Loading");
     this.waiting = [];
+    this.waitingBytes = 0;
+    this.syncs = []; // moments shortly before the sync samples that the browser has
+    this.gatherUntil = 0;
+    this.jumpedAt = -JUMP_APART;
+    this.beganAt = performance.now();
     this.socket = new WebSocket(liveUrl(this.camera.id));
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.begin(JSON.parse(data)) : this.add(data));
@@ -74,18 +92,21 @@ export class Live {
   again(text) {
     this.disconnect();
     this.on.notice(text);
-    this.retry = setTimeout(() => this.connect(), RETRY);
+    if (performance.now() - this.beganAt > SETTLED) this.tries = 0;
+    this.retry = setTimeout(() => this.connect(), Math.min(RETRY * 2 ** this.tries++, MOST_RETRY));
   }
 
   /** What comes from here on: the first description, or another after the camera or the recorder began anew. */
   begin(media) {
     this.zeroMs = Date.parse(media.zero);
+    this.present = (Date.parse(media.now) - this.zeroMs) / 1000;
     if (!MediaSource.isTypeSupported(media.mime)) {
       this.disconnect();
       this.on.notice(`This browser cannot show ${media.mime}`);
     } else if (this.source) {
       this.waiting.push(() => this.buffer.changeType(media.mime));
     } else {
+      this.gatherUntil = performance.now() + GATHER;
       const source = (this.source = new MediaSource());
       source.addEventListener("sourceopen", () => source === this.source && this.open(media.mime), { once: true });
       this.video.src = URL.createObjectURL(source);
@@ -100,7 +121,8 @@ export class Live {
 
   add(fragment) {
     this.waiting.push(fragment);
-    if (this.waiting.length > MOST_WAITING) this.again("The browser does not keep up. Trying again");
+    this.waitingBytes += fragment.byteLength;
+    if (this.waitingBytes > MOST_WAITING_BYTES) this.again("The browser does not keep up. Trying again");
     else this.pump();
   }
 
@@ -110,31 +132,58 @@ export class Live {
     if (typeof next === "function") {
       next();
       this.pump();
-    } else {
-      this.buffer.appendBuffer(next);
+      return;
+    }
+    const pieces = [next];
+    while (this.waiting.length && typeof this.waiting[0] !== "function" && !beginsGroup(this.waiting[0])) {
+      pieces.push(this.waiting.shift());
+    }
+    this.append(pieces);
+  }
+
+  append(pieces) {
+    const { buffered } = this.video;
+    if (beginsGroup(pieces[0]) && buffered.length) this.syncs.push(buffered.end(buffered.length - 1) - MOST_BEHIND);
+    const joined = join(pieces);
+    this.waitingBytes -= joined.length;
+    try {
+      this.buffer.appendBuffer(joined);
+    } catch (error) {
+      this.again(`The picture was interrupted (${error.name}). Trying again`);
     }
   }
 
   took() {
-    const { buffered } = this.video;
     if (!this.buffer) return;
     if (this.wanted) this.keepUp();
-    if (buffered.length && this.video.currentTime - buffered.start(0) > 2 * KEPT) {
-      this.buffer.remove(0, this.video.currentTime - KEPT);
-    } else {
-      this.pump();
-    }
+    if (!this.forget()) this.pump();
+  }
+
+  /** Lets go of what was shown long ago. Up to a sync sample: browsers remove all that depends on what is removed. */
+  forget() {
+    const before = this.video.currentTime - Live.kept;
+    const shown = this.syncs.filter((sync) => sync < before);
+    if (!shown.length) return false;
+    this.syncs = this.syncs.slice(shown.length);
+    this.buffer.remove(0, shown.at(-1));
+    return true;
   }
 
   keepUp() {
     const { video } = this;
     const { buffered } = video;
-    if (!buffered.length) return;
+    if (!buffered.length || video.seeking) return;
+    const now = performance.now();
     const start = buffered.start(buffered.length - 1);
     const end = buffered.end(buffered.length - 1);
+    if (end < this.present - MOST_BEHIND && now < this.gatherUntil) return;
+    this.gatherUntil = 0;
     const behind = end - video.currentTime;
-    if (video.currentTime < start || behind > MOST_BEHIND) video.currentTime = Math.max(start, end - BEHIND);
-    video.playbackRate = behind > LATE && behind <= MOST_BEHIND ? 1.1 : 1;
+    if (video.currentTime < start || (behind > MOST_BEHIND && now - this.jumpedAt > JUMP_APART)) {
+      video.currentTime = Math.max(start, end - BEHIND);
+      this.jumpedAt = now;
+    }
+    video.playbackRate = behind <= LATE ? 1 : 1 + Math.min(1, Math.ceil(behind * 5) / 5);
     if (video.paused) video.play().then(() => this.on.notice(""), () => {});
   }
 
@@ -145,4 +194,21 @@ export class Live {
     };
     if ("requestVideoFrameCallback" in HTMLVideoElement.prototype) this.video.requestVideoFrameCallback(shown);
   }
+}
+
+/** Whether a fragment's picture is a sync sample. Its header is always laid out the same. */
+function beginsGroup(fragment) {
+  const view = new DataView(fragment);
+  return view.getUint32(4) === MOOF && !(view.getUint32(FLAGS_AT) & NOT_SYNC);
+}
+
+/** Pieces behind each other: to take a long group picture by picture would take the browser seconds. */
+function join(pieces) {
+  const joined = new Uint8Array(pieces.reduce((bytes, piece) => bytes + piece.byteLength, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(new Uint8Array(piece), at);
+    at += piece.byteLength;
+  }
+  return joined;
 }

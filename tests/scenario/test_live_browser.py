@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import av
 import httpx
@@ -23,14 +24,20 @@ import pytest
 from numpy.typing import NDArray
 from playwright.async_api import Browser, Page, async_playwright
 
+from media.live_wire import HEADER, LiveUnit, read_header, read_message, request
 from server.status_socket import read_status
 from simulator.picture import HEIGHT, WIDTH, Picture
+from storage.clock import HostClock
 from storage.layout import Layout
+from storage.model import main_stream
+from storage.unix_address import unix_address
 from tests.product import running, simulated
 
 pytestmark = [pytest.mark.scenario, pytest.mark.browser]
 
 FRAME_US = 40_000
+GOP_US = 8_000_000
+"""Of the camera that draws the time: what some cameras choose by themselves."""
 OLDEST_US = 10_000_000
 NEAR, MARGIN = 6.0, 1.0
 """Mean difference in luma: a picture on the screen was 3.8 to 5.3 off from itself, and 6.0 to 7.5 from the next one."""
@@ -68,6 +75,14 @@ CALL = """async url => {
 }"""
 
 
+SHOWS = """() => {
+  const video = document.getElementById("live-video");
+  return video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && !video.seeking;
+}"""
+KEEP_LITTLE = "async () => { (await import('/live.js')).Live.kept = 0.5; }"
+RECENT_US = 500_000
+
+
 @dataclass(frozen=True)
 class Product:
     """A running product with two cameras, and where it is; `yard` sends these pictures again and again."""
@@ -96,7 +111,7 @@ def _product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     folder = tmp_path_factory.mktemp("live")
     high = high_film(folder / "high.mp4")
     with (
-        simulated("--gop", "2s") as (gate,),
+        simulated("--gop", f"{GOP_US // 1_000_000}s") as (gate,),
         simulated("--file", high) as (yard,),
         running(folder, {"gate": gate, "yard": yard}) as http,
     ):
@@ -147,13 +162,20 @@ async def look(page: Page, selector: str) -> tuple[int, NDArray[np.uint8]]:
 async def age_us(page: Page, selector: str) -> int:
     """How old the picture on the screen is; fails unless it is one that the camera drew in the last seconds."""
     at_us, luma = await look(page, selector)
+    taken_us = taken(luma, at_us, OLDEST_US)
+    assert taken_us is not None, "this is no picture of the last ten seconds"
+    return at_us - taken_us
+
+
+def taken(luma: NDArray[np.uint8], at_us: int, oldest_us: int) -> int | None:
+    """When the camera drew this picture; None if not in so long before a moment."""
     newest_us = at_us // FRAME_US * FRAME_US
     drawn = Picture("cam/0001")
-    for wall_us in range(newest_us + FRAME_US, newest_us - OLDEST_US, -FRAME_US):
+    for wall_us in range(newest_us + FRAME_US, newest_us - oldest_us, -FRAME_US):
         off = difference(drawn, wall_us, luma)
         if off < NEAR and off + MARGIN < difference(drawn, wall_us - FRAME_US, luma):
-            return at_us - wall_us
-    raise AssertionError("this is no picture of the last ten seconds")
+            return wall_us
+    return None
 
 
 def difference(drawn: Picture, wall_us: int, luma: NDArray[np.uint8]) -> float:
@@ -171,11 +193,76 @@ async def ages(page: Page, selector: str, door: str, readings: int = 10) -> None
     print(f"{door}: pictures {median:.0f} ms old (median of {readings}), {worst:.0f} ms at worst")
 
 
+async def early_in_a_group(product: Product) -> int:
+    """Wait until a group of pictures is old, but has some seconds to go; when the next sync sample is due."""
+    sync_us = (await first_unit(product)).arrival_us
+    begun_us = (HostClock().wall_us() - sync_us) % GOP_US
+    await asyncio.sleep((1_500_000 - begun_us) % GOP_US / 1_000_000 if not 1_500_000 < begun_us < 3_000_000 else 0)
+    sync_us = (await first_unit(product)).arrival_us
+    assert 1_000_000 < HostClock().wall_us() - sync_us < GOP_US
+    return sync_us + GOP_US
+
+
+async def first_unit(product: Product) -> LiveUnit:
+    """What somebody gets first who begins to watch while nobody else does."""
+    (camera,) = [camera for camera in product.http.get("/api/v1/cameras").json() if camera["name"] == "gate"]
+    async with asyncio.timeout(10):
+        with unix_address(Layout(product.data).live) as address:
+            reader, writer = await asyncio.open_unix_connection(address)
+        try:
+            writer.write(request(main_stream(UUID(camera["id"]))))
+            while True:
+                length, kind = read_header(await reader.readexactly(HEADER.size))
+                message = read_message(kind, await reader.readexactly(length))
+                if isinstance(message, LiveUnit):
+                    assert message.sync
+                    return message
+        finally:
+            writer.transport.abort()
+
+
+async def in_the_present(page: Page, selector: str, door: str, asked_us: int, next_us: int) -> None:
+    """Wait for a picture of this moment; it is to be there before the next sync sample is."""
+    async with asyncio.timeout(20):
+        taken_us = None
+        while taken_us is None:
+            at_us, luma = await look(page, selector)
+            taken_us = taken(luma, at_us, RECENT_US)
+    print(f"{door}: a picture {(at_us - taken_us) / 1000:.0f} ms old after {(at_us - asked_us) / 1e6:.2f} s", end=", ")
+    print(f"{(next_us - at_us) / 1e6:.1f} s before the next sync sample")
+    assert at_us < next_us
+
+
+async def test_the_first_viewer_need_not_wait_for_a_sync_sample(browser: Browser, product: Product) -> None:
+    """The page shows the present out of a group that is being recorded, and keeps what that needs."""
+    page = await opened(browser, product, "/")
+    await page.evaluate(KEEP_LITTLE)
+    await page.get_by_role("button", name="gate").click()
+    next_us = await early_in_a_group(product)
+    asked_us = await page.evaluate("() => { document.getElementById('live').click(); return Date.now(); }") * 1000
+    await page.wait_for_function(SHOWS)
+    await in_the_present(page, "#live-video", "WebSocket", asked_us, next_us)
+    await ages(page, "#live-video", "WebSocket, from the middle of a group", readings=5)
+    await page.close()
+
+
+async def test_the_first_webrtc_viewer_need_not_wait_either(browser: Browser, product: Product) -> None:
+    """A browser runs through the pictures that the present one needs."""
+    page = await opened(browser, product, "/healthz")
+    next_us = await early_in_a_group(product)
+    asked_us = await page.evaluate("Date.now()") * 1000
+    await page.evaluate(CALL, str(product.http.base_url.join("/api/v1/cameras/gate/whep")))
+    await in_the_present(page, "video", "WebRTC", asked_us, next_us)
+    await ages(page, "video", "WebRTC, from the middle of a group", readings=5)
+    await page.close()
+
+
 async def test_the_page_shows_the_camera_live(browser: Browser, product: Product) -> None:
     """By the button, out of footage; the time under the picture is that of the picture."""
     page = await opened(browser, product, "/")
     await page.get_by_role("button", name="gate").click()
     await page.get_by_role("button", name="Live", exact=True).click()
+    await page.wait_for_function(SHOWS)
     await page.wait_for_function("() => document.getElementById('live-video').currentTime > 2.5")
     await ages(page, "#live-video", "WebSocket")
     assert page.url.endswith("#gate@live")
@@ -210,9 +297,11 @@ async def test_webrtc_shows_a_stream_of_the_high_profile(browser: Browser, produ
 
 
 async def test_a_recorder_that_is_killed_is_seen_live_again(browser: Browser, product: Product) -> None:
-    """The page goes on by itself, in the same connection, with the present."""
+    """The page goes on by itself, in the same connection, with the present, and forgets what was before."""
     page = await opened(browser, product, "/#gate@live")
-    await page.wait_for_function("() => document.getElementById('live-video').currentTime > 0")
+    await page.evaluate(KEEP_LITTLE)
+    await page.wait_for_function(SHOWS)
+    kept = await page.evaluate("document.getElementById('live-video').buffered.start(0)")
     before = await pid_of_recorder(product)
     assert before is not None
     os.kill(before, signal.SIGKILL)
@@ -222,4 +311,5 @@ async def test_a_recorder_that_is_killed_is_seen_live_again(browser: Browser, pr
     at = await page.evaluate("document.getElementById('live-video').currentTime")
     await page.wait_for_function("at => document.getElementById('live-video').currentTime > at + 1", arg=at)
     await ages(page, "#live-video", "after a restart", readings=3)
+    await page.wait_for_function("at => document.getElementById('live-video').buffered.start(0) > at", arg=kept)
     await page.close()

@@ -55,7 +55,7 @@ def received(pictures: list[list[bytes]]) -> list[list[bytes]]:
 def test_what_is_sent_is_what_the_camera_sent() -> None:
     """Every NAL unit, whole; the delimiter before each picture is left out, which WebRTC has no use for."""
     sender = PictureSender()
-    pictures = [sender.picture(frame, 0).payloads for frame in frames()]
+    pictures = [sender.picture(frame, frame, 0).payloads for frame in frames()]
     assert max(len(payload) for payloads in pictures for payload in payloads) <= PAYLOAD_BYTES
     wanted = [[nal for nal in split_length_prefixed(unit.nals) if nal[0] & 0x1F != AUD] for unit in LOUD.units]
     assert received(pictures)[:24] == wanted[:24]
@@ -67,27 +67,36 @@ def test_parameter_sets_stand_before_each_idr_picture() -> None:
     assert sets is not None
     assert parameter_sets(LOUD.track.sample_entry) == [*sets.sps, *sets.pps]
     sender = PictureSender()
-    first, second, *_ = received([sender.picture(frame, 0).payloads for frame in frames(without={7, 8})[:3]])
+    first, second, *_ = received([sender.picture(frame, frame, 0).payloads for frame in frames(without={7, 8})[:3]])
     assert first[:2] == [*sets.sps, *sets.pps]
     assert not {nal[0] & 0x1F for nal in second} & {7, 8}
 
 
 def test_pictures_of_before_are_run_through() -> None:
-    """They are sent a millisecond apart, and end where the present begins."""
+    """Their times are a millisecond apart, however long ago they were taken, and end where the present begins."""
     sender = PictureSender()
     made = frames()
-    stamps = [sender.picture(frame, max(0, 20 - number)).timestamp for number, frame in enumerate(made, start=1)]
-    steps = [later - earlier for earlier, later in pairwise(stamps)]
-    assert min(steps) > 0
+    stamps = [sender.picture(frame, made[19], max(0, 19 - number)).timestamp for number, frame in enumerate(made)]
+    assert [later - earlier for earlier, later in pairwise(stamps[:20])] == [HURRIED_TICKS] * 19
     assert stamps[19:] == [frame.pts_ticks for frame in made[19:]]
-    assert stamps[19] - stamps[18] <= TICKS + HURRIED_TICKS
+
+
+def test_what_came_while_others_were_run_through_is_run_through_too() -> None:
+    """The present has moved on: times do not go back for that, and are the pictures' own in the end."""
+    sender = PictureSender()
+    made = frames()
+    first = [sender.picture(frame, made[9 + number], 9).timestamp for number, frame in enumerate(made[:10])]
+    rest = [sender.picture(frame, made[19], 19 - number).timestamp for number, frame in enumerate(made[10:20], 10)]
+    assert sorted({*first, *rest}) == first + rest
+    assert rest[-1] == made[19].pts_ticks
 
 
 def test_what_is_sent_again_is_sent_later() -> None:
     """A viewer that lost the picture gets the group again; its time does not run backwards for that."""
     sender = PictureSender()
     made = frames()
-    before = [sender.picture(frame, 0).timestamp for frame in made]
-    again = [sender.picture(frame, 25 - number).timestamp for number, frame in enumerate(made, start=1)]
+    before = [sender.picture(frame, frame, 0).timestamp for frame in made[:20]]
+    again = [sender.picture(frame, made[19], 19 - number).timestamp for number, frame in enumerate(made[:20])]
     assert again[0] > before[-1]
     assert again == sorted(set(again))
+    assert sender.picture(made[20], made[20], 0).timestamp == made[20].pts_ticks
