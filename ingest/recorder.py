@@ -195,8 +195,8 @@ class Recorder:
         self._counts["sessions"] += 1
         self._attempt_us = self._clock.wall_us()
         self._conditions.begin_session()
-        takers = {"video": TrackTaker(units=self._on_unit, reports=self._conditions.take_report)}
-        takers |= self._sound.begin_session(self._segmenter, wanted=assignment.audio)
+        pictures = TrackTaker(units=self._on_unit, reports=self._conditions.take_report)
+        takers = self._sound.begin_session(self._segmenter, pictures, wanted=assignment.audio)
         camera = await open_source(approach, herd=self._herd, clock=self._clock, takers=takers, memory=self._memory)
         self._watch = watch = SessionWatch(camera, self._clock.boot_us())
         try:

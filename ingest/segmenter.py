@@ -73,7 +73,7 @@ class Segmenter:
             self._not_before_us = 0  # where the footage ends is told in a time that was set back or forward since
             self._step_us = 0
         self._timeline = StreamTimeline(timescale, not_before_us=self._not_before_us)
-        self._sound = Sound()
+        self.sound = Sound(self._timeline)
         self._jumps = 0
         self._break_wanted = False
         self._fragment_ticks = FRAGMENT_US * timescale // 1_000_000
@@ -163,15 +163,15 @@ class Segmenter:
 
     def add_sound(self, unit: AccessUnit, arrival_us: int) -> None:
         """Take a unit of sound. It is kept with the pictures around it, and without any it is not."""
-        if self._sound.add(unit, arrival_us - self._step_us) and self._settled_span == self._span:
+        if self.sound.add(unit, arrival_us - self._step_us) and self._settled_span == self._span:
             self._break_wanted = True  # the span's init section tells of no such track
-        if self._sound.overflowing:
+        if self.sound.overflowing:
             self._close_sound(None)
-            self._sound.forget_overflow()
+            self.sound.forget_overflow()
 
     def close_overdue(self, now_us: int) -> None:
         """Close a fragment that has waited too long for the unit that would end it."""
-        if not self._units and self._sound.waits_since(now_us - OVERDUE_US):
+        if not self._units and self.sound.waits_since(now_us - OVERDUE_US):
             self._close_sound(None)
         if self._units and now_us - self._first_arrival_us >= (REORDERED_OVERDUE_US if self._reorders else OVERDUE_US):
             self._close_fragment(max(self._pts) + self._typical_ticks)
@@ -184,7 +184,7 @@ class Segmenter:
                     self._close_fragment(max(self._pts) + self._typical_ticks)
                 self._close_sound(None)
             finally:
-                self._sound.stop()
+                self.sound.stop()
                 self._seal()
         return self._end_us
 
@@ -193,7 +193,7 @@ class Segmenter:
         if self._writer is not None:
             self._chain = self._writer.chain
             self._writer = None
-            self._sound.stop(lost=1)
+            self.sound.stop(lost=1)
         self._clear_fragment()
 
     # --- where to cut
@@ -272,7 +272,7 @@ class Segmenter:
 
     def _start_span(self, pts_ticks: int, *, follows: bool = False) -> None:
         self._follows = follows
-        self._sound.start_span(self._step_us)
+        self.sound.start_span(self._step_us)
         if self._step_us:
             self._timeline.shift(self._step_us)
             self._step_us = 0
@@ -291,7 +291,7 @@ class Segmenter:
         self._sequence += 1
         self._segment_start_us = self._timeline.wall_us(pts_ticks)
         self._last_ticks = pts_ticks + LAST_UNIT_US * self._timescale // 1_000_000
-        self._open_track, self._open_sound = self.track, self._sound.track
+        self._open_track, self._open_sound = self.track, self.sound.track
         self._writer = SegmentWriter(self._segment, self._open_track, self._span, self._chain, self._open_sound)
         self._announced, self._pictures = False, None
         self._clear_fragment()
@@ -299,8 +299,8 @@ class Segmenter:
     def _announce(self) -> SegmentWriter:
         """Tell the sink of the segment when its first fragment is there: by then it is known if a span has sound."""
         assert self._writer is not None
-        if self._settled_span != self._span and self._sound.track != self._open_sound:
-            self._open_sound = self._sound.track
+        if self._settled_span != self._span and self.sound.track != self._open_sound:
+            self._open_sound = self.sound.track
             self._writer = SegmentWriter(self._segment, self._open_track, self._span, self._chain, self._open_sound)
         self._settled_span, self._announced = self._span, True
         self._sink.open_segment(self._segment, self._open_track, self._writer.init)
@@ -380,9 +380,9 @@ class Segmenter:
         """Write what waits of it and begins before an instant, where there are pictures to write it beside."""
         if self._writer is None or self._pictures is None or self._open_sound is None:
             return
-        if self._open_sound != self._sound.track:
+        if self._open_sound != self.sound.track:
             return  # of another track: that of the next span
-        fragment = self._sound.close(self._writer, self._pictures, self._timescale, until_us)
+        fragment = self.sound.close(self._writer, self._pictures, self._timescale, until_us)
         if fragment is not None:
             self._sink.append_fragment(*fragment)
 

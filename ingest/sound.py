@@ -7,6 +7,9 @@ by arrival; an encoder sends a frame when it has heard all of it, so a frame beg
 In the file both tracks count from the start of the span, and players keep them together by that alone. So a fragment
 of sound is put where the pictures beside it say that its UTC is: right behind the one before as long as that is off by
 less than HOLE_US, and then at most 1 % longer or shorter than its frames say; further on where sound is missing.
+
+Arrival does not tell how long an encoder took. Sender reports of both tracks do (`media.lip_sync`), once they are
+there: before anything is written the sound is moved by that at once, later at the same 1 %, which leaves no seam.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from media.fmp4_write import Sample
+from media.lip_sync import LipSync
 from media.moof import SOUND_TRACK_ID
 from media.timeline import StreamTimeline
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from media.access_unit import AccessUnit
     from media.commit import Commit
     from media.fmp4_write import SegmentWriter
+    from media.rtcp import SenderReport
     from media.track import Track
 
 HOLE_US = 100_000
@@ -40,10 +45,14 @@ segment to write it to, forgotten from its beginning."""
 
 
 class Sound:
-    """What one session brings of it. `track` is known from the first unit on."""
+    """What one session brings of it, beside `pictures`. `track` is known from the first unit on."""
 
-    def __init__(self) -> None:
+    def __init__(self, pictures: StreamTimeline) -> None:
         self.track: Track | None = None
+        self._pictures = pictures
+        self._reports: dict[bool, SenderReport] = {}  # of sound and of pictures, not looked at yet
+        self._lips = LipSync()
+        self._apart_us = 0  # what was made of that so far
         self._timeline = StreamTimeline(1)
         self._waiting: deque[tuple[int, int, AccessUnit]] = deque()  # ticks, arrival, unit
         self._bytes = 0
@@ -70,6 +79,10 @@ class Sound:
         self._bytes += len(unit.nals)
         return changed
 
+    def take_report(self, report: SenderReport, *, of_sound: bool) -> None:
+        """A sender report of either track."""
+        self._reports[of_sound] = report
+
     def forget_overflow(self) -> None:
         """Before there is anything to write to: keep the newest."""
         while self.overflowing:
@@ -93,6 +106,8 @@ class Sound:
         """Another span begins; the wall clock was stepped by so much."""
         self._end_ticks = None
         if step_us:
+            self._reports.clear()
+            self._lips.forget_half()
             self._timeline.shift(step_us)
 
     def close(
@@ -106,11 +121,14 @@ class Sound:
             return None
         if not self._timeline.settled:
             self._timeline.settle(self._waiting[0][0])
+        self._heed_reports()
+        if not self._goes_on:
+            self._apart_us = self._lips.apart_us
         if self._end_ticks is None:
             self._leave_earlier(beside.wall_us - beside.media_ticks * 1_000_000 // timescale)
         units: list[AccessUnit] = []
         ticks: list[int] = []
-        while self._waiting and (until_us is None or self._timeline.wall_us(self._waiting[0][0]) < until_us):
+        while self._waiting and (until_us is None or self._wall_us(self._waiting[0][0]) < until_us):
             at_ticks, unit = self._take()
             ticks.append(at_ticks)
             units.append(unit)
@@ -120,8 +138,9 @@ class Sound:
         self, writer: SegmentWriter, beside: Commit, timescale: int, units: list[AccessUnit], ticks: list[int]
     ) -> tuple[list[bytes | bytearray], Commit]:
         nominal_ticks = ticks[-1] + max(1, units[-1].duration_ticks) - ticks[0]
-        wall_us = self._timeline.wall_us(ticks[0])
-        end_us = max(wall_us, self._timeline.settle(ticks[0] + nominal_ticks, ticks[0]))
+        wall_us = self._wall_us(ticks[0])
+        self._approach(nominal_ticks)
+        end_us = max(wall_us, self._timeline.settle(ticks[0] + nominal_ticks, ticks[0]) + self._apart_us)
         start_ticks, length_ticks, before_ticks = self._fit(_position(beside, timescale, wall_us), nominal_ticks)
         # Samples follow each other as the camera says, stretched or compressed like the whole.
         origin_ticks, kept_ticks = ticks[0] + before_ticks, nominal_ticks - before_ticks
@@ -150,10 +169,27 @@ class Sound:
         assert self.track is not None
         while self._waiting:
             ticks, _arrival_us, unit = self._waiting[0]
-            if self._timeline.wall_us(ticks + unit.duration_ticks) > start_us:
+            if self._wall_us(ticks + unit.duration_ticks) > start_us:
                 return
             self._take()
             self._lost += self._goes_on
+
+    def _wall_us(self, ticks: int) -> int:
+        return self._timeline.wall_us(ticks) + self._apart_us
+
+    def _heed_reports(self) -> None:
+        """Only now, when both timelines are settled, it is known where in UTC the reports' RTP timestamps are."""
+        for of_sound, report in self._reports.items():
+            wall_us = (self._timeline if of_sound else self._pictures).wall_of(report.rtp_timestamp)
+            if wall_us is not None:
+                self._lips.take(report.ntp, wall_us, of_sound=of_sound)
+        self._reports.clear()
+
+    def _approach(self, nominal_ticks: int) -> None:
+        """Make the next fragment follow what is learnt, no faster than this one can be stretched or compressed."""
+        assert self.track is not None
+        most_us = nominal_ticks * 1_000_000 // self.track.timescale // CORRECTED
+        self._apart_us += max(-most_us, min(most_us, self._lips.apart_us - self._apart_us))
 
     def _fit(self, position_us: int, nominal_ticks: int) -> tuple[int, int, int]:
         """Where a fragment begins in the span, how long it is, and how much of it would be before the span.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from ingest.tracks import TrackTaker
 if TYPE_CHECKING:
     from ingest.segmenter import Segmenter
     from media.access_unit import AccessUnit
+    from media.rtcp import SenderReport
     from storage.clock import Clock
 
 log = structlog.get_logger()
@@ -26,11 +28,21 @@ class SoundTaker:
         self.words = ""
         """Why there is none in the present session, though it is wanted."""
 
-    def begin_session(self, segmenter: Segmenter, *, wanted: bool) -> dict[str, TrackTaker]:
-        """What takes the track of a session that is about to begin; nothing, where it is not wanted."""
+    def begin_session(self, segmenter: Segmenter, pictures: TrackTaker, *, wanted: bool) -> dict[str, TrackTaker]:
+        """What takes the tracks of a session that is about to begin: pictures alone, where sound is not wanted."""
         self.words = ""
-        taker = TrackTaker(units=partial(self._take, segmenter), unusable=self._do_without)
-        return {"audio": taker} if wanted else {}
+        if not wanted:
+            return {"video": pictures}
+
+        def of_pictures(report: SenderReport) -> None:
+            pictures.reports(report)
+            segmenter.sound.take_report(report, of_sound=False)
+
+        def of_sound(report: SenderReport) -> None:
+            segmenter.sound.take_report(report, of_sound=True)
+
+        sound = TrackTaker(units=partial(self._take, segmenter), reports=of_sound, unusable=self._do_without)
+        return {"video": replace(pictures, reports=of_pictures), "audio": sound}
 
     def _take(self, segmenter: Segmenter, unit: AccessUnit) -> None:
         if self.words:

@@ -34,6 +34,7 @@ From the network
     access_unit        all coded data of one instant
     timeline           RTP timestamps -> media time -> wall time
     camera_clock       what a camera's own clock says against ours
+    lip_sync           how far sound and pictures are apart, by the reports of both
     picture_watch      whether a camera shows anything new
     clock_rate         how fast a camera's clock runs
     host_anchor        UTC on the boot clock

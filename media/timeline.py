@@ -62,6 +62,9 @@ SILENCE_US = 3_000_000
 SILENT_INTERVALS = 4
 """A camera that sends nothing for over 3 s, and for over four of its usual intervals, has been interrupted."""
 
+NEAR_US = 10_000_000
+"""An RTP timestamp that is further from that of the unit placed last tells of no instant that is known."""
+
 RATE_CORRECTED = 2
 PLACED_BY_ARRIVAL = 4
 """Bits of a fragment's clock quality (docs/formats/segment.md)."""
@@ -155,6 +158,15 @@ class StreamTimeline:
     def wall_us(self, pts_ticks: int) -> int:
         """UTC of a presentation time, by the mapping in force."""
         return self._anchor_us + (pts_ticks - self._anchor_ticks) * 1_000_000 // self._timescale
+
+    def wall_of(self, timestamp: int) -> int | None:
+        """UTC of an RTP timestamp near that of the unit placed last; None if it is not, or the clock stands still."""
+        if self._previous_timestamp < 0 or self.quality & PLACED_BY_ARRIVAL:
+            return None
+        step = (timestamp - self._previous_timestamp + (1 << 31)) % (1 << 32) - (1 << 31)
+        if abs(step) * 1_000_000 > NEAR_US * self._timescale:
+            return None
+        return self.wall_us(self._true_ticks(self._camera_ticks + step))
 
     def settle(self, pts_ticks: int, since_ticks: int | None = None) -> int:
         """Move the anchor to `pts_ticks`, correcting it by what was learnt since; returns its wall time.

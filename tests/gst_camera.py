@@ -6,7 +6,8 @@ rtsp://127.0.0.1:PORT/slices   x264 with four slices per picture; parameter sets
 rtsp://127.0.0.1:PORT/plain    x264 with one slice per picture
 rtsp://127.0.0.1:PORT/h265     x265 with four slices per picture, B-frames, and open groups of pictures
 rtsp://127.0.0.1:PORT/mjpeg    Motion JPEG (RFC 2435)
-rtsp://127.0.0.1:PORT/aac      as plain, with sound: 440 Hz for 23 ms each second, when picture 0, 25, 50 ... is taken
+rtsp://127.0.0.1:PORT/aac      as plain, with sound: 440 Hz for 23 ms each second, about when picture 0, 25, 50 ... is
+                               taken; "/aac seen US", "/aac heard US" tell exactly when picture and tick 0 were
 rtsp://127.0.0.1:PORT/opus, /pcmu, /pcma, /unheard   the same; a mount each, for a second client disturbs the first
 
 All show `videotestsrc pattern=ball` in frame order, so that each picture is known by its number. With USER and
@@ -23,7 +24,7 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - the versions come first
 
 SOURCE = (
-    "videotestsrc is-live=true pattern=ball animation-mode=frames"
+    "videotestsrc name=seen is-live=true pattern=ball animation-mode=frames"
     " ! video/x-raw,format=I420,width=320,height=240,framerate=25/1"
 )
 X264 = "x264enc speed-preset=ultrafast bitrate=2000 key-int-max=25"
@@ -31,7 +32,7 @@ X264_PAY = "video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interv
 X265 = "x265enc speed-preset=ultrafast bitrate=2000 key-int-max=27"
 X265_OPTIONS = "slices=4:ctu=16:min-cu-size=16:max-tu-size=16:bframes=3:b-adapt=0:open-gop=1:log-level=error"
 X265_PAY = "video/x-h265,profile=main ! rtph265pay name=pay0 pt=96 config-interval=-1"
-TICKS = "audiotestsrc is-live=true wave=ticks volume=0.8 samplesperbuffer=80"
+TICKS = "audiotestsrc name=heard is-live=true wave=ticks volume=0.8 samplesperbuffer=80"
 PTIME = "min-ptime=20000000 max-ptime=20000000"
 SOUNDS = {
     "/aac": "audio/x-raw,rate=44100,channels=2 ! avenc_aac ! rtpmp4gpay name=pay1 pt=97",
@@ -52,11 +53,34 @@ ENCODERS = {
 }
 
 
-def factory(encoder: str) -> GstRtspServer.RTSPMediaFactory:
+def report_capture(media: GstRtspServer.RTSPMedia) -> None:
+    """Let its sender reports tell when something was taken, not when it was sent: an encoder takes time in between."""
+    for element in media.get_element().get_parent().children:
+        if element.get_factory().get_name() == "rtpbin":
+            element.set_property("rtcp-sync-send-time", False)
+
+
+def tell_beginning(_factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia, path: str) -> None:
+    """Print when picture 0 and tick 0 were taken: each source begins as soon as it can, so that is not one instant."""
+
+    def first(pad: Gst.Pad, probe: Gst.PadProbeInfo, name: str) -> Gst.PadProbeReturn:
+        del pad
+        print(path, name, probe.get_buffer().pts // 1000, flush=True)
+        return Gst.PadProbeReturn.REMOVE
+
+    media.connect("prepared", report_capture)
+    for name in ("seen", "heard"):
+        source = media.get_element().get_by_name(name)
+        if source is not None:
+            source.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, first, name)
+
+
+def factory(path: str, encoder: str) -> GstRtspServer.RTSPMediaFactory:
     """One stream."""
     media = GstRtspServer.RTSPMediaFactory()
     media.set_launch(f"( {SOURCE} ! {encoder} )")
     media.set_shared(True)
+    media.connect("media-configure", tell_beginning, path)
     permissions = GstRtspServer.RTSPPermissions.new()
     for role in ("user", "anonymous"):
         permissions.add_permission_for_role(role, "media.factory.access", True)
@@ -99,7 +123,7 @@ def main() -> None:
     if options.login or options.tls:
         server.set_auth(guard(options))
     for path, encoder in ENCODERS.items():
-        server.get_mount_points().add_factory(path, factory(encoder))
+        server.get_mount_points().add_factory(path, factory(path, encoder))
     server.attach(None)
     print("ready", flush=True)
     GLib.MainLoop().run()

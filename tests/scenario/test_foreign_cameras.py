@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import av
 import numpy as np
@@ -27,14 +27,14 @@ LUMA_ERROR_MAX = 4.0
 
 
 @contextmanager
-def gstreamer(port: int, *login: str) -> Iterator[None]:
-    """GStreamer's RTSP server for the length of a block."""
+def gstreamer(port: int, *login: str) -> Iterator[IO[str]]:
+    """GStreamer's RTSP server for the length of a block, and what it prints."""
     command = ["/usr/bin/python3", str(Path(__file__).parent.parent / "gst_camera.py"), str(port), *login]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     try:
         assert child.stdout.readline() == "ready\n"
-        yield
+        yield child.stdout
     finally:
         child.kill()
         child.wait()

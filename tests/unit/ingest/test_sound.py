@@ -237,7 +237,7 @@ def test_sound_without_pictures_is_bounded() -> None:
         at_us = START_US + (number + 1) * SOUND_FRAME_US
         segmenter.add_sound(frame_of(number, description=None if number else DESCRIPTION), at_us)
         segmenter.close_overdue(at_us)
-    assert len(segmenter._sound._waiting) == MOST_WAITING
+    assert len(segmenter.sound._waiting) == MOST_WAITING
     begin_us = 4 * MOST_WAITING * SOUND_FRAME_US - 500_000
     for number in range(10):
         unit = unit_of(number, sync=number == 0, parameters=SMALL)

@@ -13,6 +13,7 @@ from media.audio_codecs import choose_audio
 from media.errors import GapReason, SpoolError
 from media.fmp4_read import scan
 from media.moof import TRACK_ID
+from media.rtcp import SenderReport
 from media.rtp import write_header
 from media.rtsp import Headers, Response
 from tests.builders_audio import AAC, PCMU, offer
@@ -28,6 +29,7 @@ VIDEO = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:video"
 HEVC_LATM = "m=audio 0 RTP/AVP 97\r\na=rtpmap:97 MP4A-LATM/16000/1\r\na=control:audio"
 SOUND = f"{PCMU}\r\na=control:audio"
 SOUND_BYTES = 320
+NTP = 3_976_646_400 << 32  # 2026
 
 
 def _nothing(unit: AccessUnit) -> None:
@@ -138,7 +140,10 @@ class Talking(Wire):
 
     def __init__(self, rig: Rig | None = None) -> None:
         super().__init__(rig)
-        taker = self.rig.recorder._sound.begin_session(self.rig.recorder._segmenter, wanted=True)["audio"]
+        recorder = self.rig.recorder
+        pictures = TrackTaker(units=_nothing, reports=recorder._conditions.take_report)
+        self.takers = recorder._sound.begin_session(recorder._segmenter, pictures, wanted=True)
+        taker = self.takers["audio"]
         chosen = choose_audio(offer(PCMU), taker.units)
         assert chosen is not None
         self.sound = CameraTrack(*chosen, taker)
@@ -180,6 +185,20 @@ async def test_sound_is_recorded_beside_the_pictures() -> None:
     assert wire.rig.recorder.state()["detail"] is None
 
 
+async def test_the_reports_of_both_tracks_place_the_sound() -> None:
+    """And those of the pictures alone still tell the camera's clock."""
+    wire = Talking()
+    wire.talk(1)
+    segmenter = wire.rig.recorder._segmenter
+    newest, _ticks = segmenter._timeline.placed
+    for kind, rtp in (("video", newest), ("audio", 24 * SOUND_BYTES + 160)):  # with the middle of the newest packet
+        report = SenderReport(ssrc=9, ntp=NTP, rtp_timestamp=rtp, packets=0, octets=0)
+        wire.takers[kind].reports(report)
+    wire.talk(2)
+    assert wire.rig.recorder._conditions.clock_offset_us is not None
+    assert segmenter.sound._lips.apart_us == -FRAME_US // 2
+
+
 async def test_lost_packets_of_sound_are_damage_and_no_gap() -> None:
     """Pictures decide what is a gap."""
     wire = Talking()
@@ -199,7 +218,7 @@ async def test_a_defect_met_by_sound_costs_no_picture(monkeypatch: pytest.Monkey
     def defect(*_: object) -> bool:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(wire.rig.recorder._segmenter._sound, "add", defect)
+    monkeypatch.setattr(wire.rig.recorder._segmenter.sound, "add", defect)
     wire.talk(2)
     state = wire.rig.recorder.state()
     assert (state["state"], state["detail"]) == ("recording", "no sound: internal error: ZeroDivisionError")

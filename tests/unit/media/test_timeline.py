@@ -32,6 +32,21 @@ def test_a_wrap_of_the_rtp_clock_is_invisible() -> None:
     assert timeline.jumps == 0
 
 
+def test_where_a_timestamp_near_the_present_lies_is_known() -> None:
+    """That of a report, over the wrap as well; not one of another time, nor while the clock stands still."""
+    timeline = StreamTimeline(90_000)
+    assert timeline.wall_of(0) is None
+    first = (1 << 32) - 2 * FRAME_TICKS
+    for n in range(50):
+        timeline.place((first + n * FRAME_TICKS) & 0xFFFFFFFF, START_US + n * FRAME_US)
+    for n in (0, 1, 40, 60):
+        assert timeline.wall_of((first + n * FRAME_TICKS) & 0xFFFFFFFF) == START_US + n * FRAME_US
+    for far in (first - 30 * 90_000, first + 30 * 90_000, first + (1 << 31)):
+        assert timeline.wall_of(far & 0xFFFFFFFF) is None
+    timeline.place((first + 49 * FRAME_TICKS) & 0xFFFFFFFF, START_US + 50 * FRAME_US)
+    assert timeline.wall_of(first) is None
+
+
 def test_presentation_times_go_back_where_there_are_b_frames() -> None:
     """A unit shown before the one that was sent earlier is no jump."""
     timeline = StreamTimeline(90_000)
