@@ -117,6 +117,23 @@ def place(sounds: Sequence[SoundSlice], slices: Sequence[Slice], time: FileTime)
     return PlacedSound(slices=tuple(sounds), last_durations=tuple(durations), track=track)
 
 
+def left_out(slices: Sequence[Slice], tracks: Sequence[Track | None], sounds: Sequence[SoundSlice]) -> tuple[str, ...]:
+    """Which kinds of sound the segments of these slices have and a file with `sounds` has not, for people."""
+    taken = {sound.track for sound in sounds}
+    absent = (track for part, track in zip(slices, tracks, strict=True) if track and _is_heard(part.segment))
+    return tuple(dict.fromkeys(kind_of(track) for track in absent if track not in taken))
+
+
+def kind_of(track: Track) -> str:
+    """A kind of sound: codec and clock rate, "opus/48000"."""
+    return f"{track.codec}/{track.timescale}"
+
+
+def _is_heard(segment: Segment) -> bool:
+    index = decode_sound(segment.fragments)
+    return index is not None and index.samples > 0
+
+
 def _due(
     sounds: Sequence[SoundSlice], slices: Sequence[Slice], time: FileTime, movie_scale: int, timescale: int
 ) -> list[int]:

@@ -24,7 +24,7 @@ from playback.file_time import arrange
 from playback.footage import BATCH
 from playback.payload import payload_extents, read_extents
 from playback.slices import cut, cut_table, whole
-from playback.sound import place, sound_of
+from playback.sound import kind_of, left_out, place, sound_of
 from playback.timerange import format_instant
 from playback.virtual_file import Fixed, Rendered, Section, Streamed, VirtualFile
 
@@ -56,6 +56,8 @@ class VideoFile:
     start_us: int  # presentation time of the first frame shown
     end_us: int  # where the last one ends
     frames: int
+    sound: tuple[str, ...]  # the kinds that are in it
+    sound_left_out: tuple[str, ...]  # and those that were asked for, and cannot be
     etag: str  # quoted, strong
     content: VirtualFile
 
@@ -126,6 +128,7 @@ class Layout:
         self._parts: list[Part] = []
         self._tracks: list[Track] = []
         self._sounds: list[SoundSlice] = []
+        self._left_out: tuple[str, ...] = ()
 
     @property
     def parts(self) -> Sequence[Part]:
@@ -148,6 +151,7 @@ class Layout:
         if any(part.sound is not None for part in self._parts):
             slices, tracks = zip(*((part.slice, part.sound) for part in self._parts), strict=True)
             self._sounds = await sound_of(self._footage, slices, tracks, original=original)
+            self._left_out = left_out(slices, tracks, self._sounds)
 
     def file(self, *, from_us: int, to_us: int, complete: bool) -> VideoFile:
         """The file of all that was added, which is at least one slice."""
@@ -174,6 +178,8 @@ class Layout:
             start_us=slices[0].shown_us,
             end_us=max(part.shown_end_us for part in slices),
             frames=sum(part.shown for part in slices),
+            sound=tuple(dict.fromkeys(kind_of(each.track) for each in self._sounds)),
+            sound_left_out=self._left_out,
             etag=content.etag(),
             content=VirtualFile(content.sections()),
         )

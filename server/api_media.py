@@ -66,7 +66,9 @@ async def get_video(  # noqa: PLR0917 - FastAPI fills them in by name
     Sound is as the camera sent it. G.711, which no browser plays in an mp4, is in it only with `audio=original`.
 
     `Hulta-From` and `Hulta-To` tell the range that is answered, which ends where durable footage ends
-    (`Hulta-Complete: false`); `Hulta-First-Frame` the time of the picture that is shown first.
+    (`Hulta-Complete: false`); `Hulta-First-Frame` the time of the picture that is shown first. `Hulta-Sound` names the
+    codec of its sound with its clock rate, or says `none`; `Hulta-Sound-Left-Out` what was recorded, asked for, and is
+    not in it: G.711 unless `audio=original`, and sound on another clock than the first, of which a file has one.
     """
     wanted = parse_range(start, end)
     camera = await parts.catalog.inventory.camera(camera_id)
@@ -76,6 +78,8 @@ async def get_video(  # noqa: PLR0917 - FastAPI fills them in by name
         "Hulta-To": format_instant(video.to_us),
         "Hulta-Complete": str(video.complete).lower(),
         "Hulta-First-Frame": format_instant(video.start_us),
+        "Hulta-Sound": ", ".join(video.sound) or "none",
+        **({"Hulta-Sound-Left-Out": ", ".join(video.sound_left_out)} if video.sound_left_out else {}),
         "Content-Disposition": _disposition(camera.name, video.start_us, "mp4"),
     }
     return await byte_ranges.answer(request, video, media_type=MP4, headers=headers)

@@ -34,15 +34,16 @@ def export(
     start: FromOption,
     end: ToOption,
     file: Annotated[Path, typer.Option("--output", "-o", help="The mp4 to write.", metavar="FILE.mp4")],
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Its sound as the camera sent it, if any.")] = True,
     config: ConfigOption = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Write exactly the frames of a range to one mp4."""
+    """Write exactly the frames of a range to one mp4, with their sound."""
     client = asyncio.run(ApiClient.find(existing_data(data), load_host(config)))
     if not file.name or file.is_dir():
         raise UsageError(f"{file} is a directory: name the mp4 to write")
     draft = file.with_name(f"{file.name}.part")
-    download = Download(client, camera, start, end)
+    download = Download(client, camera, start, end, audio=audio)
     try:
         with draft.open("wb") as target, _progress() as progress:
             task = progress.add_task("", total=None)
@@ -51,7 +52,11 @@ def export(
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
-    out.print(f"{file}: {format_bytes(download.total_bytes)}, first frame {download.first_frame}", markup=False)
+    words = f"{format_bytes(download.total_bytes)}, first frame {download.first_frame}, sound: {download.sound}"
+    out.print(f"{file}: {words}", markup=False)
+    if download.left_out:
+        note = f"note: sound of another kind ({download.left_out}) is not in the file: export its time separately"
+        err.print(note, style="yellow", markup=False)
     if download.clipped:
         err.print(f"note: footage is durable up to {download.to}; the file ends there", style="yellow", markup=False)
     if absent_us := _absent_us(client, camera, start, download.to):
@@ -70,13 +75,15 @@ def _absent_us(client: ApiClient, camera: str, start: str, end: str) -> int:
 class Download:
     """One file from the API, taken up again where a connection broke."""
 
-    def __init__(self, client: ApiClient, camera: str, start: str, end: str) -> None:
+    def __init__(self, client: ApiClient, camera: str, start: str, end: str, *, audio: bool = True) -> None:
         self._client = client
         self._path = ("cameras", camera, "video.mp4")
-        self._from = start
+        self._asked = {"from": start, "audio": "original" if audio else "none"}
         self.to = end
         self.clipped = False
         self.first_frame = ""
+        self.sound = "none"
+        self.left_out = ""
         self.total_bytes = 0
         self._etag = ""
 
@@ -106,13 +113,15 @@ class Download:
 
     def _ask(self, done: int) -> http.client.HTTPResponse:
         resume = {"Range": f"bytes={done}-", "If-Range": self._etag} if done else {}
-        return self._client.open(*self._path, query={"from": self._from, "to": self.to}, headers=resume)
+        return self._client.open(*self._path, query={**self._asked, "to": self.to}, headers=resume)
 
     def _begin(self, response: http.client.HTTPResponse) -> None:
         """Note what the file is. From now on exactly this range is asked for, also when more becomes durable."""
         self._etag = response.headers["ETag"]
         self.total_bytes = int(response.headers["Content-Length"])
         self.first_frame = response.headers["Hulta-First-Frame"]
+        self.sound = response.headers.get("Hulta-Sound", "none")
+        self.left_out = response.headers.get("Hulta-Sound-Left-Out", "")
         self.clipped = self.clipped or response.headers["Hulta-Complete"] == "false"
         self.to = response.headers["Hulta-To"]
 

@@ -141,6 +141,7 @@ async def test_a_video_is_exactly_the_range(http: httpx.AsyncClient, recorded: l
     wanted = [shot for shot in shots if NOON_US + 500_000 <= shot.wall_us < NOON_US + 1_250_000]
     assert [picture for _, picture in frames_by_pyav(response.content)] == [shot.picture for shot in wanted]
     assert response.headers["content-type"] == "video/mp4"
+    assert response.headers["hulta-sound"] == "none"
     assert response.headers["hulta-from"] == at(0.5)
     assert response.headers["hulta-to"] == at(1.25)
     assert response.headers["hulta-complete"] == "true"

@@ -222,11 +222,14 @@ async def test_a_hole_between_spans_is_a_hole_in_both(tmp_path: Path) -> None:
 async def test_sound_that_browsers_refuse_is_left_out_unless_it_is_asked_for(tmp_path: Path) -> None:
     """By default the file is that of the pictures alone, to the byte."""
     archive = await recorded(tmp_path, PCMU, pcm_packets())
-    files = {}
+    files, told = {}, {}
     for sound in ("playable", "none", "original"):
         video = await archive.library.video(archive.camera, NOON_US, NOON_US + 5_000_000, sound)  # type: ignore[arg-type]
         files[sound] = (await whole(video), video.etag)
+        told[sound] = (video.sound, video.sound_left_out)
     assert files["playable"] == files["none"]
+    ulaw = ("ulaw/8000",)
+    assert told == {"playable": ((), ulaw), "none": ((), ()), "original": (ulaw, ())}
     assert files["original"][1] != files["none"][1]
     await archive.close()
 
@@ -247,6 +250,7 @@ async def test_frames_come_back_bit_for_bit_and_play(
     archive = await recorded(tmp_path, section, packets)
     video = await archive.library.video(archive.camera, NOON_US + 1_500_000, NOON_US + 9_900_000)
     path = saved(tmp_path / "export.mp4", await whole(video))
+    assert (len(video.sound), video.sound_left_out) == (1, ())
     with av.open(str(path)) as container:
         stored = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
     first = frames.index(stored[0])

@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -31,6 +32,7 @@ class Fragile(ThreadingHTTPServer):
         self.patience = patience
         self.content, self.etag = CONTENT, '"one"'
         self.asked: list[tuple[str, str]] = []
+        self.audio: list[list[str]] = []
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -42,6 +44,7 @@ class Answer(BaseHTTPRequestHandler):
         """The file or the rest of it."""
         fragile = self.server
         fragile.asked.append((self.path.partition("to=")[2], self.headers.get("Range", "")))
+        fragile.audio.append(parse_qs(urlsplit(self.path).query)["audio"])
         start = int(re.findall(r"\d+", self.headers.get("Range", "0"))[0])
         start = start if self.headers.get("If-Range") == fragile.etag else 0
         self.send_response(206 if start else 200)
@@ -50,6 +53,8 @@ class Answer(BaseHTTPRequestHandler):
         self.send_header("Hulta-First-Frame", FROM)
         self.send_header("Hulta-To", DURABLE)
         self.send_header("Hulta-Complete", "false")
+        self.send_header("Hulta-Sound", "ulaw/8000")
+        self.send_header("Hulta-Sound-Left-Out", "ulaw/16000")
         self.end_headers()
         stop = len(fragile.content)
         if fragile.breaks > 0:
@@ -62,14 +67,14 @@ class Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def fragile(*, breaks: int, patience: int = 300_000) -> Iterator[tuple[Fragile, Download]]:
+def fragile(*, breaks: int, patience: int = 300_000, audio: bool = True) -> Iterator[tuple[Fragile, Download]]:
     """A server and a download from it."""
     with Fragile(breaks=breaks, patience=patience) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         client = ApiClient(f"http://127.0.0.1:{server.server_port}", None)
         try:
-            yield server, Download(client, "gate", FROM, TO)
+            yield server, Download(client, "gate", FROM, TO, audio=audio)
         finally:
             server.shutdown()
             thread.join()
@@ -85,6 +90,15 @@ def test_a_broken_transfer_is_taken_up_where_it_broke(tmp_path: Path) -> None:
     assert [rest for _, rest in server.asked] == ["", "bytes=300000-", "bytes=600000-", "bytes=900000-"]
     assert {to for to, _ in server.asked[1:]} == {"2026-01-01T00%3A59%3A58.000000Z"}
     assert (download.clipped, download.to, reported[-1]) == (True, DURABLE, (len(CONTENT), len(CONTENT)))
+
+
+@pytest.mark.parametrize(("audio", "asked"), [(True, "original"), (False, "none")])
+def test_sound_is_asked_for_as_it_was_sent_or_not_at_all(tmp_path: Path, audio: bool, asked: str) -> None:
+    """In every request of the transfer, or what is taken up would be of another file."""
+    with fragile(breaks=2, audio=audio) as (server, download), (tmp_path / "v.mp4").open("w+b") as file:
+        download.run(file, lambda _done, _total: None)
+    assert server.audio == [[asked]] * 3
+    assert (download.sound, download.left_out) == ("ulaw/8000", "ulaw/16000")
 
 
 def test_another_file_is_taken_from_its_beginning(tmp_path: Path) -> None:
