@@ -238,9 +238,9 @@ class Recorder:
             self._conditions.take_sync(unit)
         if self.live is not None:
             self.live.take(unit, now_us)
-        if self._blocked:
-            return
-        if not self._segmenter.add(unit, now_us):
+        if self._blocked:  # nothing is kept; but what describes the stream is told only once
+            self._segmenter.track = unit.parameters.track() if unit.parameters else self._segmenter.track
+        elif not self._segmenter.add(unit, now_us):
             self._await_sync(now_us)
         elif self._pending_bytes > self._spool.allowance_bytes:
             self._blocked = True

@@ -231,6 +231,26 @@ async def test_changed_parameter_sets_cost_no_frame(wire: Wire) -> None:
     _in_order(stored)
 
 
+async def test_parameter_sets_that_change_while_nothing_can_be_kept_describe_what_follows(wire: Wire) -> None:
+    """The disk does not keep up, and meanwhile the picture becomes larger: that is told once."""
+    wire.play(50)
+    spool = wire.rig.spool
+    spool.pending_bytes = 1 << 40
+    wire.play(50)
+    assert wire.rig.recorder.state()["reason"] == "disk_error"
+    wire.sets = (LARGER, PPS)
+    wire.play(50)
+    spool.pending_bytes = 0
+    for done in [done for file in spool.files for done in file.waiting]:
+        done(None)
+    spool.files[0].waiting.clear()
+    wire.play(60)
+    wire.record()
+    spans = [(note["width"], note["height"]) for note in spool.notes if note["kind"] == "span_start"]
+    assert spans == [(640, 360), (1280, 720)]
+    assert [LARGER in file.content[:1000] for file in spool.files] == [False, True]
+
+
 async def test_a_gop_of_a_minute_is_durable_each_second(wire: Wire) -> None:
     """And nothing of it is lost; segments are as long as they must be."""
     wire.gop = 25 * 60
