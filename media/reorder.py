@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from media.held_packets import MISORDER
 from media.rtp import HEADER_BYTES
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class ReorderBuffer:
             self._hold(sequence, bytes(buffer[start:end]), now_us)
         else:
             self.overtaken_packets += ahead == 0 and (sequence + 1) & 0xFFFF in self._held
+            if ahead and 0x10000 - ahead > MISORDER:  # a source that counts anew: what waits was sent before
+                self._pass_all()
             self._pass(buffer, start, end)
             self._pass_held()
         self.expire(now_us)
@@ -154,8 +157,12 @@ class ReorderBuffer:
         self._keep_bounds()
 
     def _hold(self, sequence: int, packet: bytes, now_us: int) -> None:
-        if sequence in self._held:
+        if sequence in self._held and packet == self._held[sequence][1]:
             self.duplicate_packets += 1
+            return
+        if sequence in self._held:  # another packet of the same number: a source that counts anew
+            self._pass_all()
+            self._pass(packet, 0, len(packet))
             return
         self._held[sequence] = now_us, packet
         self._held_bytes += len(packet)
@@ -169,6 +176,10 @@ class ReorderBuffer:
         """What is missing before the first packet held is lost: go on with that one."""
         self._next = min(self._held, key=lambda sequence: (sequence - self._next) & 0xFFFF)
         self._pass_held()
+
+    def _pass_all(self) -> None:
+        while self._held:
+            self._give_up()
 
     def _pass_held(self) -> None:
         while self._next in self._held:

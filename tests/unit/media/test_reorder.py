@@ -182,6 +182,26 @@ def test_numbers_that_begin_anew_go_on() -> None:
         assert track.numbers[-90:] == list(range(jump + 10, jump + 100))
 
 
+def test_numbers_that_begin_anew_do_not_overtake_what_waits() -> None:
+    """What came before them is passed on before them, and in order."""
+    track = Track()
+    track.send(*range(10), 11, 12)
+    track.send(*range(40_000, 40_010))
+    assert track.numbers == [*range(10), 11, 12, *range(40_000, 40_010)]
+    assert track.lost == 2
+
+
+def test_a_number_that_is_used_again_is_no_duplicate() -> None:
+    """A packet that comes again has the same content; any other is passed on, behind what waits."""
+    track = Track()
+    track.send(0, 2, 3)
+    other = packet_of(4)
+    other = other[:2] + packet_of(3)[2:4] + other[4:]
+    track.buffer.receive(other, 0, len(other), track.now_us)
+    assert track.numbers == [0, 2, 3, 4]
+    assert (track.buffer.duplicate_packets, track.receiver.late_packets) == (0, 0)
+
+
 @given(st.binary(max_size=40))
 def test_junk_is_refused_and_changes_nothing(junk: bytes) -> None:
     """Only errors that are declared; the packets around it are all there."""
