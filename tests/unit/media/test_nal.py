@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from media.errors import CodecError
-from media.nal import join_length_prefixed, split_annex_b, split_length_prefixed
+from media.nal import START_CODE, join_length_prefixed, most_small_nals, split_annex_b, split_length_prefixed
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,22 @@ from media.nal import join_length_prefixed, split_annex_b, split_length_prefixed
 def test_a_byte_stream_is_split(stream: bytes, nals: list[bytes]) -> None:
     """At start codes of 3 and 4 bytes; zeros around them belong to nothing."""
     assert split_annex_b(stream) == nals
+
+
+def test_zeros_take_no_time() -> None:
+    """A packet of them kept every camera of the process waiting: with the square of their number and more."""
+    zeros = bytes(1 << 20)
+    assert split_annex_b(START_CODE + b"\x41" + zeros + b"\x02") == [b"\x41" + zeros + b"\x02"]
+    assert split_annex_b(START_CODE + b"\x41" + zeros) == [b"\x41"]
+
+
+def test_start_codes_have_a_bound_where_there_is_one() -> None:
+    """8 MiB of them would be two million NAL units."""
+    stream = (START_CODE + b"\x41") * 40
+    assert split_annex_b(stream, 40) == [b"\x41"] * 40
+    with pytest.raises(CodecError, match="more than 39 start codes"):
+        split_annex_b(stream, 39)
+    assert most_small_nals(8 << 20) == most_small_nals(64 << 20) < 5000
 
 
 def test_bytes_without_a_start_code_are_no_stream() -> None:
