@@ -2,6 +2,7 @@
 
 A packet that is missing is waited for: at most 100 ms, and while at most 512 packets and 1 MiB lie behind it. Then it
 is lost, and the receiver learns it from the numbers, as over TCP. What comes still later is the receiver's to judge.
+Whatever the order of arrival, a packet costs the same: what is held is sorted by number, and beside it by arrival.
 
 The first packet to arrive need not be the first that was sent. So a session begins with what arrived within 100 ms, in
 order; at once if the camera has promised the number that it begins with (RTP-Info). Without a promise nobody can know
@@ -11,6 +12,8 @@ whether something is missing before it: then one packet is declared lost.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left, insort
+from collections import deque
 from typing import TYPE_CHECKING
 
 from media.held_packets import MISORDER
@@ -34,11 +37,13 @@ class ReorderBuffer:
     """In front of one track's receiver. Packets in order, which nearly all are, are passed on in place."""
 
     __slots__ = (
+        "_arrivals",
         "_beside",
         "_gathered",
         "_held",
         "_held_bytes",
         "_next",
+        "_numbers",
         "_promised",
         "_receiver",
         "duplicate_packets",
@@ -53,7 +58,11 @@ class ReorderBuffer:
         self._gathered: list[tuple[int, bytes]] = []
         """What came before it was clear where the session begins: arrival and content."""
         self._held: dict[int, tuple[int, bytes]] = {}
-        """Packets behind a missing one, by number: arrival and content, in the order of arrival."""
+        """Packets behind a missing one, by number: arrival and content."""
+        self._numbers: list[int] = []
+        """Theirs, from the least to the largest: 0 stands first, also where it follows 65535."""
+        self._arrivals: deque[tuple[int, int]] = deque()
+        """Arrival and number in the order of arrival; also of some that are no longer held."""
         self._beside: list[bytes] = []
         """Packets of another source behind a missing one. If ours has changed its name, they follow on those held."""
         self._held_bytes = 0
@@ -85,7 +94,7 @@ class ReorderBuffer:
         """Wait no longer for what is missing since 100 ms."""
         if self._gathered and now_us - self._gathered[0][0] >= WAIT_US:
             self._begin(now_us)
-        while self._held and now_us - next(iter(self._held.values()))[0] >= WAIT_US:
+        while self._held and now_us - self._oldest_us() >= WAIT_US:
             self._give_up()
 
     def _receive_uncommon(self, buffer: Buffer, start: int, end: int, now_us: int) -> None:
@@ -165,6 +174,10 @@ class ReorderBuffer:
             self._pass(packet, 0, len(packet))
             return
         self._held[sequence] = now_us, packet
+        insort(self._numbers, sequence)
+        self._arrivals.append((now_us, sequence))
+        if len(self._arrivals) > 4 * HELD_PACKETS:
+            self._arrivals = deque(sorted((arrival_us, number) for number, (arrival_us, _) in self._held.items()))
         self._held_bytes += len(packet)
         self._keep_bounds()
 
@@ -174,16 +187,25 @@ class ReorderBuffer:
 
     def _give_up(self) -> None:
         """What is missing before the first packet held is lost: go on with that one."""
-        self._next = min(self._held, key=lambda sequence: (sequence - self._next) & 0xFFFF)
+        after = bisect_left(self._numbers, self._next)
+        self._next = self._numbers[after if after < len(self._numbers) else 0]
         self._pass_held()
 
     def _pass_all(self) -> None:
         while self._held:
             self._give_up()
 
+    def _oldest_us(self) -> int:
+        """When the packet came that is held for longest. There must be one."""
+        arrivals, held = self._arrivals, self._held
+        while (found := held.get(arrivals[0][1])) is None or found[0] != arrivals[0][0]:
+            arrivals.popleft()
+        return arrivals[0][0]
+
     def _pass_held(self) -> None:
         while self._next in self._held:
             _arrival_us, packet = self._held.pop(self._next)
+            del self._numbers[bisect_left(self._numbers, self._next)]
             self._held_bytes -= len(packet)
             self._pass(packet, 0, len(packet))
         if self._beside and not self._held:

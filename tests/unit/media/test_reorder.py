@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from media.errors import RtpError
 from media.reorder import HELD_BYTES, HELD_PACKETS, WAIT_US, ReorderBuffer
 from media.rtp import RtpReceiver, write_header
+from tests.executed_lines import executed_lines
 
 FIRST = 0xFFF0
 """Sequence numbers wrap soon."""
@@ -20,6 +21,7 @@ class Track:
     """A receiver behind the buffer under test; what it is given, by number of the packet, 0 for the first sent."""
 
     timestamp = latest = -1
+    parts = 0
 
     def __init__(self) -> None:
         self.receiver = RtpReceiver(96, self)
@@ -114,6 +116,44 @@ def test_what_is_held_is_bounded(size: int, most: int) -> None:
         assert track.buffer.held <= most
     assert track.numbers[:2] == [0, 2]
     assert track.lost == 1
+
+
+@pytest.mark.parametrize("step", [2, 3, 9973])
+def test_what_a_packet_costs_is_the_same_however_many_are_held(step: int) -> None:
+    """Every other one missing, and more: to go through all that are held for each took a core and a half."""
+    track = Track()
+    track.send(0)
+    lines = executed_lines(lambda: track.send(*(number * step for number in range(1, 1201))))
+    assert lines < 1200 * 100
+    assert track.buffer.held > 200
+
+
+def test_what_is_known_of_packets_that_went_on_is_bounded() -> None:
+    """One waits, far ahead; before it thousands overtake each other, at the same instant."""
+    track = Track()
+    track.send(0, 30_000)
+    for number in range(1, 12_000, 2):
+        track.send(number + 1, number)
+    assert track.numbers == list(range(12_001))
+    assert track.buffer.held == 1
+    assert len(track.buffer._arrivals) <= 4 * HELD_PACKETS
+
+
+@given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 50_000)), max_size=60))
+@settings(max_examples=200)
+def test_what_is_held_is_found_whatever_comes(arrivals: list[tuple[int, int]]) -> None:
+    """Numbers that jump and wrap, at any time: nothing is held for longer than the wait, or twice, or forgotten."""
+    track = Track()
+    track.send(0)
+    for number, waited_us in arrivals:
+        track.now_us += waited_us
+        track.send(number)
+        buffer = track.buffer
+        assert buffer._numbers == sorted(buffer._held)
+        assert buffer._held_bytes == sum(len(packet) for _, packet in buffer._held.values())
+        assert all(track.now_us - arrival_us < WAIT_US for arrival_us, _ in buffer._held.values())
+    track.buffer.expire(track.now_us + WAIT_US)
+    assert track.buffer.held == 0
 
 
 def test_a_packet_that_comes_twice_counts_once() -> None:
