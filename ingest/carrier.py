@@ -33,6 +33,11 @@ class Carrier(Protocol):
         """
         ...
 
+    @property
+    def repeated(self) -> int:
+        """Packets that came again and went no further."""
+        ...
+
     def promise(self, sequence: int) -> None:
         """The camera says which number the track begins with (RTP-Info, RFC 2326 12.33)."""
         ...
@@ -79,6 +84,9 @@ class InterleavedCarrier:
             return track.receiver
         promised = None if answer is None else answer.ssrc
         return StaleFilter(track.receiver, self._session.stale_ssrcs, promised)
+
+    repeated = 0
+    """Those the receiver counts."""
 
     def promise(self, sequence: int) -> None:
         """Of no use: here the first to come is the first that was sent."""

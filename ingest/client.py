@@ -220,12 +220,12 @@ class CameraSession:
         self.session.fail(reason, message)
 
     def tally(self) -> Tally:
-        """See `ingest.source.Source`. RTSP messages are counted anew from here on."""
+        """See `ingest.source.Source`."""
         receiver, session = self.receiver, self.session
-        session.messages = 0
-        packets = receiver.packets + receiver.foreign_packets + receiver.late_packets
-        packets += session.side_packets + session.stray_packets
-        return Tally(wire_bytes=session.received_bytes, octets=receiver.octets, packets=packets)
+        work = session.reads + session.side_packets + session.stray_packets + session.messages
+        work += receiver.work + sum(track.receiver.parts for track in self.tracks[1:])
+        work += sum(carrier.repeated for carrier in self._carriers)
+        return Tally(wire_bytes=session.received_bytes, octets=receiver.octets, work=work)
 
     def what_came(self) -> str:
         """Packets by what became of them, and the last thing that was wrong with one."""

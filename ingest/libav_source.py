@@ -95,7 +95,8 @@ class LibavSource(asyncio.SubprocessProtocol):
 
     def tally(self) -> Tally:
         """See `Source`."""
-        return Tally(wire_bytes=self._received_bytes, octets=self._octets, packets=self._packets)
+        parts = 0 if self._units is None else self._units.parts
+        return Tally(wire_bytes=self._received_bytes, octets=self._octets, work=self._packets + parts)
 
     def what_came(self) -> str:
         """See `Source`."""

@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_S = 5.0
 
-MOST_MESSAGES = 200
-"""RTSP messages between two looks of `ingest.watch`, 2 s. A camera sends an answer now and then; each costs as much as
-ten packets, and a flood of them would keep a core busy at a tenth of the rate that counts as one."""
-
+MOST_MESSAGES, MESSAGES_US = 200, 2_000_000
+"""RTSP messages within so long. A camera sends an answer now and then; each costs as much as ten packets, and one with
+a long head as fifty."""
 
 MOST_UNREAD_BYTES = 64 << 10
 """That a camera may leave unread before it counts as one that does not listen."""
@@ -74,8 +73,10 @@ class RtspSession(asyncio.BufferedProtocol):
         self.side_packets = 0
         """RTCP, and packets of further tracks."""
         self.received_bytes = 0
+        self.reads = 0
+        """Of the connection: bytes that come one by one cost a read each."""
         self.messages = 0
-        """Since somebody set it to 0."""
+        self._messages_us = self._messages_before = 0
 
     # --- the hot path
 
@@ -87,6 +88,7 @@ class RtspSession(asyncio.BufferedProtocol):
         """Parse what was read."""
         self.arrival_us = self._clock.boot_us()
         self.received_bytes += nbytes
+        self.reads += 1
         try:
             self._reader.received(nbytes)
         except MediaError as error:
@@ -173,8 +175,10 @@ class RtspSession(asyncio.BufferedProtocol):
 
     def _on_message(self, message: Request | Response) -> None:
         self.messages += 1
-        if self.messages > MOST_MESSAGES:
-            raise SourceError(GapReason.FLOOD, f"the camera sent {self.messages} RTSP messages in 2 s")
+        if self.arrival_us - self._messages_us > MESSAGES_US:
+            self._messages_us, self._messages_before = self.arrival_us, self.messages
+        if self.messages - self._messages_before > MOST_MESSAGES:
+            raise SourceError(GapReason.FLOOD, f"the camera sends over {MOST_MESSAGES} RTSP messages in 2 s")
         if isinstance(message, Request):
             self._answer(message)
             return

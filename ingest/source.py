@@ -22,8 +22,8 @@ class Tally:
     """Every byte, whether it was of use or not: what a flood is measured by."""
     octets: int = 0
     """Bytes of media."""
-    packets: int = 0
-    """Whatever is dealt with one by one, each kind of it, also what was refused."""
+    work: int = 0
+    """Whatever is dealt with one by one, each kind of it, also what was refused, in packets."""
 
 
 class Source(Protocol):
@@ -51,7 +51,7 @@ class Source(Protocol):
         ...
 
     def tally(self) -> Tally:
-        """Asked every 2 s (`ingest.watch`): from one call to the next is what bounds of a rate are measured over."""
+        """Asked several times a second (`ingest.watch`)."""
         ...
 
     def what_came(self) -> str:

@@ -116,6 +116,7 @@ class _Discarded:
     """Takes the payloads of a track that is only set up because the camera sends nothing without it."""
 
     timestamp = latest = -1
+    parts = 0
 
     def push(  # noqa: PLR0917 - as `PayloadTaker` has it
         self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int

@@ -97,6 +97,11 @@ class UdpCarrier:
         self._readers = True
         self._punch()
 
+    @property
+    def repeated(self) -> int:
+        """See `Carrier`."""
+        return self._reorder.duplicate_packets
+
     def promise(self, sequence: int) -> None:
         """What is missing from there on is lost, and what comes with that number need not wait."""
         self._reorder.promise(sequence)
@@ -138,6 +143,7 @@ class UdpCarrier:
                 continue
             session.heard_beside = True
             step = size
+            session.stray_packets += not size
             for _level, kind, value in ancillary:
                 if kind == UDP_GRO:
                     step = _INTEGER.unpack(value)[0]

@@ -29,8 +29,9 @@ MEASURE_US = 2_000_000
 FLOOD_BPS = 60_000_000
 """Or three times what the camera is configured to send, where that is more. Every byte on the connection counts."""
 
-FLOOD_PACKETS = 40_000
-"""A second: 60 Mbit/s in packets of 200 bytes. Empty ones and those that nobody asked for take time as well."""
+PACKET_BITS = 3_000
+"""Who may send 60 Mbit/s may send 20 000 packets a second, which would be such small ones. Whatever is dealt with one
+by one counts as a packet: NAL units inside of one, reports, what nobody asked for, reads. None takes over 5 us."""
 
 FLOOD_PICTURES = 1_000
 """A second, four times as many as any camera makes: each costs as much as several packets, however small it is."""
@@ -58,8 +59,7 @@ class SessionWatch:
     def check(self, boot_us: int, segmenter: Segmenter, nominal_bps: int) -> None:
         """Look, and end the session where there is a reason to."""
         self.camera.check(boot_us)
-        if boot_us - self._measured_us >= MEASURE_US:
-            self._measure(boot_us, max(FLOOD_BPS, 3 * nominal_bps))
+        self._measure(boot_us, max(FLOOD_BPS, 3 * nominal_bps))
         if segmenter.track is not None:
             self.described_us = boot_us
         if segmenter.recording:
@@ -94,18 +94,22 @@ class SessionWatch:
 
     def _measure(self, boot_us: int, limit_bps: int) -> None:
         seen, tally = self._seen, self.camera.tally()
-        elapsed_us = boot_us - self._measured_us
+        due = boot_us - self._measured_us >= MEASURE_US
+        # What would be too much for the whole time is so at once: the other cameras do not wait for the end of it.
+        elapsed_us = boot_us - self._measured_us if due else MEASURE_US
+        pictures, work = self._pictures, tally.work - seen.work
         octets, received = tally.octets - seen.octets, tally.wire_bytes - seen.wire_bytes
-        packets = tally.packets - seen.packets
-        pictures, self._pictures = self._pictures, 0
-        self._measured_us, self._seen = boot_us, tally
-        self.bitrate_bps = octets * 8_000_000 // elapsed_us
-        self.received_bytes += octets
+        if due:
+            self._measured_us, self._seen, self._pictures = boot_us, tally, 0
+            self.bitrate_bps = octets * 8_000_000 // elapsed_us
+            self.received_bytes += octets
         if received * 8_000_000 > limit_bps * elapsed_us:
             rate, limit = received * 8 / elapsed_us, limit_bps / 1e6
             self.camera.fail(GapReason.FLOOD, f"the camera sends {rate:.0f} Mbit/s; {limit:.0f} are the limit")
-        elif packets * 1_000_000 > FLOOD_PACKETS * elapsed_us:
-            self.camera.fail(GapReason.FLOOD, f"the camera sends {packets * 1_000_000 // elapsed_us} packets a second")
+        elif work * 1_000_000 > limit_bps // PACKET_BITS * elapsed_us:
+            rate, limit = work * 1_000_000 // elapsed_us, limit_bps // PACKET_BITS
+            what = f"the work of {rate} packets a second, NAL units and reports among them; {limit} are the limit"
+            self.camera.fail(GapReason.FLOOD, f"the camera makes {what}")
         elif pictures * 1_000_000 > FLOOD_PICTURES * elapsed_us:
             rate = pictures * 1_000_000 // elapsed_us
             self.camera.fail(GapReason.FLOOD, f"the camera sends {rate} pictures a second")

@@ -11,7 +11,7 @@ From the network
     held_packets       what does not fit the order, until it is clear why
     reorder            datagrams that overtook each other, in order again
     rtcp               the reports beside them
-    nal_depacketizer   payloads of NAL units -> access units
+    nal_depacketizer   payloads of NAL units -> access units; nal_parameters: what it asks of their parameter sets
     h264               those of H.264                               hot path, 3
     h264_packetize     access units -> payloads
     h264_parameters    parameter sets, and the description of a stream for a file

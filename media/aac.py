@@ -34,6 +34,12 @@ _ABSENT = (
 )
 """Parameters that change the layout of a payload (RFC 3640 §4.1). AAC-hbr has none of them."""
 
+FRAME_PARTS = 2
+"""To keep a frame of sound takes as long as to take so many packets."""
+
+MOST_FRAMES = 64
+"""Of one packet, over a second of 48 kHz. Cameras send one to five."""
+
 _HEADER_BITS = 16
 _HEADER_BYTES = 2
 _INDEX_BITS = 3
@@ -72,6 +78,8 @@ class AacDepacketizer:
         self._config = config
         self._announced = False
         self._timestamp = -1
+        self.parts = 0
+        """See `media.rtp.PayloadTaker`."""
         self._lost = 0
         self._excused = True  # fragments that do not add up follow from a loss, or from where we joined
         self._fragments = bytearray()
@@ -127,6 +135,7 @@ class AacDepacketizer:
             self._fail(f"{len(sizes)} AUs of {sum(sizes)} bytes in {end - at} bytes")
         else:
             self._size, self._excused = 0, False
+            self.parts += FRAME_PARTS * len(sizes)
             for number, size in enumerate(sizes):
                 self._finish(bytearray(buffer[at : at + size]), number)
                 at += size
@@ -139,6 +148,8 @@ class AacDepacketizer:
         first = at + _HEADER_BYTES * count
         if end < first or not count or rest:
             self._fail(f"{bits} bits of AU headers in a payload of {end - start} bytes")
+        if count > MOST_FRAMES:
+            self._fail(f"{count} AUs in one payload")
         headers = struct.unpack_from(f">{count}H", buffer, at)
         if any(header & (1 << _INDEX_BITS) - 1 for header in headers):
             self._fail("AUs that are interleaved are not supported (RFC 3640 §3.2.3.2)")

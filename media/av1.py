@@ -92,6 +92,7 @@ class Av1Depacketizer:
         "_sync",
         "_timestamp",
         "_torn",
+        "parts",
         "unusable_sets",
     )
 
@@ -100,6 +101,8 @@ class Av1Depacketizer:
         self._max_unit_bytes = max_unit_bytes
         self._sequence: SequenceHeader | None = None
         self._changed = False  # there is a sequence header that was not yet announced
+        self.parts = 0
+        """See `media.rtp.PayloadTaker`."""
         self.unusable_sets = 0
         """Sequence headers that could not be read. They stay in their units."""
 
@@ -243,6 +246,7 @@ class Av1Depacketizer:
             self._drop_fragments()
             self._fault("a fragmented OBU did not end before the next one")
         bounds, problem = _elements(buffer, start + 1, end, header >> COUNT_SHIFT & COUNT_MASK)
+        self.parts += len(bounds)
         last = len(bounds) if header & UNFINISHED and not problem else 0
         for number, (begin, stop) in enumerate(bounds, 1):
             if self._skipping:
@@ -323,6 +327,7 @@ class Av1Depacketizer:
             self._lose(0)  # whatever it was
             self._fault(str(error))
             return
+        self.parts += len(obus)
         for obu in obus:
             self._take_element(obu, whole=True)
 

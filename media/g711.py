@@ -38,6 +38,8 @@ class G711Depacketizer:
         self._channels = description.channels
         self._lost = 0
         self._timestamp = -1
+        self.parts = 0
+        """See `media.rtp.PayloadTaker`: as in `media.aac`, of which one is the packet itself."""
 
     @property
     def timestamp(self) -> int:
@@ -72,4 +74,5 @@ class G711Depacketizer:
         )
         self._description = None
         self._lost = 0
+        self.parts += 1
         self._emit(unit)

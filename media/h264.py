@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from media.errors import CodecError
 from media.h264_packetize import FU_A, FU_B, STAP_A, STAP_B, packetize
 from media.h264_parameters import ParameterSets
 from media.nal import (
@@ -49,6 +50,9 @@ _REFUSED = {26: "MTAP16", 27: "MTAP24"}
 _ORDER_NUMBER_BYTES = 2
 
 _KIND_MASK = FORBIDDEN_BIT | TYPE_MASK
+
+MOST_SETS_NALS = 16
+"""NAL units that are looked at for parameter sets, in one that has no business with start codes."""
 
 
 class H264Depacketizer(NalDepacketizer):
@@ -171,9 +175,17 @@ class H264Depacketizer(NalDepacketizer):
         takes readable parameter sets to be taken for one. Searched is everything up to the first sync sample, and as
         long as it happens; after that only what is short: to search pictures takes 11 us each.
         """
-        parts = split_annex_b(START_CODE + self._nals[at + LENGTH_BYTES :])
-        if kind > IDR_SLICE and kind not in (SPS, PPS, AUD) and ParameterSets.from_nals(parts) is None:
+        nal = bytes(self._nals[at + LENGTH_BYTES :])
+        if kind > IDR_SLICE and kind not in (SPS, PPS, AUD) and not self._hides_parameters(nal):
             return False
-        self._take_apart(at, parts)
+        self._take_apart(at, nal)
         self._searched = SLICE
         return True
+
+    def _hides_parameters(self, nal: bytes) -> bool:
+        try:
+            parts = split_annex_b(START_CODE + nal, MOST_SETS_NALS)
+        except CodecError:
+            return False
+        self.parts += len(parts)
+        return ParameterSets.from_nals(parts) is not None

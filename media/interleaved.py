@@ -28,6 +28,7 @@ READ_BYTES = 64 << 10
 
 _FRAME_HEADER = struct.Struct(">BBH")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
+_HEAD_END_BYTES = 4
 _LINE_BREAKS = b"\r\n"
 # "RTSP/1.0 200 OK", "PLAY rtsp://...": known for none after a few bytes, not only when no head has come to an end.
 _MESSAGE_START = re.compile(rb"[A-Z_]{3,24}[ /]|[A-Z_]{1,24}\Z")
@@ -43,7 +44,17 @@ class InterleavedReader:
     holds the largest frame (64 KiB) or message (`max_head_bytes` + `max_body_bytes`) and one read.
     """
 
-    __slots__ = ("_buffer", "_end", "_max_body", "_max_head", "_message", "_message_bytes", "_on_message", "_on_packet")
+    __slots__ = (
+        "_buffer",
+        "_end",
+        "_max_body",
+        "_max_head",
+        "_message",
+        "_message_bytes",
+        "_on_message",
+        "_on_packet",
+        "_searched",
+    )
 
     def __init__(
         self,
@@ -62,6 +73,7 @@ class InterleavedReader:
         self._end = 0
         self._message: Message | None = None  # one whose head is read and whose body still arrives
         self._message_bytes = 0
+        self._searched = 0  # bytes of a head that has not come to its end, where its end is not
 
     def get_buffer(self) -> memoryview:
         """Free space of at least 64 KiB to read into."""
@@ -112,11 +124,14 @@ class InterleavedReader:
             first = self._buffer[position]
             if not _MESSAGE_START.match(self._buffer, position, end):
                 raise RtspError(f"byte 0x{first:02x} where an RTSP message or frame should begin: framing lost")
-            found = _HEAD_END.search(self._buffer, position, min(end, position + self._max_head))
+            # From where the last search ended: a head that comes byte by byte is not gone over with each of them.
+            found = _HEAD_END.search(self._buffer, position + self._searched, min(end, position + self._max_head))
             if found is None:
                 if end - position >= self._max_head:
                     raise RtspError(f"the head of an RTSP message is longer than {self._max_head} bytes")
+                self._searched = max(0, end - position - _HEAD_END_BYTES)
                 return False
+            self._searched = 0
             self._message = parse_head(bytes(self._buffer[position : found.end()]))
             body_bytes = content_length(self._message.headers)
             if body_bytes > self._max_body:

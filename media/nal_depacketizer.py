@@ -16,26 +16,25 @@ What loss does
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from media.access_unit import AccessUnit
 from media.errors import CodecError
-from media.nal import LENGTH_BYTES, START_CODE, split_annex_b
+from media.nal import LENGTH_BYTES, START_CODE, most_small_nals, split_annex_b
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from media.track import Track
+    from media.nal_parameters import NalParameters
 
 Buffer = bytes | bytearray | memoryview
 
-MOST_SMALL_NALS, SMALL_NAL_BYTES = 12, 32
-"""Of one packet: that many, and one more for so many bytes. More tiny ones are no picture's; a packet of nothing else
-would cost as much as 200 others, and 60 Mbit/s of them two cores."""
-
 MOST_CHANGES, UNITS_A_CHANGE = 64, 8
 """Of parameter sets: so many at once, then one for so many units. Others are left as they are in the stream. Real
-streams change one or two sets in a group of pictures; to learn one takes as long as to take ten packets."""
+streams change one or two sets in a group of pictures."""
+
+LEARNED_PARTS = 10
+"""To learn one takes as long as to take so many packets."""
 
 MOST_BACK_TICKS = 900_000
 """No picture is shown 10 s before one that was sent earlier: there the clock went back."""
@@ -45,23 +44,6 @@ FU_END = 0x40
 
 LENGTH = struct.Struct(">I")
 NO_LENGTH = bytes(LENGTH_BYTES)
-
-
-class NalParameters(Protocol):
-    """The parameter sets of a stream, as they are known by now."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether a decoder could start with these."""
-        ...
-
-    def updated(self, nal: bytes) -> Self:
-        """With one set put in the place of its id; the same when nothing changes. CodecError for a useless one."""
-        ...
-
-    def track(self, timescale: int = 90000) -> Track:
-        """Describe the stream for a file."""
-        ...
 
 
 class NalDepacketizer:
@@ -97,6 +79,7 @@ class NalDepacketizer:
         "_timestamp",
         "_torn",
         "_units",
+        "parts",
         "unusable_sets",
     )
 
@@ -123,6 +106,8 @@ class NalDepacketizer:
         self._max_unit_bytes = max_unit_bytes
         self._parameters = parameters
         self._changed = True  # the current sets were not yet announced
+        self.parts = 0
+        """See `media.rtp.PayloadTaker`."""
         self.unusable_sets = 0
         """In-band parameter sets that could not be read, or were too many. They stay in their units."""
         self._units = self._changes = 0
@@ -262,12 +247,13 @@ class NalDepacketizer:
 
     def _take_aggregate(self, buffer: Buffer, position: int, end: int, name: str) -> None:
         """NAL units, each behind its 16-bit length."""
-        left = MOST_SMALL_NALS + (end - position) // SMALL_NAL_BYTES
+        most = left = most_small_nals(end - position)
         while position < end and not self._skipping:
             if not left:
-                self._fault(f"{name} packet of more than {MOST_SMALL_NALS} tiny NAL units")
+                self._fault(f"{name} packet of more than {most} tiny NAL units")
                 return
             left -= 1
+            self.parts += 1
             start = position + 2
             position = start + int.from_bytes(buffer[position:start], "big")
             if position > end or position == start:
@@ -277,8 +263,12 @@ class NalDepacketizer:
 
     def _take_byte_stream(self, payload: bytes) -> None:
         """A start code where a NAL unit should begin: V380 cameras send Annex B (quirk V4)."""
-        for nal in split_annex_b(payload):
-            self._take_nal(nal, 0, len(nal))
+        try:
+            nals = split_annex_b(payload, most_small_nals(len(payload)))
+        except CodecError as error:
+            self._fault(str(error))
+        else:
+            self._take_each(nals)
 
     # --- NAL units in fragments
 
@@ -342,9 +332,10 @@ class NalDepacketizer:
 
     def _note_parameters(self, at: int) -> None:
         nal = bytes(self._nals[at + LENGTH_BYTES :])
+        self.parts += 1
         if START_CODE in nal:
             # V380 cameras send SPS, PPS and IDR as one NAL unit with start codes inside (quirk V4).
-            self._take_apart(at, split_annex_b(START_CODE + nal))
+            self._take_apart(at, nal)
             return
         earned = self._units // UNITS_A_CHANGE
         self._changes = max(self._changes, earned)
@@ -355,23 +346,33 @@ class NalDepacketizer:
             updated = self._parameters.updated(nal)
         except CodecError:
             self.unusable_sets += 1
-            self._changes += 1
-            return
-        if updated is not self._parameters:
+        else:
+            if updated is self._parameters:
+                return
             self._parameters = updated
             self._changed = True
-            self._changes += 1
+        self._changes += 1
+        self.parts += LEARNED_PARTS
 
     def _note_following(self) -> None:
         """A NAL unit that only ever follows a picture. If that was lost, this is no beginning of the next one."""
         if not self._has_picture and (self._lost or self._joining):
             self._torn = True
 
-    def _take_apart(self, at: int, parts: list[bytes]) -> None:
-        """These, in the place of the NAL unit that they came as."""
-        del self._nals[at:]
-        for part in parts:
-            self._take_nal(part, 0, len(part))
+    def _take_apart(self, at: int, nal: bytes) -> None:
+        """What start codes in it separate, in the place of the NAL unit that it came as."""
+        try:
+            nals = split_annex_b(START_CODE + nal, most_small_nals(len(nal)))
+        except CodecError as error:
+            self._fault(str(error))
+        else:
+            del self._nals[at:]
+            self._take_each(nals)
+
+    def _take_each(self, nals: list[bytes]) -> None:
+        self.parts += len(nals)
+        for nal in nals:
+            self._take_nal(nal, 0, len(nal))
 
     def _refuse_unit(self) -> None:
         self._discard_unit()

@@ -70,6 +70,8 @@ class OpusDepacketizer:
         self._announced = False
         self._lost = 0
         self._timestamp = -1
+        self.parts = 0
+        """See `media.rtp.PayloadTaker`: as in `media.aac`, of which one is the packet itself."""
 
     @property
     def timestamp(self) -> int:
@@ -106,6 +108,7 @@ class OpusDepacketizer:
         )
         self._announced = True
         self._lost = 0
+        self.parts += 1
         self._emit(unit)
 
     def _description(self, first: bytearray) -> AudioDescription:

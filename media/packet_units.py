@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from media.codecs import VIDEO
 from media.errors import CodecError
 from media.jpeg import JpegParameters, jpeg_unit
-from media.nal import split_annex_b
+from media.nal import most_small_nals, split_annex_b
 from media.sdp import MediaDescription
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ class PacketUnits(Protocol):
         """Nothing more comes: give out what was put together."""
         ...
 
+    @property
+    def parts(self) -> int:
+        """What packets held, as `media.rtp.PayloadTaker` counts it."""
+        ...
+
 
 def packet_units(codec: str, configuration: bytes, emit: Emit) -> PacketUnits:
     """What takes the packets of a codec, named as libav does, with its decoder configuration. CodecError if unknown."""
@@ -63,6 +68,7 @@ class _Pictures:
         self._emit = emit
         self._known: JpegParameters | None = None
         self._lost = 0
+        self.parts = 0  # a packet is a picture
 
     def push(self, packet: bytes, timestamp: int, lost: int) -> None:
         """See `PacketUnits`."""
@@ -96,12 +102,15 @@ class _NalUnits:
             fmtp=_sprop(encoding, configuration, boxed=boxed),
         )
         self._taker = receive(description, emit)
+        self._nals = 0
         self._slice_at = 1 if encoding == "H264" else 2
         self._first: int | None = None
 
     def push(self, packet: bytes, timestamp: int, lost: int) -> None:
         """See `PacketUnits`."""
-        nals = split_lengths(packet, self._length_bytes) if self._length_bytes else split_annex_b(packet)
+        most = most_small_nals(len(packet))
+        nals = split_lengths(packet, self._length_bytes, most) if self._length_bytes else split_annex_b(packet, most)
+        self._nals += len(nals)
         timestamp = self._of_first_picture(nals, timestamp)
         problem: CodecError | None = None
         for nal in nals:
@@ -133,16 +142,24 @@ class _NalUnits:
             return False
         return 1 <= nal[0] & 0x1F <= 5 if self._slice_at == 1 else nal[0] >> 1 & 0x3F < 32
 
+    @property
+    def parts(self) -> int:
+        """See `PacketUnits`."""
+        return self._nals + self._taker.parts
+
     def finish(self) -> None:
         """See `PacketUnits`. A marker without payload ends a unit."""
         if self._taker.timestamp >= 0:
             self._taker.push(b"", 0, 0, self._taker.timestamp, True, 0)
 
 
-def split_lengths(packet: bytes, length_bytes: int) -> list[bytes]:
-    """NAL units behind lengths of 1 to 4 bytes. CodecError where they do not fit."""
-    nals, position = [], 0
+def split_lengths(packet: bytes, length_bytes: int, most: int) -> list[bytes]:
+    """NAL units behind lengths of 1 to 4 bytes. CodecError where they do not fit, or for more than `most`."""
+    nals: list[bytes] = []
+    position = 0
     while position < len(packet):
+        if len(nals) == most:
+            raise CodecError(f"more than {most} NAL units in a packet of {len(packet)} bytes")
         start = position + length_bytes
         position = start + int.from_bytes(packet[position:start], "big")
         if position > len(packet):

@@ -13,6 +13,9 @@ SENDER_REPORT = 200
 RECEIVER_REPORT = 201
 SOURCE_DESCRIPTION = 202
 
+MOST_PARTS = 16
+"""Of a compound packet. Cameras send two or three; 64 KiB have room for 16 384, which would take 3 ms to read."""
+
 _COMMON = struct.Struct(">BBH")
 _SENDER = struct.Struct(">IQIII")
 _REPORT_BLOCK = struct.Struct(">IIIIII")
@@ -33,8 +36,11 @@ class SenderReport:
 
 def parse_sender_report(buffer: Buffer, start: int, end: int) -> SenderReport | None:
     """The first sender report of a compound packet, None if it has none. `RtpError` if it is malformed."""
-    report = None
+    report, left = None, MOST_PARTS
     while start < end:
+        if not left:
+            raise RtpError(f"an RTCP packet of more than {MOST_PARTS} parts")
+        left -= 1
         if end - start < 4:
             raise RtpError(f"{end - start} bytes at the end of an RTCP packet")
         first, kind, words = _COMMON.unpack_from(buffer, start)

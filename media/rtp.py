@@ -45,6 +45,11 @@ class PayloadTaker(Protocol):
         """Of the latest instant so far: not that of a unit that is shown before others that were sent earlier."""
         ...
 
+    @property
+    def parts(self) -> int:
+        """What payloads held beside one thing each, counted in packets by the time it took: NAL units, frames."""
+        ...
+
     def push(  # noqa: PLR0917 - hot path: positional arguments are the cheap ones
         self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int
     ) -> None:
@@ -111,6 +116,17 @@ class RtpReceiver:
         self.late_packets = 0
         self.malformed_packets = 0
         self.last_error: RtpError | CodecError | None = None
+
+    @property
+    def work(self) -> int:
+        """What came, in packets, each kind of it and whatever became of it: what a camera costs goes by this."""
+        dropped = self.foreign_packets + self.late_packets + self.malformed_packets
+        return self.packets + dropped + self.parts
+
+    @property
+    def parts(self) -> int:
+        """What its payloads held, as their taker counts it."""
+        return self._taker.parts
 
     @property
     def last_sequence(self) -> int:

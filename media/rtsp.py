@@ -40,6 +40,9 @@ __all__ = [
 
 VERSION = "RTSP/1.0"
 
+MOST_LINES = 200
+"""Of a head. Cameras send ten to twenty; 16 KiB have room for thousands, each of which takes as long as a packet."""
+
 LINE_BREAK = re.compile(r"\r\n|\n|\r")
 """Python's `splitlines` knows eight more, which may be in a camera's name."""
 
@@ -152,7 +155,9 @@ def _message(start_line: str, headers: Headers, body: bytes) -> bytes:
 
 def parse_head(head: bytes) -> Request | Response:
     """Read a message up to its empty line, with an empty body. `RtspError` if it is none."""
-    first, *lines = LINE_BREAK.split(head.decode("utf-8", "replace"))
+    first, *lines = LINE_BREAK.split(head.decode("utf-8", "replace"), MOST_LINES + 1)
+    if len(lines) > MOST_LINES:
+        raise RtspError(f"the head of an RTSP message has more than {MOST_LINES} lines")
     first = first.strip()
     headers = _parse_headers(lines)
     if match := _STATUS_LINE.fullmatch(first):

@@ -28,6 +28,7 @@ class Payloads:
 
     def __init__(self) -> None:
         self.timestamp = self.latest = -1
+        self.parts = 0
         self.seen: list[bytes] = []
         self.lost = 0
 

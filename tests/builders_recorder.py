@@ -97,6 +97,7 @@ class Nothing:
     """Takes payloads and makes no picture of them."""
 
     timestamp = latest = -1
+    parts = 0
 
     def push(self, *_payload: object) -> None:
         """Nothing."""

@@ -49,6 +49,7 @@ class _Taker:
 
     def __init__(self) -> None:
         self.timestamp = self.latest = -1
+        self.parts = 0
         self.payloads: list[tuple[bytes, int]] = []
 
     def push(  # noqa: PLR0917 - as every PayloadTaker

@@ -340,6 +340,16 @@ def test_a_packet_of_tiny_nal_units_is_refused() -> None:
     assert len(receiver.nals[2]) == 12 + len(stap(IDR, *[SEI[:2]] * 400)) // 32
 
 
+@pytest.mark.parametrize("nal", [SPS, SLICE, SEI])
+def test_start_codes_without_end_are_not_taken_apart(nal: bytes) -> None:
+    """In a NAL unit in fragments there is room for two million of them; the stream goes on behind it."""
+    receiver = Receiver()
+    receiver.push_unit([SPS, PPS, nal + b"\x00\x00\x01\x41" * (1 << 18)], 1)
+    receiver.push_unit([SPS, PPS, IDR], 2)
+    assert receiver.nals[-1][-3:] == [SPS, PPS, IDR]
+    assert receiver.depacketizer.parts < 100
+
+
 def test_parameter_sets_that_change_for_ever_are_learned_no_faster_than_pictures_come() -> None:
     """They stay in their units, and are counted; what was learned earlier goes on, and later changes are learned."""
     receiver = Receiver(SETS)

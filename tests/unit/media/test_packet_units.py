@@ -168,9 +168,11 @@ def test_lengths_that_do_not_fit_are_refused() -> None:
     """All four sizes of lengths are read."""
     for size in (1, 2, 3, 4):
         packet = b"".join(len(nal).to_bytes(size, "big") + nal for nal in (b"ab", b"c"))
-        assert split_lengths(packet, size) == [b"ab", b"c"]
+        assert split_lengths(packet, size, 4) == [b"ab", b"c"]
         with pytest.raises(CodecError, match="past its packet"):
-            split_lengths(packet[:-1], size)
+            split_lengths(packet[:-1], size, 4)
+        with pytest.raises(CodecError, match="more than 1 NAL units"):
+            split_lengths(packet, size, 1)
 
 
 def test_a_first_packet_without_a_time_waits_for_the_second() -> None:

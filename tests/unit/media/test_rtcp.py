@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from media.errors import RtpError
-from media.rtcp import SenderReport, build_receiver_report, build_sender_report, parse_sender_report
+from media.rtcp import MOST_PARTS, SenderReport, build_receiver_report, build_sender_report, parse_sender_report
 
 REPORT = SenderReport(ssrc=0xDEADBEEF, ntp=0xE5A1_0000_8000_0000, rtp_timestamp=4_000_000_000, packets=12, octets=3456)
 
@@ -46,9 +46,10 @@ def test_the_report_may_come_later_in_a_compound_packet() -> None:
         b"\x80\xc8\x00\x05" + bytes(20),
         b"\x40\xc8\x00\x06" + bytes(24),
         build_sender_report(REPORT)[:-1],
+        b"\x80\xcb\x00\x00" * (MOST_PARTS + 1),
     ],
 )
 def test_a_malformed_packet_is_refused(packet: bytes) -> None:
-    """Too short, of another version, or longer than what holds it."""
+    """Too short, of another version, longer than what holds it, or of more parts than take no time."""
     with pytest.raises(RtpError, match="RTCP"):
         parse(packet)

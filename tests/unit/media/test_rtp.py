@@ -25,6 +25,7 @@ class Track:
         self.pushed: list[Pushed] = []
         self.refuse = False
         self.timestamp = self.latest = -1
+        self.parts = 0
         self.receiver = RtpReceiver(96, self, ssrc)
 
     def push(  # noqa: PLR0917 - the interface

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from media.errors import RtspError
-from media.rtsp import Headers, Request, Response, content_base, content_length, parse_head
+from media.rtsp import MOST_LINES, Headers, Request, Response, content_base, content_length, parse_head
 
 
 def test_a_request_is_written_as_the_rfc_has_it() -> None:
@@ -85,6 +85,15 @@ def test_what_is_no_message_is_refused(head: bytes) -> None:
     """By its start line."""
     with pytest.raises(RtspError, match="no RTSP message starts with"):
         parse_head(head)
+
+
+def test_a_head_of_too_many_lines_is_refused() -> None:
+    """16 KiB have room for thousands, folded ones as well, which are put together again with each."""
+    for line in (b"a:\r\n", b" a\r\n"):
+        head = b"RTSP/1.0 200 OK\r\nX: y\r\n" + line * (MOST_LINES - 3)
+        assert parse_head(head + b"\r\n").headers["X"].startswith("y")
+        with pytest.raises(RtspError, match="more than 200 lines"):
+            parse_head(head + line + b"\r\n")
 
 
 def test_a_line_without_a_name_is_refused() -> None:
