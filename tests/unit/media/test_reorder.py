@@ -118,14 +118,14 @@ def test_what_is_held_is_bounded(size: int, most: int) -> None:
     assert track.lost == 1
 
 
-@pytest.mark.parametrize("step", [2, 3, 9973])
-def test_what_a_packet_costs_is_the_same_however_many_are_held(step: int) -> None:
+@pytest.mark.parametrize(("step", "held"), [(2, HELD_PACKETS), (3, HELD_PACKETS), (9973, 0)])
+def test_what_a_packet_costs_is_the_same_however_many_are_held(step: int, held: int) -> None:
     """Every other one missing, and more: to go through all that are held for each took a core and a half."""
     track = Track()
     track.send(0)
     lines = executed_lines(lambda: track.send(*(number * step for number in range(1, 1201))))
     assert lines < 1200 * 100
-    assert track.buffer.held > 200
+    assert track.buffer.held >= held
 
 
 def test_what_is_known_of_packets_that_went_on_is_bounded() -> None:
