@@ -15,8 +15,9 @@ from media.rtcp import SenderReport, parse_sender_report
 from simulator import Simulator, SimulatorOptions
 from simulator.faults import make_fault
 from simulator.oracle import OracleMark, checksum, find_sei
-from simulator.script import Event, Phase, Script, Step
+from simulator.script import Phase, Script, Step
 from tests.builders_simulator import TCP, RtspReader, connect
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -196,19 +197,27 @@ async def playing(url: str, transport: str, log: list[SentFrame] | None = None) 
 
 @asynccontextmanager
 async def suffering(simulator: Simulator) -> AsyncIterator[None]:
-    """The faults of a simulator's script on all of its cameras as long as the body takes, whatever times they have.
+    """The faults of a simulator's script, on those it names, as long as the body takes, whatever times they have.
 
-    For tests that want to see a number of frames: how long those take is the machine's affair.
+    How long a body takes is the machine's affair: a fault of 300 ms may be over before anybody looks at it.
     """
-    steps = simulator._options.script.steps if simulator._options.script else ()
-    cameras = (*simulator.cameras,)
-    for number, each in enumerate(steps, 1):
-        phase = Phase.BEGIN if each.fault.kind.lasting else Phase.ONCE
-        await simulator._director._act(Event(0, phase, number, each.fault, cameras))
+    director = simulator._director
+    events = [*director._script.timeline(director._fleet, director._steps)]
+    for event in events:
+        if event.phase is not Phase.END:
+            await director._act(event)
     yield
-    for number, each in enumerate(steps, 1):
-        if each.fault.kind.lasting:
-            await simulator._director._act(Event(0, Phase.END, number, each.fault, cameras))
+    for event in events:
+        if event.phase is Phase.END:
+            await director._act(event)
+
+
+async def passed(log: list[SentFrame], camera: str, frames: int) -> None:
+    """Wait until a camera that is well has sent so many more frames."""
+    begun = len(log)
+    await eventually(
+        f"{frames} frames of {camera}", lambda: sum(sent.camera == camera for sent in log[begun:]) >= frames
+    )
 
 
 @asynccontextmanager

@@ -9,29 +9,45 @@ from pathlib import Path
 import pytest
 
 from media.errors import ConfigError
-from simulator import CameraOptions, Simulator
+from simulator import CameraOptions, Simulator, director
 from simulator.fault_log import read_fault_log
 from simulator.faults import make_fault
 from simulator.script import Phase, Script, Step
 from simulator.simulator import simulate
-from tests.builders_faults import QUICK, playing, step, watched, wired
+from tests.builders_faults import QUICK, playing, step, suffering, watched, wired
 from tests.builders_simulator import connect
 from tests.waiting import eventually
 
 
-async def test_the_log_has_a_fault_before_it_acts_and_after_it_is_over(tmp_path: Path) -> None:
+@pytest.fixture(name="waits")
+def _waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The times of the event loop's clock that a director has waited for, and not less."""
+    waits: list[float] = []
+    wait = director._until
+
+    async def noted(at_s: float) -> None:
+        waits.append(at_s)
+        await wait(at_s)
+        assert asyncio.get_running_loop().time() >= at_s
+
+    monkeypatch.setattr(director, "_until", noted)
+    return waits
+
+
+async def test_the_log_has_a_fault_before_it_acts_and_after_it_is_over(tmp_path: Path, waits: list[float]) -> None:
     """What a client misses lies between the two."""
     log = tmp_path / "faults"
     async with watched("tcp", step("stall", at_ms=50, for_ms=200), fault_log=log) as (simulator, wire):
-        before = wire.log[-1].sent_us
+        before, began_s = wire.log[-1].sent_us, asyncio.get_running_loop().time()
         await simulator.perform()
+        assert waits[0] - began_s >= 0.05
+        assert waits[1] - waits[0] == pytest.approx(0.2)
         over = len(wire.log)
         await wire.until(lambda: len(wire.log) > over)
         begin, end = read_fault_log(log)
         assert (begin.phase, end.phase, begin.step, begin.cameras) == (Phase.BEGIN, Phase.END, 1, ("cam/0001",))
         assert begin.fault == end.fault == make_fault("stall", {})
         assert before < begin.at_us < end.at_us
-        assert end.at_us - begin.at_us >= 100_000
         assert [sent for sent in wire.log if begin.at_us < sent.sent_us < end.at_us] == []
         assert wire.log[-1].sent_us > end.at_us
 
@@ -103,11 +119,16 @@ async def test_a_clock_that_has_drifted_stays_where_it_is() -> None:
     drift = step("drift", for_ms=500, ppm=20_000)
     async with watched("tcp", drift) as (simulator, wire):
         camera = simulator.cameras["cam/0001"]
-        await simulator.perform()
+        before_us = camera._clock.wall_us()
+        async with suffering(simulator):
+            begun_us = camera._clock.wall_us()
+            await wire.until(lambda: wire.log[-1].sent_us > begun_us + 500_000)
+            ending_us = camera._clock.wall_us()
+        ended_us = camera._clock.wall_us()
         conditions = camera.conditions
         assert conditions is not None
         ahead_us = conditions.crystal.own_us(wire.log[-1].sent_us) - wire.log[-1].sent_us
-        assert 10_000 <= ahead_us < 20_000
+        assert (ending_us - begun_us) * 0.02 - 1 <= ahead_us <= (ended_us - before_us) * 0.02 + 1
         wire.log.clear()
         async with wired(simulator.urls[0], "tcp") as another:
             assert (await another.reader.ask("PLAY")).status == 200
@@ -141,8 +162,16 @@ async def test_a_script_waits_for_its_cue() -> None:
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def test_a_port_that_was_taken_meanwhile_ends_the_simulator() -> None:
+async def test_a_port_that_was_taken_meanwhile_ends_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot be the camera again that the script says; better loud than a verdict on something else."""
+    shut, taken = asyncio.Event(), asyncio.Event()
+
+    async def until(_at_s: float) -> None:
+        if shut.is_set():
+            await taken.wait()  # the fault's end
+        shut.set()
+
+    monkeypatch.setattr(director, "_until", until)
     fleet = tuple(CameraOptions(name=name, bitrate_bps=500_000, gop_us=200_000) for name in ("a", "b"))
     urls: list[str] = []
     options = replace(QUICK, fleet=fleet, script=Script((step("refuse", for_ms=300, cameras=("a",)),)))
@@ -150,16 +179,8 @@ async def test_a_port_that_was_taken_meanwhile_ends_the_simulator() -> None:
     await eventually("it serves", lambda: urls)
     host, port = urls[0].removeprefix("rtsp://").split("/")[0].split(":")
 
-    async def take() -> asyncio.Server:
-        return await asyncio.start_server(lambda reader, writer: None, host, int(port))
-
-    server: asyncio.Server | None = None
-    while server is None and not serving.done():
-        try:
-            server = await take()
-        except OSError:
-            await asyncio.wait({serving}, timeout=0.01)
-    with pytest.raises(ConfigError, match=f"{host}:{port}"):
-        await serving
-    assert server is not None
-    server.close()
+    await shut.wait()
+    async with await asyncio.start_server(lambda reader, writer: None, host, int(port)):
+        taken.set()
+        with pytest.raises(ConfigError, match=f"{host}:{port}"):
+            await serving

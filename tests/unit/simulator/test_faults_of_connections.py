@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
 
 from media import sdp
 from simulator import CameraOptions, Simulator
-from tests.builders_faults import QUICK, playing, step, troubled, watched, wired
+from tests.builders_faults import QUICK, passed, playing, step, suffering, troubled, watched, wired
 from tests.builders_simulator import connect
-from tests.waiting import eventually
 
 BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
 FLEET = tuple(
@@ -42,13 +41,11 @@ async def test_a_camera_that_refuses_has_no_listener(transport: str) -> None:
     """Connections are refused; the session there is goes on."""
     async with troubled(step("refuse", for_ms=300)) as (simulator, _):
         async with playing(simulator.urls[0], transport) as wire:
-            performing = asyncio.create_task(simulator.perform())
-            await wire.more()
-            assert not performing.done()
-            with pytest.raises(ConnectionRefusedError):
-                async with connect(simulator.urls[0]):
-                    pytest.fail("it listens")
-            await performing
+            async with suffering(simulator):
+                await wire.more()
+                with pytest.raises(ConnectionRefusedError):
+                    async with connect(simulator.urls[0]):
+                        pytest.fail("it listens")
             assert (await wire.reader.ask("GET_PARAMETER")).status == 200
             await wire.more()
         await _is_well(simulator, transport)
@@ -58,26 +55,21 @@ async def test_one_camera_of_a_fleet_refuses_and_the_others_do_not() -> None:
     """Each has a listener of its own."""
     faults = step("refuse", for_ms=300, cameras=("norrby-a",)), step("off", for_ms=300, cameras=("hulta-a",))
     async with troubled(*faults, fleet=FLEET) as (simulator, _):
-        performing = asyncio.create_task(simulator.perform())
-        await eventually("the fault begins", lambda: simulator.cameras["hulta-a"].conditions)
-        assert [await _opens(url) for url in simulator.urls] == [False, True, False]
-        await performing
+        async with suffering(simulator):
+            assert [await _opens(url) for url in simulator.urls] == [False, True, False]
         assert [await _opens(url) for url in simulator.urls] == [True, True, True]
 
 
 async def test_a_camera_behind_a_shared_door_hangs_up_on_the_first_request() -> None:
     """Its neighbours answer at the same address, and its own session goes on."""
     async with troubled(step("refuse", for_ms=300, cameras=("cam/0002",)), cameras=2) as (simulator, _):
-        async with playing(simulator.urls[1], "tcp") as wire:
-            performing = asyncio.create_task(simulator.perform())
-            await eventually("the fault begins", lambda: simulator.cameras["cam/0002"].conditions)
+        async with playing(simulator.urls[1], "tcp") as wire, suffering(simulator):
             async with connect(simulator.urls[1]) as reader:
                 reader.transport.write(b"OPTIONS " + simulator.urls[1].encode() + b" RTSP/1.0\r\nCSeq: 1\r\n\r\n")
                 await reader.until(lambda: reader.closed)
                 assert isinstance(reader.error, ConnectionResetError)
             assert await _opens(simulator.urls[0])
             assert (await wire.reader.ask("GET_PARAMETER")).status == 200
-            await performing
         assert await _opens(simulator.urls[1])
 
 
@@ -94,34 +86,36 @@ async def test_a_camera_behind_a_shared_door_hangs_up_on_the_first_request() -> 
 async def test_requests_are_refused_with_a_status(fault: str, statuses: dict[str, int], transport: str) -> None:
     """Sessions end, so that somebody notices; afterwards it is as before."""
     async with troubled(step(fault, for_ms=300)) as (simulator, _):
-        async with playing(simulator.urls[0], transport) as wire:
-            performing = asyncio.create_task(simulator.perform())
+        async with playing(simulator.urls[0], transport) as wire, suffering(simulator):
             await wire.until(lambda: wire.reader.closed)
-        async with connect(simulator.urls[0]) as reader:
-            answers = {method: await reader.ask(method) for method in ("OPTIONS", "DESCRIBE")}
-            answers["SETUP"] = await reader.set_up()
-            assert {method: answer.status for method, answer in answers.items()} == statuses
-            assert not performing.done()
-            if fault == "401":
-                assert "nonce=" in answers["SETUP"].headers["WWW-Authenticate"]
-        await performing
+            async with connect(simulator.urls[0]) as reader:
+                answers = {method: await reader.ask(method) for method in ("OPTIONS", "DESCRIBE")}
+                answers["SETUP"] = await reader.set_up()
+                assert {method: answer.status for method, answer in answers.items()} == statuses
+                if fault == "401":
+                    assert "nonce=" in answers["SETUP"].headers["WWW-Authenticate"]
         await _is_well(simulator, transport)
 
 
 @BOTH
 async def test_silence_after_play(transport: str) -> None:
     """PLAY is answered as ever, nothing follows; when it is over the same session begins with a sync sample."""
-    async with troubled(step("silence", for_ms=300)) as (simulator, log):
+    async with (
+        troubled(step("silence", for_ms=300, cameras=("cam/0001",)), cameras=2) as (simulator, log),
+        playing(simulator.urls[1], "tcp"),
+        AsyncExitStack() as fault,
+    ):
         async with playing(simulator.urls[0], transport) as wire:
-            performing = asyncio.create_task(simulator.perform())
+            await fault.enter_async_context(suffering(simulator))
             await wire.until(lambda: wire.reader.closed)
         sent = len(log)
         async with wired(simulator.urls[0], transport) as wire:
             response = await wire.reader.ask("PLAY")
             assert response.status == 200
             assert "RTP-Info" in response.headers
-            await performing
-            assert (wire.packets, log[sent:]) == ([], [])
+            await passed(log, "cam/0002", 6)
+            assert (wire.packets, {frame.camera for frame in log[sent:]}) == ([], {"cam/0002"})
+            await fault.aclose()
             (first, *_) = await wire.units_after(3)
             assert first.sync
             assert f"seq={wire.packets[0].sequence};" in response.headers["RTP-Info"]
@@ -130,13 +124,19 @@ async def test_silence_after_play(transport: str) -> None:
 @BOTH
 async def test_a_stalled_camera_goes_on_at_a_sync_sample(transport: str) -> None:
     """The connection stays and answers, packets are numbered on without a gap."""
-    async with watched(transport, step("stall", for_ms=300)) as (simulator, wire):
-        await simulator.perform()
-        sent = [frame.frame for frame in wire.log]
+    fault = step("stall", for_ms=300, cameras=("cam/0001",))
+    async with watched(transport, fault, cameras=2) as (simulator, wire), playing(simulator.urls[1], "tcp"):
+
+        def stalled() -> list[int]:
+            return [frame.frame for frame in wire.log if frame.camera == "cam/0001"]
+
+        async with suffering(simulator):
+            await passed(wire.log, "cam/0002", 8)
+        sent = stalled()
         assert (await wire.reader.ask("GET_PARAMETER")).status == 200
-        await wire.until(lambda: len(wire.log) >= len(sent) + 3)
+        await wire.until(lambda: len(stalled()) >= len(sent) + 3)
         units = await wire.units_after(len(sent) + 3)
-        assert [unit.mark.frame for unit in units] == [frame.frame for frame in wire.log][: len(units)]
+        assert [unit.mark.frame for unit in units] == stalled()[: len(units)]
         after = next(unit for unit in units if unit.mark.frame not in sent)
         assert after.sync
         assert after.mark.frame - sent[-1] >= 6
@@ -148,27 +148,29 @@ async def test_a_stalled_camera_goes_on_at_a_sync_sample(transport: str) -> None
 @BOTH
 async def test_a_camera_that_is_off_says_nothing_and_its_connections_are_reset_when_it_is_back(transport: str) -> None:
     """Nothing is answered and nothing is closed meanwhile, not even when the session's timeout has passed."""
-    async with troubled(step("off", for_ms=1500), session_timeout_s=1) as (simulator, log):
+    fault = step("off", for_ms=1500, cameras=("norrby-a",))
+    async with troubled(fault, session_timeout_s=1, fleet=FLEET) as (simulator, log):
         async with playing(simulator.urls[0], transport, log) as wire:
-            performing = asyncio.create_task(simulator.perform())
-            await eventually("the fault begins", lambda: simulator.cameras["cam/0001"].conditions)
-            sent = len(log)
-            wire.reader.transport.write(b"OPTIONS * RTSP/1.0\r\nCSeq: 99\r\n\r\n")
-            with pytest.raises(ConnectionRefusedError):
-                async with connect(simulator.urls[0]):
-                    pytest.fail("it listens")
+            async with suffering(simulator), connect(simulator.urls[1]) as later:
+                sent = len(log)
+                wire.reader.transport.write(b"OPTIONS * RTSP/1.0\r\nCSeq: 99\r\n\r\n")
+                with pytest.raises(ConnectionRefusedError):
+                    async with connect(simulator.urls[0]):
+                        pytest.fail("it listens")
+                await later.until(lambda: later.closed)  # by its own timeout: that of the first has passed as well
+                assert not wire.reader.closed
             await wire.until(lambda: wire.reader.closed)
             assert isinstance(wire.reader.error, ConnectionResetError)
             assert wire.reader._responses.empty()
             assert len(log) == sent
-            await performing
         await _is_well(simulator, transport)
 
 
 async def test_connections_of_a_camera_that_was_off_are_reset_also_if_nobody_asked_anything() -> None:
     """Not closed in good order: it knows nothing of them any more."""
     async with watched("udp", step("off", for_ms=200)) as (simulator, wire):
-        await simulator.perform()
+        async with suffering(simulator):
+            assert not wire.reader.closed
         await wire.until(lambda: wire.reader.closed)
         assert isinstance(wire.reader.error, ConnectionResetError)
 
@@ -176,28 +178,23 @@ async def test_connections_of_a_camera_that_was_off_are_reset_also_if_nobody_ask
 async def test_all_cameras_at_once_off_and_on() -> None:
     """A city's power fails: nobody is there, then everybody."""
     async with troubled(step("off", for_ms=300), fleet=FLEET) as (simulator, _):
-        performing = asyncio.create_task(simulator.perform())
-        await eventually("the fault begins", lambda: all(camera.conditions for camera in simulator.cameras.values()))
-        assert not any([await _opens(url) for url in simulator.urls])
-        await performing
+        async with suffering(simulator):
+            assert not any([await _opens(url) for url in simulator.urls])
         assert all([await _opens(url) for url in simulator.urls])
 
 
 async def test_a_site_is_its_cameras() -> None:
     """Nobody else is touched."""
     fault = replace(step("404", for_ms=300, cameras=()), sites=("norrby",))
-    async with troubled(fault, fleet=FLEET) as (simulator, _):
-        performing = asyncio.create_task(simulator.perform())
-        await eventually("the fault begins", lambda: simulator.cameras["norrby-b"].conditions)
+    async with troubled(fault, fleet=FLEET) as (simulator, _), suffering(simulator):
         assert [await _opens(url) for url in simulator.urls] == [False, False, True]
-        await performing
 
 
 async def test_no_parameter_sets_anywhere() -> None:
     """Neither in the description nor in the stream; those frames are of no use to anybody, and the log says so."""
-    async with troubled(step("no-sps", for_ms=400)) as (simulator, log):
+    async with troubled(step("no-sps", for_ms=400)) as (simulator, log), AsyncExitStack() as fault:
         async with playing(simulator.urls[0], "tcp") as wire:
-            performing = asyncio.create_task(simulator.perform())
+            await fault.enter_async_context(suffering(simulator))
             await wire.until(lambda: wire.reader.closed)
         log.clear()
         async with wired(simulator.urls[0], "tcp", log) as wire:
@@ -207,7 +204,7 @@ async def test_no_parameter_sets_anywhere() -> None:
             units = await wire.units_after(6)
             assert {kind for unit in units for kind in unit.kinds} == {1, 5, 6}
             assert all(wire.spoiled()[unit.mark.frame] for unit in units)
-            await performing
+            await fault.aclose()
             await wire.until(lambda: not log[-1].spoiled)
             well = [sent for sent in log if not sent.spoiled]
             assert well[0].sync

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,18 +21,30 @@ from simulator.reel import Reel, ReelSource
 from simulator.script import Phase, Script, Step
 from simulator.source import CodedFrame
 from simulator.timetable import steady_lap
-from tests.builders_faults import QUICK, Unit, Wire, playing, step, troubled, units_of, watched, wired
+from tests.builders_faults import QUICK, Unit, Wire, playing, step, suffering, troubled, units_of, watched, wired
 from tests.builders_simulator import make_film
 
 SLOW = {"fps": 10, "gop_us": 300_000}
 """Three frames a GOP, and loops that take a moment to encode."""
 
 
-async def _around(wire: Wire, simulator: Simulator, after: int = 6) -> list[Unit]:
-    """The access units from before the script until some frames after its end."""
-    await simulator.perform()
-    count = len(units_of(wire.packets)) + after
-    return await wire.units_after(count)
+async def _around(wire: Wire, simulator: Simulator, seen: Callable[[list[Unit]], bool], after: int = 6) -> list[Unit]:
+    """The access units from before the script until some frames after its end, which is once it was seen to act."""
+    async with suffering(simulator):
+        await wire.until(lambda: seen(units_of(wire.packets)))
+    last = wire.log[-1].frame + after
+    await wire.until(lambda: units_of(wire.packets)[-1].mark.frame >= last)
+    return units_of(wire.packets)
+
+
+def _distances(units: list[Unit]) -> list[int]:
+    """Of the sync samples, in frames."""
+    return [after - before for before, after in pairwise(unit.mark.frame for unit in units if unit.sync)]
+
+
+def _steps(units: list[Unit]) -> list[int]:
+    """Of the timestamps, in the order of sending."""
+    return [(b.timestamp - a.timestamp + (1 << 31)) % (1 << 32) - (1 << 31) for a, b in pairwise(units)]
 
 
 def _check(units: list[Unit], wire: Wire) -> None:
@@ -53,29 +66,24 @@ async def test_a_long_gop_comes_and_goes(transport: str) -> None:
     """It begins with its own sync sample, and the usual one does not have to wait for its end."""
     fault = step("gop", for_ms=1500, length="1s")
     async with watched(transport, fault, **SLOW) as (simulator, wire):
-        units = await _around(wire, simulator)
+        units = await _around(wire, simulator, lambda units: max(_distances(units), default=0) >= 6)
         _check(units, wire)
-        syncs = [unit.mark.frame for unit in units if unit.sync]
-        distances = [after - before for before, after in pairwise(syncs)]
-        assert max(distances) >= 6
-        assert distances[-1] == 3
+        assert _distances(units)[-1] == 3
 
 
 async def test_b_frames_come_and_go() -> None:
     """Timestamps go back and forth meanwhile; each is used once."""
     async with watched("tcp", step("b-frames", for_ms=1000), **SLOW) as (simulator, wire):
-        units = await _around(wire, simulator)
+        units = await _around(wire, simulator, lambda units: min(_steps(units)) < 0)
         _check(units, wire)
-        steps = [(b.timestamp - a.timestamp + (1 << 31)) % (1 << 32) - (1 << 31) for a, b in pairwise(units)]
-        assert min(steps) < 0
-        assert steps[0] == steps[-1] == 9000
+        assert _steps(units)[0] == _steps(units)[-1] == 9000
         assert len({unit.timestamp for unit in units}) == len(units)
 
 
 async def test_the_picture_size_changes_for_good() -> None:
     """In the stream from a sync sample on, and in the description that the next client gets."""
     async with watched("tcp", step("parameter-sets"), **SLOW) as (simulator, wire):
-        units = await _around(wire, simulator)
+        units = await _around(wire, simulator, lambda units: len(units) > 2)
         _check(units, wire)
         widths = [_width(unit) for unit in units if unit.sync]
         assert widths[0] == 640
@@ -159,7 +167,7 @@ async def test_flags_and_a_script_meet_in_one_camera() -> None:
         await wire.until(lambda: any(unit.sync and _width(unit) == 480 for unit in units_of(wire.packets)))
         units = units_of(wire.packets)
         _check(units, wire)
-        assert min((b.timestamp - a.timestamp + (1 << 31)) % (1 << 32) - (1 << 31) for a, b in pairwise(units)) < 0
+        assert min(_steps(units)) < 0
 
 
 def _reel(gop: int, tag: bytes) -> ReelSource:

@@ -15,7 +15,6 @@ from simulator.packet_faults import garbage
 from simulator.seed import chance
 from tests.builders_faults import Packet, RawReader, Wire, playing, step, suffering, troubled, units_of, watched, wired
 from tests.builders_simulator import TCP, connect, rtp_start
-from tests.waiting import eventually
 
 BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
 
@@ -98,9 +97,8 @@ async def test_garbage_between_interleaved_frames() -> None:
         assert (await reader.ask("PLAY")).status == 200
         received = reader.keep()
         await reader.until(lambda: len(log) >= 2)
-        performing = asyncio.create_task(simulator.perform())
-        await reader.until(lambda: sum(sent.spoiled for sent in log) >= 3)
-        await performing
+        async with suffering(simulator):
+            await reader.until(lambda: sum(sent.spoiled for sent in log) >= 3)
         noises = [garbage(77, chance(0, "cam/0001", "garbage", sent.frame)) for sent in log]
         found = [noise for noise in noises if noise in received]
         assert len(found) >= 3
@@ -218,15 +216,16 @@ async def test_timestamps_stand_still_and_go_on(transport: str) -> None:
 @BOTH
 async def test_timestamps_wrap_five_seconds_after_play(transport: str) -> None:
     """For sessions that begin meanwhile; those that were there are hung up."""
-    async with troubled(step("timestamp-wrap", for_ms=300)) as (simulator, _):
-        async with playing(simulator.urls[0], transport) as wire:
-            performing = asyncio.create_task(simulator.perform())
-            await wire.until(lambda: wire.reader.closed)
-        async with wired(simulator.urls[0], transport) as wire:
-            _, start = rtp_start(await wire.reader.ask("PLAY"))
-            (first, *_) = await wire.units_after(2)
+    async with (
+        troubled(step("timestamp-wrap", for_ms=300)) as (simulator, _),
+        playing(simulator.urls[0], transport) as wire,
+        suffering(simulator),
+    ):
+        await wire.until(lambda: wire.reader.closed)
+        async with wired(simulator.urls[0], transport) as wrapping:
+            _, start = rtp_start(await wrapping.reader.ask("PLAY"))
+            (first, *_) = await wrapping.units_after(2)
             assert first.timestamp == start == (1 << 32) - 5 * 90_000
-            await performing
 
 
 @BOTH
@@ -250,12 +249,12 @@ async def test_a_trickle_lets_through_what_it_can(transport: str) -> None:
     """Frames come late and whole, those that would wait too long never; only what came is in the log."""
     fault = step("trickle", for_ms=1200, rate="200k")
     async with watched(transport, fault, bitrate_bps=2_000_000) as (simulator, wire):
-        performing = asyncio.create_task(simulator.perform())
-        await eventually("the fault begins", lambda: simulator.cameras["cam/0001"].conditions)
-        before = sum(len(packet.payload) for packet in wire.packets)
-        await performing
-        came = sum(len(packet.payload) for packet in wire.packets) - before
-        assert came * 8 < 200_000 * 1.2 * 1.5 + 40_000
+        clock = asyncio.get_running_loop().time
+        before, begun_s = sum(len(packet.payload) for packet in wire.packets), clock()
+        async with suffering(simulator):
+            await wire.until(lambda: any(b.frame - a.frame > 1 for a, b in pairwise(wire.log)))
+        came, took_s = sum(len(packet.payload) for packet in wire.packets) - before, clock() - begun_s
+        assert came * 8 < 200_000 * took_s * 1.5 + 40_000
         over = len(wire.log)
         await wire.until(lambda: len(wire.log) > over + 10)
         _, spoiled = _check_log(wire)
