@@ -17,6 +17,7 @@ from media.rtcp import parse_sender_report
 from media.rtp import RtpReceiver
 from media.rtsp import parse_transport
 from simulator import Credentials, Simulator, SimulatorOptions
+from simulator.connection import RtspConnection
 from simulator.oracle import checksum, find_sei
 from tests.builders_simulator import TCP, RtspReader, UdpEars, connect, nals, rtp_start
 from tests.waiting import eventually
@@ -154,15 +155,19 @@ async def test_datagrams_end_with_the_connection(simulator: Simulator) -> None:
 
 async def test_reports_keep_a_datagram_session_alive() -> None:
     """Without one request more; and when they stop, too, the session ends."""
-    async with Simulator(replace(QUICK, session_timeout_s=1)) as simulator, connect(simulator.urls[0]) as reader:
+    async with Simulator(QUICK) as simulator, connect(simulator.urls[0]) as reader:
         with UdpEars() as ears:
             await reader.set_up(ears.transport)
             await reader.ask("PLAY")
             _, server = await asyncio.get_running_loop().sock_recvfrom(ears.rtcp, 2000)
-            for _ in range(10):
-                await ears.take(40)
+            (connection,) = simulator.server.connections
+            for _ in range(3):
+                heard_s = let_pass(connection, 31)
                 ears.rtcp.sendto(b"\x80\xc9\x00\x01" + bytes(4), server)
+                await eventually("the report is heard", lambda heard_s=heard_s: connection._heard_s > heard_s)
+            let_pass(connection, 31)
             assert not reader.closed
+            let_pass(connection, 28.9)
             await reader.until(lambda: reader.closed)
 
 
@@ -264,20 +269,34 @@ async def test_two_sessions_get_the_same_access_units(simulator: Simulator) -> N
 
 async def test_a_silent_client_is_dropped_after_the_session_timeout() -> None:
     """As cameras do; a client that asks in time stays."""
-    async with (
-        Simulator(replace(QUICK, session_timeout_s=1)) as simulator,
-        connect(simulator.urls[0]) as silent,
-        connect(simulator.urls[0]) as alive,
-    ):
+    async with Simulator(QUICK) as simulator, connect(simulator.urls[0]) as silent, connect(simulator.urls[0]) as alive:
         response = await silent.set_up()
-        assert response.headers["Session"].endswith(";timeout=1")
+        assert response.headers["Session"].endswith(";timeout=60")
         await silent.ask("PLAY")
         await alive.play()
-        for count in (10, 20, 30, 40):
-            await alive.take(count)
+        for seconds in (31, 28.9):
+            for connection in simulator.server.connections:
+                let_pass(connection, seconds)
             assert (await alive.ask("GET_PARAMETER")).ok
         await silent.until(lambda: silent.closed)
         assert not alive.closed
+
+
+async def test_a_session_ends_by_itself_after_its_timeout() -> None:
+    """In real time."""
+    options = replace(QUICK, session_timeout_s=1)
+    async with Simulator(options) as simulator, connect(simulator.urls[0]) as silent:
+        await silent.play()
+        await silent.until(lambda: silent.closed)
+
+
+def let_pass(connection: RtspConnection, seconds: float) -> float:
+    """As if nothing had been heard of this client for so much longer; when that was last, then."""
+    assert connection._idle_timer is not None
+    connection._idle_timer.cancel()
+    connection._heard_s -= seconds
+    connection._watch_idle()
+    return connection._heard_s
 
 
 async def test_a_slow_reader_is_dropped() -> None:
