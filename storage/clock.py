@@ -61,6 +61,11 @@ class FakeClock:
         """The boot time it was told."""
         return self._boot_us
 
+    @property
+    def sleepers(self) -> int:
+        """How many wait for a time to come. Who is about to wait is not among them."""
+        return len(self._sleepers)
+
     def advance(self, microseconds: int) -> None:
         """Let both clocks run, and wake whoever slept until now."""
         self._wall_us += microseconds

@@ -130,7 +130,10 @@ async def test_a_redirect_is_not_followed_and_a_failure_is_tried_again(tmp_path:
             await city.pass_time(service, 14)
             for failures in (1, 2, 3):
                 await eventually(
-                    "it failed", lambda n=failures: service.state()["channels"]["webhook"]["failures"] == n
+                    "it failed and waits",
+                    lambda n=failures: (
+                        service.state()["channels"]["webhook"]["failures"] == n and city.clock.sleepers == 1
+                    ),
                 )
                 assert len(texts(city)) == 1
                 city.clock.advance(8_000_000)

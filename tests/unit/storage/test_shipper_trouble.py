@@ -235,11 +235,16 @@ async def test_run_goes_on_after_a_failure_and_stops_when_told(house: House) -> 
         await take_in()
 
     house.shipper._intake.run_once = failing  # type: ignore[method-assign]
+
+    def failed(error: str) -> bool:
+        """And waits: who lets time pass earlier lets it pass in vain."""
+        return house.shipper.state()["error"] == error and house.clock.sleepers > 0
+
     async with asyncio.TaskGroup() as group:
         group.create_task(house.shipper.run(stop))
-        await eventually("the first failure", lambda: house.shipper.state()["error"] == "the catalog is locked")
+        await eventually("the first failure", lambda: failed("the catalog is locked"))
         house.clock.advance(9 * SECOND)
-        await eventually("the second failure", lambda: house.shipper.state()["error"] == "ValueError: x")
+        await eventually("the second failure", lambda: failed("ValueError: x"))
         run.segment(0, 5, 0)
         house.clock.advance(9 * SECOND)
         await eventually("the segment is shipped", lambda: house.spooled() == [])
