@@ -98,7 +98,9 @@ async def probe(approach: Approach, clock: Clock, *, seconds: float = DEFAULT_S)
 async def _watch(session: Source, observation: Observation, clock: Clock) -> SourceError | None:
     """Until the session ends, which gives the reason, or everything is known."""
     while not session.failure.done():
-        known = observation.syncs > 1 and (observation.clock_offset_us is not None or observation.clock_unset)
+        # Nobody but our own client hears of the camera's clock.
+        clock_seen = observation.clock_offset_us is not None or observation.clock_unset
+        known = observation.syncs > 1 and (clock_seen or not isinstance(session, CameraSession))
         if known and observation.watched_us >= LEAST_US:
             return None
         session.check(clock.boot_us())
