@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,8 +42,12 @@ def gstreamer(port: int, *login: str) -> Iterator[IO[str]]:
         child.stdout.close()
 
 
-def source_pictures(count: int) -> np.ndarray:
-    """The luma of the first pictures of the same source, straight from GStreamer."""
+def source_pictures(since_s: float) -> np.ndarray:
+    """The luma of all pictures of the same source, straight from GStreamer, that a camera begun then can have sent.
+
+    `since_s` is of `time.monotonic`: how long a test films is the machine's affair.
+    """
+    count = round((time.monotonic() - since_s) * 25) + 1
     command = (
         f"gst-launch-1.0 -q videotestsrc pattern=ball animation-mode=frames num-buffers={count}"
         f" ! video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate=25/1 ! fdsink fd=1"
@@ -116,6 +121,7 @@ async def test_a_gstreamer_camera_is_stored_picture_by_picture(tmp_path: Path) -
         assigned(f"rtsps://op:pass123@127.0.0.1:{inside}/plain", tls_pin=pin_of(certificate.der)),
     ]
     urls = [camera.url.unredacted() for camera in cameras if camera.url is not None]
+    begun_s = time.monotonic()
     with (
         gstreamer(digest, "op", "pass123"),
         gstreamer(basic, "op", "pass123", "basic"),
@@ -127,7 +133,7 @@ async def test_a_gstreamer_camera_is_stored_picture_by_picture(tmp_path: Path) -
             await eventually(
                 "three segments of each are durable", lambda: all(record.durable(url) >= 2 for url in urls), 60
             )
-    source = source_pictures(600)
+    source = source_pictures(begun_s)
     for url in urls:
         compare(stored_pictures(Layout(tmp_path).spool, url), source)
         assert record.state(url)["lost_packets"] == 0
@@ -137,13 +143,13 @@ async def test_a_gstreamer_camera_is_stored_picture_by_picture(tmp_path: Path) -
 @pytest.mark.scenario
 async def test_h265_with_open_groups_is_stored_picture_by_picture(tmp_path: Path) -> None:
     """With four slices per picture; over UDP."""
-    port = free_port()
+    port, begun_s = free_port(), time.monotonic()
     with gstreamer(port, "op", "pass123"):
         async with recording(tmp_path) as record:
             url = f"rtsp://op:pass123@127.0.0.1:{port}/h265"
             record.assign(url, transport="udp")
             await eventually("three segments are durable", lambda: record.durable(url) >= 2, 40)
-    compare(stored_pictures(Layout(tmp_path).spool, url), source_pictures(600))
+    compare(stored_pictures(Layout(tmp_path).spool, url), source_pictures(begun_s))
     assert record.state(url)["lost_packets"] == 0
     # Or it would show less than it says: four slices, pictures that lead others, CRA.
     kinds = slices_of_h265(Layout(tmp_path).spool, url)
@@ -157,6 +163,7 @@ async def test_vlc_is_a_camera_that_sends_over_udp_alone(tmp_path: Path) -> None
     """Over TCP it answers 461, and the state says which key to set; over UDP its pictures are what is stored."""
     film = tmp_path / "film.mp4"
     shoot(film)
+    begun_s = time.monotonic()
     with vlc_camera(film, free_port()) as url:
         async with recording(tmp_path) as record:
             record.assign(url)
@@ -164,5 +171,5 @@ async def test_vlc_is_a_camera_that_sends_over_udp_alone(tmp_path: Path) -> None
             assert "set `transport: udp`" in record.state(url)["detail"]
             record.assign(url, transport="udp")
             await eventually("three segments are durable", lambda: record.durable(url) >= 2, 40)
-    compare(stored_pictures(Layout(tmp_path).spool, url), source_pictures(600))
+    compare(stored_pictures(Layout(tmp_path).spool, url), source_pictures(begun_s))
     assert record.state(url)["lost_packets"] == 0

@@ -200,14 +200,14 @@ def _memory(pid: int) -> bytes:
 @pytest.mark.parametrize("path", ["slices", "mjpeg"])
 async def test_a_gstreamer_camera_is_stored_picture_by_picture(tmp_path: Path, path: str) -> None:
     """Also with four slices a picture, which FFmpeg gives out as packets of their own; and RFC 2435."""
-    port = free_port()
+    port, begun_s = free_port(), time.monotonic()
     url = f"rtsp://op:pass123@127.0.0.1:{port}/{path}"
     with gstreamer(port, "op", "pass123"):
         async with odd(tmp_path) as record:
             assign(record, url)
             await eventually("several segments are durable", lambda: record.durable(url) >= 3, 40)
     shown = stored_pictures(Layout(tmp_path).spool, url)
-    truth = source_pictures(400)
+    truth = source_pictures(begun_s)
     first = int(np.array([np.abs(shown[5] - picture).mean() for picture in truth]).argmin()) - 5
     assert len(shown) > 25
     errors = np.abs(shown - truth[first : first + len(shown)]).mean(axis=(1, 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -17,7 +18,7 @@ from tests.scenario.test_foreign_cameras import compare, gstreamer, source_pictu
 from tests.scenario.test_recording import assigned, recording, stream_of
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.scenario, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.scenario
 
 CODECS = ("aac", "opus", "pcmu", "pcma")
 
@@ -94,7 +95,7 @@ async def test_a_gstreamer_cameras_sound_is_stored_in_time_with_its_pictures(tmp
     Within a frame of sound, once the sender reports were there and followed. All pictures are there, none of them
     damaged; no sound is stored of a camera that was not to be heard, though it offers some.
     """
-    port = free_port()
+    port, begun_s = free_port(), time.monotonic()
     heard = {path: f"rtsp://127.0.0.1:{port}/{path}" for path in CODECS}
     silent = f"rtsp://127.0.0.1:{port}/unheard"
     cameras = [assigned(url, audio=True, transport="udp" if path == "opus" else "tcp") for path, url in heard.items()]
@@ -108,7 +109,7 @@ async def test_a_gstreamer_cameras_sound_is_stored_in_time_with_its_pictures(tmp
             )
             states = {path: record.state(url) for path, url in heard.items()}
         begun = beginnings(printed)
-    source = source_pictures(600)
+    source = source_pictures(begun_s)
     for path, url in heard.items():
         assert (path, states[path]["detail"], states[path]["lost_packets"]) == (path, None, 0)
         compare(stored_pictures(Layout(tmp_path).spool, url), source)
