@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,10 +87,25 @@ def within(start: datetime, end: datetime) -> dict[str, str]:
     return {"from": start.isoformat(), "to": end.isoformat()}
 
 
-@pytest.fixture(name="product")
-def _product(tmp_path: Path) -> Iterator[Product]:
-    with simulated("--bitrate", "500k") as urls, running(tmp_path, {"gate": urls[0]}) as http:
-        yield Product(tmp_path, http)
+@contextmanager
+def started(folder: Path) -> Iterator[Product]:
+    """A product over a simulated camera."""
+    with simulated("--bitrate", "500k") as urls, running(folder, {"gate": urls[0]}) as http:
+        yield Product(folder, http)
+
+
+@pytest.fixture(name="product", scope="module")
+def _product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """One for all tests that leave it as it was, but for gaps: it takes seconds to start."""
+    with started(tmp_path_factory.mktemp("product")) as product:
+        yield product
+
+
+@pytest.fixture(name="own")
+def _own(tmp_path: Path) -> Iterator[Product]:
+    """One for a test that damages it."""
+    with started(tmp_path) as product:
+        yield product
 
 
 def test_a_killed_recorder_is_back_within_five_seconds_and_keeps_what_was_durable(product: Product) -> None:
@@ -211,20 +227,20 @@ def test_a_camera_that_is_added_is_recorded_and_one_that_is_removed_is_not(produ
     assert [product.pid(role) for role in ROLES] == pids
 
 
-def test_check_finds_nothing_wrong_after_a_kill_and_says_so_when_something_is(product: Product) -> None:
+def test_check_finds_nothing_wrong_after_a_kill_and_says_so_when_something_is(own: Product) -> None:
     """It runs beside the server; a vanished object is a finding and exit 1."""
-    product.records()
-    killed = product.kill("record")
-    product.records(after=killed + timedelta(seconds=6))
-    objects = product.data / "objects"
+    own.records()
+    killed = own.kill("record")
+    own.records(after=killed + timedelta(seconds=6))
+    objects = own.data / "objects"
     deadline = time.monotonic() + 30
     while not list(objects.rglob("*.mp4")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    fine = product.ask("check", "--deep")
+    fine = own.ask("check", "--deep")
     assert (fine.returncode, "0 findings" in fine.stdout) == (0, True), fine.stdout
     lost = next(objects.rglob("*.mp4"))
     lost.unlink()
-    wrong = product.ask("check", "--json")
+    wrong = own.ask("check", "--json")
     assert (wrong.returncode, json.loads(wrong.stdout)["ok"]) == (1, False)
     assert lost.name in wrong.stdout or "segment" in wrong.stdout
 
