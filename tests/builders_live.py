@@ -105,7 +105,7 @@ class Seat:
         return message
 
     async def _next(self) -> str | bytes:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             return await self.socket.recv()
 
 

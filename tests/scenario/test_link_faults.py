@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -155,8 +156,8 @@ def to_store(objects: Path) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def store(to_store: FaultProxy) -> Iterator[Minio]:
-    """A client through the link that tries everything once, and waits a second for an answer."""
-    with urllib3.PoolManager(timeout=urllib3.Timeout(IMPATIENCE_S), retries=False) as pool:
+    """A client through the link that tries everything once."""
+    with urllib3.PoolManager(timeout=urllib3.Timeout(PATIENCE_S), retries=False) as pool:
         yield Minio(
             f"127.0.0.1:{to_store.port}",
             ACCESS_KEY,
@@ -165,6 +166,15 @@ def store(to_store: FaultProxy) -> Iterator[Minio]:
             region="us-east-1",
             http_client=pool,
         )
+
+
+@contextmanager
+def impatient(store: Minio, link: FaultProxy) -> Iterator[None]:
+    """The client waits a second for an answer, on the connections that it has as on new ones."""
+    pool = store._http.connection_from_host("127.0.0.1", link.port)
+    pool.timeout = urllib3.Timeout(IMPATIENCE_S)
+    yield
+    pool.timeout = urllib3.Timeout(PATIENCE_S)
 
 
 def put(store: Minio, key: str) -> None:
@@ -186,7 +196,7 @@ def test_a_put_whose_answer_is_lost_is_stored(store: Minio, to_store: FaultProxy
 def test_a_vanished_store_leaves_the_client_with_its_timeouts(store: Minio, to_store: FaultProxy) -> None:
     """The connection it has says nothing any more, and a new one is not made."""
     put(store, "before.mp4")
-    with to_store.suffering(Vanished()):
+    with to_store.suffering(Vanished()), impatient(store, to_store):
         with pytest.raises(ReadTimeoutError):
             store.stat_object(BUCKET, "before.mp4")
         with pytest.raises(ConnectTimeoutError):

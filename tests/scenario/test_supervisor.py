@@ -28,6 +28,8 @@ pytestmark = pytest.mark.scenario
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tests" / "supervised_program.py"
 CHILDREN = ("record", "serve")
+ANSWER_S = 5.0
+"""Whoever is there answers at once, unless the machine is busy with something else."""
 
 
 class Supervised:
@@ -40,8 +42,8 @@ class Supervised:
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
     async def answer(self, role: str) -> dict[str, Any]:
-        """A role's document; {} if it does not answer."""
-        return await read_status(self.layout.socket(role), timeout_s=0.2) or {}
+        """A role's document; {} if it does not answer, as one that is stopped."""
+        return await read_status(self.layout.socket(role), timeout_s=ANSWER_S) or {}
 
     async def up(self, role: str, *, other_than: int = 0) -> int:
         """Wait until a role answers under a new pid, and the supervisor has heard it."""

@@ -105,7 +105,7 @@ def test_what_is_announced_is_noted() -> None:
         assert wait(10, lambda: announced.through_us("gate") == INSTANT_US, look_s=0.01)
 
 
-@pytest.mark.parametrize(("ahead_us", "broken"), [(3_000_000, ["gate"]), (0, [])])
+@pytest.mark.parametrize(("ahead_us", "broken"), [(3_600_000_000, ["gate"]), (0, [])])
 def test_what_is_announced_before_it_has_happened(ahead_us: int, broken: list[str]) -> None:
     """It would not be asked for, because it ends after the range."""
     through = instant_text(wall_us() + ahead_us).encode()
