@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from storm.facts import Seen
 
-pytestmark = [pytest.mark.scenario, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.scenario
 
 FPS = 25
 FRAME = timedelta(seconds=1 / FPS)

@@ -17,7 +17,7 @@ import pytest
 from tests.product import output_of, running, simulated
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.scenario, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.scenario
 
 TICK = Fraction(1, 90_000)
 

@@ -23,7 +23,7 @@ from tests.scenario.spool_child import payload
 ROOT = Path(__file__).parent.parent.parent
 KILLS = 10
 
-pytestmark = [pytest.mark.scenario, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.scenario
 
 
 def _run_and_kill(spool: Path, run: int, moment: random.Random) -> list[str]:
