@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from ingest.read_rounds import ReadRounds
 from ingest.teardown import Farewells
 from media.errors import GapReason
 
@@ -55,7 +56,7 @@ class Backoff:
 
 
 class Herd:
-    """Limits shared by all cameras of a process.
+    """What all cameras of a process share: limits, and the rounds in which they are read.
 
     Connects are spaced; RTSP handshakes are counted only once TCP is connected, so that dead cameras, which hang in
     connect, take no place from live ones.
@@ -66,6 +67,7 @@ class Herd:
         self._next_us = 0
         self.handshakes = asyncio.Semaphore(HANDSHAKES)
         self.farewells = Farewells(self.turn)
+        self.rounds = ReadRounds()
 
     async def turn(self) -> None:
         """Wait for this camera's turn to connect."""

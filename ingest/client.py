@@ -294,6 +294,7 @@ async def open_session(
         try:
             async with herd.handshakes:
                 await camera.play(takers)
+            session.read_in_rounds(herd.rounds)
         except RedirectedError as error:
             camera.close()
             present = follow(approach, present.url, error.location)

@@ -1,13 +1,14 @@
 """One RTSP session's connection: the hot path from the socket to the depacketizer, and requests beside it.
 
-What makes it cheap: the event loop reads up to 128 KiB straight into the reader's buffer (`BufferedProtocol`, one
-recv for a whole picture), everything is parsed in place, and the arrival time is taken once per read.
+What makes it cheap: up to 128 KiB are read straight into the reader's buffer (one recv for a whole picture), once it
+plays in rounds with all other cameras; everything is parsed in place, and the arrival time is taken once per read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from typing import TYPE_CHECKING, cast
 
 from ingest.network import Peers
@@ -19,6 +20,7 @@ from storage.waiting import first_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ingest.read_rounds import ReadRounds
     from ingest.stale import StaleFilter
     from media.rtp import RtpReceiver
     from storage.clock import Clock
@@ -62,6 +64,9 @@ class RtspSession(asyncio.BufferedProtocol):
         self.redirect = ""
         """Where the camera asked us to go."""
         self.failure: asyncio.Future[SourceError] = asyncio.get_running_loop().create_future()
+        self._rounds: ReadRounds | None = None  # that read the connection, in the place of its transport
+        self._fd = -1
+        self._read_error: OSError | None = None
         self.arrival_us = 0
         """When the last bytes came, on the boot clock, which never steps."""
         self.last_media_us = 0
@@ -107,6 +112,44 @@ class RtspSession(asyncio.BufferedProtocol):
             self.stray_packets += 1
             if not self._takers and end - start >= _SSRC_END and len(self.stale_ssrcs) < MOST_STALE:
                 self.stale_ssrcs.add(bytes(buffer[start + _SSRC : start + _SSRC_END]))
+
+    def read_in_rounds(self, rounds: ReadRounds) -> None:
+        """From now on, until the session ends.
+
+        What is encrypted only its transport can read, and beside datagrams there is little to read.
+        """
+        if not self.connected or self.encrypted or self.beside:
+            return
+        assert self._transport is not None
+        self._fd = self._transport.get_extra_info("socket").fileno()
+        self._transport.pause_reading()
+        self._rounds = rounds
+        rounds.join(self._fd, self._read)
+        self.at_end(self._leave_rounds)
+
+    def _read(self) -> bool:
+        """One read, of a socket that has something. How the connection ends is the transport's to tell."""
+        space = self._reader.get_buffer()
+        try:
+            count = os.readv(self._fd, (space,))
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._read_error = error  # told once: the transport would find the mere end
+            count = 0
+        if not count:
+            self._leave_rounds()
+            return False
+        self.buffer_updated(count)
+        return count == len(space)
+
+    def _leave_rounds(self) -> None:
+        if self._rounds is not None:
+            self._rounds.leave(self._fd)
+            self._rounds = None
+            if self.connected:
+                assert self._transport is not None
+                self._transport.resume_reading()
 
     # --- requests
 
@@ -228,6 +271,8 @@ class RtspSession(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP is gone: cut in the midst of a packet, or not."""
+        self._leave_rounds()
+        exc = self._read_error or exc
         cause = "closed by the camera" if exc is None else error_name(exc)
         self.ended = f"the connection was lost ({cause})"
         if exc is None and self._reader.unfinished:
