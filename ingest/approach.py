@@ -39,5 +39,7 @@ class CameraMemory:
     """From then on a password is not sent as it is (`ingest.login`)."""
     every_track: bool = False
     """It sends nothing unless all its tracks are set up (`policies.wants_every_track`)."""
+    renewed_for_sync: bool = False
+    """A session was ended because no sync sample came, and none came since (`ingest.watch`)."""
     redirect: str = ""
     """Where the camera said to go next, in a REDIRECT request."""

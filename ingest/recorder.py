@@ -198,7 +198,7 @@ class Recorder:
         pictures = TrackTaker(units=self._on_unit, reports=self._conditions.take_report)
         takers = self._sound.begin_session(self._segmenter, pictures, wanted=assignment.audio)
         camera = await open_source(approach, herd=self._herd, clock=self._clock, takers=takers, memory=self._memory)
-        self._watch = watch = SessionWatch(camera, self._clock.boot_us())
+        self._watch = watch = SessionWatch(camera, self._clock.boot_us(), self._memory)
         try:
             await first_of(self._changed.wait(), asyncio.wait([camera.failure]))
         finally:

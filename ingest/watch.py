@@ -12,6 +12,7 @@ from ingest.source import Tally
 from media.errors import GapReason
 
 if TYPE_CHECKING:
+    from ingest.approach import CameraMemory
     from ingest.segmenter import Segmenter
     from ingest.source import Source
 
@@ -21,8 +22,11 @@ NO_PICTURE_US = 20_000_000
 NO_PARAMETERS_US = 20_000_000
 """Pictures that nothing describes. A new session asks for a new description."""
 
+NO_SYNC_FIRST_US = 30_000_000
+"""Pictures without a sync sample. Most cameras begin a session with one; where it was lost, another session has it."""
+
 NO_SYNC_US = 90_000_000
-"""Pictures without a sync sample. GOPs of 60 s exist; after this a new session is more likely to begin with one."""
+"""The same where that brought none. GOPs of 60 s exist, and their next sync sample must not fall between sessions."""
 
 MEASURE_US = 2_000_000
 
@@ -44,8 +48,9 @@ file of each picture, and files are what the cameras of a disk share."""
 class SessionWatch:
     """One session's. `check` is called a few times a second, with an instant of the boot clock."""
 
-    def __init__(self, camera: Source, boot_us: int) -> None:
+    def __init__(self, camera: Source, boot_us: int, memory: CameraMemory) -> None:
         self.camera = camera
+        self._memory = memory
         self.picture_us = self.described_us = self.recording_us = boot_us
         """When there last was a picture, a description, footage; the beginning of the session before that."""
         self.bitrate_bps = 0
@@ -63,14 +68,16 @@ class SessionWatch:
         if segmenter.track is not None:
             self.described_us = boot_us
         if segmenter.recording:
-            self.recording_us = boot_us
+            self.recording_us, self._memory.renewed_for_sync = boot_us, False
+        sync_us = NO_SYNC_US if self._memory.renewed_for_sync else NO_SYNC_FIRST_US
         fail = self.camera.fail
         if boot_us - self.picture_us > NO_PICTURE_US:
             fail(GapReason.NO_MEDIA, f"no picture for {NO_PICTURE_US // 1_000_000} s; {self.camera.what_came()}")
         elif boot_us - self.described_us > NO_PARAMETERS_US:
             fail(GapReason.NO_SYNC, f"pictures for {NO_PARAMETERS_US // 1_000_000} s, but {segmenter.awaited}")
-        elif boot_us - self.recording_us > NO_SYNC_US:
-            fail(GapReason.NO_SYNC, f"pictures for {NO_SYNC_US // 1_000_000} s, but {segmenter.awaited}")
+        elif boot_us - self.recording_us > sync_us:
+            self._memory.renewed_for_sync = True
+            fail(GapReason.NO_SYNC, f"pictures for {sync_us // 1_000_000} s, but {segmenter.awaited}")
         elif segmenter.lagging:
             fail(GapReason.STALLED, "pictures come over 10 s after their time: the line does not carry them")
 

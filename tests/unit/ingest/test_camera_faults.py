@@ -14,7 +14,7 @@ from media.errors import GapReason, Mp4Error
 from media.timeline import PLACED_BY_ARRIVAL, RATE_CORRECTED
 from tests.builders_h264 import PPS, SPS
 from tests.builders_recorded import FRAME_US, Stored, numbers
-from tests.builders_recorder import Wire
+from tests.builders_recorder import Rig, Wire
 
 LARGER = bytes.fromhex("6764001facd9405005bb016a02020280000003008000001e078c18cb")  # 1280x720, High, from x264
 
@@ -291,16 +291,36 @@ async def test_a_session_without_parameter_sets_ends(wire: Wire) -> None:
 
 
 async def test_a_session_without_a_sync_sample_ends() -> None:
-    """After long enough for a GOP of a minute."""
-    wire = Wire(described=True)
-    wire.number = 1
-    wire.gop = 25 * 3600
-    wire.play(25 * 89)
-    assert wire.failed is None
-    assert "sync sample" in wire.rig.recorder.state()["detail"]
-    wire.play(25 * 2)
+    """Soon, because the next one may begin with it; that one after long enough for a GOP of a minute."""
+    rig = Rig()
+    for seconds in (30, 90, 90):
+        wire = Wire(rig, described=True)
+        wire.number, wire.gop = 1, 25 * 3600
+        wire.play(25 * (seconds - 1))
+        assert wire.failed is None
+        assert rig.recorder.state()["reason"] == "no_sync"
+        assert "sync sample" in rig.recorder.state()["detail"]
+        wire.play(25 * 2)
+        rig.recorder._segmenter.start_session(segment_us=60_000_000)
+        assert wire.failed is not None
+        assert wire.failed.reason is GapReason.NO_SYNC
+        assert f"pictures for {seconds} s" in str(wire.failed)
+
+
+async def test_a_group_of_a_minute_that_is_joined_in_its_midst_is_recorded() -> None:
+    """By the second session, which waits for its end; then the next one that gets none is ended soon again."""
+    rig = Rig()
+    wire = Wire(rig, described=True)
+    wire.number, wire.gop = 20 * 25, 60 * 25
+    wire.play(25 * 31)
     assert wire.failed is not None
-    assert wire.failed.reason is GapReason.NO_SYNC
+    rig.recorder._segmenter.start_session(segment_us=60_000_000)
+    wire, place = Wire(rig, described=True), wire.number
+    wire.number, wire.gop = 25 + place % (60 * 25), 60 * 25
+    wire.play(25 * 100)
+    assert wire.failed is None
+    assert rig.recorder.state()["state"] == "recording"
+    assert not rig.recorder._memory.renewed_for_sync
 
 
 async def test_a_unit_that_cannot_be_taken_ends_the_footage_before_it(

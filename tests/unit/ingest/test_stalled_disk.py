@@ -123,6 +123,34 @@ async def test_a_disk_that_stalls_for_a_minute(tmp_path: Path, monkeypatch: pyte
         _check(spool.directory, rig, start_us, end_us)
 
 
+@pytest.mark.parametrize(("pictures", "picture_bytes"), [(400, 100_000), (25, 3 << 20), (25, 8 << 20)])
+async def test_the_largest_pictures_of_a_camera_are_pinned_within_its_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures: int, picture_bytes: int
+) -> None:
+    """Nothing is given back until it is durable; beyond 16 MiB there are the fragment that filled it and another."""
+    valve = Valve(monkeypatch)
+    (tmp_path / "spool").mkdir()
+    spool = SpoolRun.create(tmp_path / "spool", run=7, host="rec-1", at_us=1, loop=asyncio.get_running_loop())
+    rig = Rig(spool=spool)  # type: ignore[arg-type]
+    rig.gop = 7
+    valve.shut()
+    gc.collect()
+    tracemalloc.start()
+    for _ in range(pictures):
+        rig.feed(1, picture_bytes)
+        rig.tick()
+        await asyncio.sleep(0)
+    held_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    largest_bytes = FRAGMENT_BYTES + picture_bytes
+    assert rig.recorder.state()["reason"] == "disk_error"
+    assert PENDING_STREAM_BYTES * 3 // 4 < held_bytes < PENDING_STREAM_BYTES + 2 * largest_bytes + picture_bytes
+    valve.open()
+    await eventually("it has caught up", lambda: not rig.recorder.state()["pending_bytes"])
+    rig.recorder.stop()
+    await spool.close(rig.clock.wall_us())
+
+
 def _check(run: Path, rig: Rig, start_us: int, end_us: int) -> None:
     fragments = stored(run, rig.assignment.stream)
     footage = [interval for _, interval in fragments]
