@@ -48,9 +48,8 @@ class Attacker:
         )
         recorder = self.rig.recorder
         video = TrackTaker(units=recorder._on_unit, reports=recorder._conditions.take_report)
-        tracks = choose_tracks(
-            [media, SOUND], {"video": video, **recorder._sound.begin_session(recorder._segmenter, wanted=True)}
-        )
+        takers = recorder._sound.begin_session(recorder._segmenter, video, wanted=True)
+        tracks = choose_tracks([media, SOUND], takers)
         self.camera = self.rig.watch(tracks[0].receiver)
         self.camera.tracks += tracks
         self.camera.session.attach(1, tracks[0].take_report)
