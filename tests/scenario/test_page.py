@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.scenario, pytest.mark.browser]
 
 CHROMIUM = "/usr/bin/chromium"
+expect.set_options(timeout=20_000)
 SECOND_US = 1_000_000
 DAY = "2026-11-18"
 WATCH_NOTICES = """() => {
@@ -201,6 +202,7 @@ async def test_a_bar_is_clicked_and_explains_itself(browser: Browser, archive: A
             return await seen.page.locator("#hint").inner_text()
 
         await expect(seen.page.locator("#hours")).to_contain_text("12:00")
+        await expect(bar).to_have_attribute("aria-valuetext", re.compile("gap: shutdown"))  # what came is drawn
         assert "recorded\n12:00:00 to 12:00:04, 4 s" in await hover(2)
         assert "gap: refused\n12:00:04 to 12:00:14, 10 s\nport 554 refuses" in await hover(9)
         assert "gap: auth" in await hover(40)
