@@ -24,8 +24,8 @@ pytestmark = pytest.mark.scenario
 
 SCRIPT = """
 steps:
-  - {at: 0s, for: 500ms, fault: off, cameras: [cam/0001]}
-  - {at: 100ms, for: 300ms, fault: loss, percent: 50, cameras: ["*2"]}
+  - {at: 0s, for: 1500ms, fault: off, cameras: [cam/0001]}
+  - {at: 100ms, for: 1300ms, fault: loss, percent: 50, cameras: ["*2"]}
 """
 
 
