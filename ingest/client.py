@@ -282,12 +282,12 @@ async def open_session(
     """
     memory = memory or CameraMemory()
     present = approach
-    if approach.transport == "udp" and approach.url.scheme == "rtsps":
-        message = "packets over UDP would not be encrypted, and the URL asks for that"
-        raise SourceError(GapReason.UNSUPPORTED, message, hint="use `transport: tcp` with rtsps://")
     if memory.redirect:
         present, memory.redirect = follow(approach, approach.url, memory.redirect), ""
     for _hop in range(MOST_REDIRECTS + 1):
+        if present.transport == "udp" and present.url.scheme == "rtsps":
+            message = "packets over UDP would not be encrypted, and the URL asks for that"
+            raise SourceError(GapReason.UNSUPPORTED, message, hint="use `transport: tcp` with rtsps://")
         await herd.turn()
         session = await connect(present, clock)
         camera = CameraSession(present.url, session, clock, approach=present, memory=memory, farewells=herd.farewells)

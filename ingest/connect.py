@@ -1,4 +1,8 @@
-"""From an approach to a connection, with TLS or without. A name is resolved once: what is checked is connected to."""
+"""From an approach to a connection, with TLS or without. A name is resolved once: what is checked is connected to.
+
+A name may have several addresses (IPv6 and IPv4, two interfaces): where one refuses or does not answer, the next one is
+tried. What ends the attempt is told of the last one, and of how many there were.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
     from storage.clock import Clock
 
 CONNECT_TIMEOUT_S = 3.0
+ELSEWHERE = frozenset({GapReason.REFUSED, GapReason.UNREACHABLE})
+"""What may be otherwise at another address of the same name. Who is there and is not believed is no reason to go on."""
+
 TLS_TIMEOUT_S = 5.0
 """More, for a camera that takes its time with large numbers."""
 
@@ -26,7 +33,24 @@ async def connect(approach: Approach, clock: Clock) -> RtspSession:
     url = approach.url
     if url.scheme not in DEFAULT_PORTS:  # a URL of our configuration may, and a redirect could, name what libav opens
         raise SourceError(GapReason.UNSUPPORTED, f"{url}: only rtsp and rtsps are spoken here")
-    address = await resolve(url.host, url.port, approach.networks)
+    *earlier, last = await resolve(url.host, url.port, approach.networks)
+    for address in earlier:
+        try:
+            return await _connect_to(address, approach, clock)
+        except SourceError as error:
+            if error.reason not in ELSEWHERE:
+                raise
+    try:
+        return await _connect_to(last, approach, clock)
+    except SourceError as error:
+        if not earlier or error.reason not in ELSEWHERE:
+            raise
+        also = ", ".join(earlier)
+        raise SourceError(error.reason, f"{error}; the other addresses of {url.host} did no better: {also}") from error
+
+
+async def _connect_to(address: str, approach: Approach, clock: Clock) -> RtspSession:
+    url = approach.url
     where = f"{address}:{url.port}"
     secured = url.scheme == "rtsps"
     timeout_s = CONNECT_TIMEOUT_S + (TLS_TIMEOUT_S if secured else 0)

@@ -206,7 +206,7 @@ class LibavSource(asyncio.SubprocessProtocol):
 async def open_libav(approach: Approach, *, herd: Herd, clock: Clock, takers: Mapping[str, TrackTaker]) -> LibavSource:
     """Start libav on a camera, and wait until it says what there is. SourceError otherwise, as `open_session`."""
     await herd.turn()
-    address = await resolve(approach.url.host, approach.url.port, approach.networks)
+    address, *_others = await resolve(approach.url.host, approach.url.port, approach.networks)
     order = libav_order(approach.url, address, approach.tls_ca)
     source = LibavSource(takers["video"].units, clock)
     try:

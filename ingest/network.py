@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 
 RESOLVE_TIMEOUT_S = 3
 
+MOST_ADDRESSES = 3
+"""Of a name: an IPv6 and an IPv4 address, mostly. Each that does not answer takes 3 s."""
+
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
-async def resolve(host: str, port: int, networks: Sequence[str]) -> str:
-    """The first address of `host` that the site allows. SourceError `dns` or `unsupported` otherwise."""
+async def resolve(host: str, port: int, networks: Sequence[str]) -> list[str]:
+    """The addresses of `host` that the site allows, MOST_ADDRESSES at most, in the order to try them.
+
+    SourceError `dns` or `unsupported` where there is none.
+    """
     try:
         async with asyncio.timeout(RESOLVE_TIMEOUT_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -36,9 +42,9 @@ async def resolve(host: str, port: int, networks: Sequence[str]) -> str:
     except (OSError, UnicodeError) as error:
         raise SourceError(GapReason.DNS, f"{host}: the name does not resolve ({error})") from error
     addresses = [str(entry[4][0]) for entry in found]
-    for address in addresses:
-        if allowed(address, networks):
-            return address
+    found_allowed = [address for address in dict.fromkeys(addresses) if allowed(address, networks)]
+    if found_allowed:
+        return found_allowed[:MOST_ADDRESSES]
     raise SourceError(
         GapReason.UNSUPPORTED,
         f"{_named(host, addresses)}: the site's `networks` do not allow it",

@@ -29,7 +29,8 @@ def follow(original: Approach, present: CameraUrl, location: str) -> Approach:
     """The approach to `location`, to which a camera that was reached at `present` refers.
 
     Its address is checked when it is connected to, as any other. Credentials go nowhere but to the host that they
-    were given for: neither to another one nor to whom the new URL itself names. Encryption is never given up.
+    were given for: neither to another one nor to whom the new URL itself names. Encryption is never given up, and
+    a pinned key or an authority is asked for wherever the camera sends us.
     SourceError for what is not followed.
     """
     if location.startswith("/"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -105,3 +106,71 @@ async def test_the_address_that_was_checked_is_the_one_that_is_connected_to(monk
     with pytest.raises(SourceError, match="networks"):
         await connect(approach, FakeClock())
     assert connected == ["10.0.0.7:554"]
+
+
+@pytest.mark.parametrize(
+    ("found", "tried"),
+    [
+        (["10.0.0.7", "10.0.0.8", "fd00::9"], ["10.0.0.7", "10.0.0.8", "fd00::9"]),
+        (["10.0.0.7", "127.0.0.1", "10.0.0.7", "10.0.0.8"], ["10.0.0.7", "10.0.0.8"]),
+        ([f"10.0.0.{number}" for number in range(200)], ["10.0.0.0", "10.0.0.1", "10.0.0.2"]),
+    ],
+)
+async def test_a_name_with_several_addresses_is_tried_at_each(
+    monkeypatch: pytest.MonkeyPatch, found: list[str], tried: list[str]
+) -> None:
+    """Those that are allowed, once each, and not for ever; where none does, all of them are named."""
+    connected = _name_server(monkeypatch, found, ConnectionRefusedError())
+    with pytest.raises(
+        SourceError, match=f"{tried[-1]}:554 refuses .*did no better: {', '.join(tried[:-1])}"
+    ) as caught:
+        await connect(Approach(url=CameraUrl.parse("rtsp://camera/")), FakeClock())
+    assert caught.value.reason is GapReason.REFUSED
+    assert connected == tried
+
+
+async def test_who_is_not_believed_is_no_reason_to_try_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody is there, and not the camera."""
+    connected = _name_server(monkeypatch, ["10.0.0.7", "10.0.0.8"], ConnectionResetError())
+    with pytest.raises(SourceError, match=r"10\.0\.0\.7:322") as caught:
+        await connect(Approach(url=CameraUrl.parse("rtsps://camera/")), FakeClock())
+    assert caught.value.reason is GapReason.TLS
+    assert connected == ["10.0.0.7"]
+
+
+async def test_the_address_that_answers_is_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a real connection: the first address of the name refuses, the second one has a listener."""
+    listener = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.2", 0)
+    port = listener.sockets[0].getsockname()[1]
+    loop = asyncio.get_running_loop()
+    real = loop.getaddrinfo
+
+    async def look_up(host: str, _port: int, **kind: Any) -> list[tuple[object, ...]]:
+        addresses = ["127.0.0.1", "127.0.0.2"] if host == "camera" else [host]
+        return [entry for address in addresses for entry in await real(address, port, **kind)]
+
+    approach = Approach(url=CameraUrl.parse(f"rtsp://camera:{port}/"), networks=("127.0.0.0/8",))
+    monkeypatch.setattr(loop, "getaddrinfo", look_up)
+    session = await connect(approach, FakeClock())
+    assert session.peers(()).camera == "127.0.0.2"
+    session.close()
+    listener.close()
+
+
+def _name_server(monkeypatch: pytest.MonkeyPatch, found: list[str], error: Exception) -> list[str]:
+    """A name server that knows these addresses, each of which fails with an error: which ones were connected to."""
+    connected: list[str] = []
+
+    async def look_up(_host: str, port: int, **_kind: object) -> list[tuple[object, ...]]:
+        await asyncio.sleep(0)
+        return [(2, 1, 6, "", (address, port)) for address in found]
+
+    async def connect_to(_protocol: object, host: str, _port: int, **_how: object) -> None:
+        await asyncio.sleep(0)
+        connected.append(host)
+        raise error
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "getaddrinfo", look_up)
+    monkeypatch.setattr(loop, "create_connection", connect_to)
+    return connected

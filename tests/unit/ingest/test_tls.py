@@ -7,6 +7,7 @@ import base64
 import hashlib
 import ssl
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -16,7 +17,12 @@ import pytest
 from cryptography import x509
 
 from ingest import tls
+from ingest.approach import Approach
+from ingest.connect import connect
+from ingest.redirect import follow
 from media.errors import GapReason, SourceError
+from media.url import CameraUrl
+from storage.clock import FakeClock
 from tests.builders_recorded import numbers
 from tests.builders_scripted_camera import Turn, conversation, described, filmed, refusal
 from tests.certificates import LOOPBACK, Certified, certify
@@ -178,6 +184,38 @@ async def test_no_redirect_leads_out_of_tls(tmp_path: Path, authority: Certified
         state = film.rig.recorder.state()
     assert (state["reason"], len(film.camera.lines)) == ("tls", 1)
     assert "not encrypted" in state["detail"]
+
+
+async def test_a_redirect_into_tls_takes_what_is_known_of_the_camera_along(tmp_path: Path) -> None:
+    """A pinned key is asked for wherever the camera sends us; another host has it, or is not the camera."""
+    camera, other = certify(tmp_path / "camera.pem"), certify(tmp_path / "other.pem")
+    for key in (camera, other):
+        approach = Approach(url=CameraUrl.parse("rtsp://op:secret@localhost/"), tls_pin=tls.pin_of(camera.der))
+        ended = asyncio.Event()
+
+        async def answer(_reader: asyncio.StreamReader, _writer: object, ended: asyncio.Event = ended) -> None:
+            await ended.wait()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=key.server_context())
+        port = server.sockets[0].getsockname()[1]
+        elsewhere = follow(approach, approach.url, f"rtsps://127.0.0.1:{port}/cam")
+        elsewhere = replace(elsewhere, networks=("127.0.0.0/8",))
+        if key is camera:
+            (await connect(elsewhere, FakeClock())).close()
+        else:
+            with pytest.raises(SourceError, match="not the one that is pinned"):
+                await connect(elsewhere, FakeClock())
+        ended.set()
+        server.close()
+
+
+async def test_a_redirect_into_tls_is_not_followed_over_udp() -> None:
+    """The packets beside it would not be encrypted."""
+    turns = conversation(describe=refusal(302, "Location: rtsps://127.0.0.1:{port}/cam"))
+    async with filmed(turns, transport="udp") as film:
+        state = film.rig.recorder.state()
+    assert (state["reason"], len(film.camera.lines)) == ("unsupported", 1)
+    assert "would not be encrypted" in state["detail"]
 
 
 async def test_packets_do_not_go_unencrypted_beside_an_encrypted_session(authority: Certified) -> None:
