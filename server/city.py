@@ -80,6 +80,7 @@ def _cameras(settings: Settings, document: Document) -> Iterator[CameraOptions]:
                     gop_us=camera.simulate.gop,
                     b_frames=camera.simulate.b_frames,
                     codec=camera.simulate.codec,
+                    audio=camera.simulate.audio or "",
                 )
                 check_drawable(options.kind)
             except ConfigError as error:

@@ -20,6 +20,7 @@ from simulator import run as run_simulator
 from simulator.codecs import CODECS, find_codec
 from simulator.options import Kind, parse_bitrate, parse_duration_us
 from simulator.script import parse_flag
+from simulator.sound import SOUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,7 @@ def simulate(
     fps: Annotated[int | None, typer.Option(help="Frames per second; 25 by default.")] = None,
     gop: Annotated[str | None, typer.Option(help="Distance of sync samples; 1s by default.")] = None,
     codec: Annotated[str | None, typer.Option(help=f"{', '.join(CODECS)}; h264 by default.")] = None,
+    audio: Annotated[str | None, typer.Option(help=f"Sound: {', '.join(SOUNDS)}; none by default.")] = None,
     file: Annotated[Path | None, typer.Option(help="Loop the frames of this file instead.", metavar="FILE")] = None,
     oracle: Annotated[bool, typer.Option("--oracle", help="Add the oracle mark to the frames of --file.")] = False,
     username: Annotated[str | None, typer.Option(help="Ask for this user.")] = None,
@@ -56,7 +58,7 @@ def simulate(
     fault_log: Annotated[Path | None, typer.Option(help="Write what was wrong when.", metavar="FILE")] = None,
 ) -> None:
     """Serve simulated cameras; print one URL a line."""
-    alike = {"--cameras": cameras, "--bitrate": bitrate, "--fps": fps, "--gop": gop, "--codec": codec}
+    alike = {"--cameras": cameras, "--bitrate": bitrate, "--fps": fps, "--gop": gop, "--codec": codec, "--audio": audio}
     given = [name for name, value in alike.items() if value is not None]
     if fleet is not None and given:
         raise ConfigError(f"--fleet says itself what {given[0]} would say; leave one of them out")
@@ -73,6 +75,7 @@ def simulate(
         fps=kind.fps,
         gop_us=kind.gop_us,
         codec=kind.codec,
+        audio=audio or "",
         seed=seed,
         file=file,
         oracle=oracle,

@@ -118,6 +118,7 @@ class Simulation(Table):
     gop: Annotated[int, from_text(gop_us)] = 1_000_000
     b_frames: bool = False
     codec: Literal["h264", "h265", "av1"] = "h264"
+    audio: Literal["aac", "opus", "pcma", "pcmu"] | None = None
 
 
 class CameraEntry(Table):

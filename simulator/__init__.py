@@ -14,6 +14,8 @@
     live         pictures drawn and encoded as time goes by             picture    the drawing      encoder  libav's
     reel         prepared frames that repeat: loops (generated) or film (a file's own frames, untouched)
 
+    sound        what cameras hear: coded frames that repeat             microphone  to all who listen
+
     codec        what differs from codec to codec                       codecs     the table of them
     codec_nal    the codecs of NAL units                                codec_h264, codec_h265, codec_av1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from simulator.microphone import Microphone
 from simulator.oracle import camera_uuid
 from simulator.sent_log import SentFrame
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from simulator.clock import CameraClock
     from simulator.conditions import Conditions
     from simulator.pacer import Pacer
+    from simulator.sound import SoundReel
     from simulator.source import CodedFrame, Source
 
 MAX_LATE_US = 2_000_000
@@ -54,19 +56,37 @@ class Camera:
     """Sends each frame of its source to everyone who watches, and reports what it sends."""
 
     def __init__(
-        self, name: str, source: Source, clock: CameraClock, pacer: Pacer, report: Callable[[SentFrame], None] | None
+        self,
+        name: str,
+        source: Source,
+        clock: CameraClock,
+        pacer: Pacer,
+        report: Callable[[SentFrame], None] | None,
+        *,
+        sound: SoundReel | None = None,
     ) -> None:
         self.name = name
         self.uuid = camera_uuid(name)
         self.source = source
-        self.conditions: Conditions | None = None
-        """What is wrong with it, from its first fault on."""
+        self.microphone = None if sound is None else Microphone(name, sound, clock, pacer, report)
+        self._conditions: Conditions | None = None
         self._clock = clock
         self._pacer = pacer
         self._report = report
         self._watchers: list[Watcher] = []
         self._next = 0
         self._paced = False
+
+    @property
+    def conditions(self) -> Conditions | None:
+        """What is wrong with it, from its first fault on."""
+        return self._conditions
+
+    @conditions.setter
+    def conditions(self, conditions: Conditions) -> None:
+        self._conditions = conditions
+        if self.microphone is not None:
+            self.microphone.conditions = conditions
 
     def start(self, watcher: Watcher) -> int:
         """Begin to send to a session; returns the number of its first frame, a sync sample."""
@@ -100,7 +120,7 @@ class Camera:
         return timetable.due_us(self._next)
 
     def _send(self, number: int, frame: CodedFrame) -> None:
-        conditions = self.conditions
+        conditions = self._conditions
         if conditions is not None:
             if conditions.muted:
                 return

@@ -14,7 +14,7 @@ from media.errors import RtspError
 from media.interleaved import InterleavedReader
 from media.rtsp import Headers, Request, Response, Transport, parse_session, parse_transports
 from simulator.carrier import InterleavedCarrier
-from simulator.description import TRACK, describe
+from simulator.description import SOUND_TRACK, TRACK, describe
 from simulator.guard import Guard
 from simulator.session import Session
 from simulator.udp_carrier import LEAST_PORT, UdpCarrier
@@ -206,8 +206,12 @@ class RtspConnection(asyncio.BufferedProtocol):
         camera = self._camera(request.url)
         if camera is None:
             return _response(404)
-        if self._session is not None:
-            return _response(455)  # there is one track, and it is set up
+        session = self._session
+        of_sound = _ends_with(request.url, SOUND_TRACK)
+        if of_sound != (session is not None) or (session is not None and (session.sound or session.playing)):
+            return _response(455)  # pictures first, then their sound, each once
+        if of_sound and (camera.microphone is None or not self._is_ours(request)):
+            return _response(404 if camera.microphone is None else 454)
         transports = parse_transports(request.headers.get("Transport", ""))
         try:
             carrier = self._choose_carrier(transports)
@@ -216,8 +220,12 @@ class RtspConnection(asyncio.BufferedProtocol):
             return _response(503)
         if carrier is None:
             return _response(461)
-        stream = self._server.next_stream(camera.name)
-        self._session = session = Session(camera, self._server.next_session(), stream, carrier)
+        if session is not None and camera.microphone is not None:
+            stream = self._server.sound_stream(camera.name, camera.microphone.reel.payload_type)
+            session.add_sound(stream, carrier)
+        else:
+            stream = self._server.next_stream(camera.name)
+            self._session = session = Session(camera, self._server.next_session(), stream, carrier)
         transport = f"{carrier.transport};ssrc={stream.ssrc:08X}"
         timeout = f"{session.identifier};timeout={self._server.options.session_timeout_s}"
         return _response(200, ("Transport", transport), ("Session", timeout))
@@ -228,9 +236,7 @@ class RtspConnection(asyncio.BufferedProtocol):
             return _response(454)
         fields = [("Session", session.identifier), ("Range", "npt=now-")]
         if not session.playing:
-            timestamp = session.play()
-            track = f"{request.url.rstrip('/').removesuffix('/' + TRACK)}/{TRACK}"
-            fields.append(("RTP-Info", f"url={track};seq={session.stream.sequence};rtptime={timestamp}"))
+            fields.append(("RTP-Info", _begin(session, request.url.rstrip("/").removesuffix("/" + TRACK))))
         return _response(200, *fields)
 
     def _keep_alive(self, request: Request) -> Response:
@@ -261,7 +267,7 @@ class RtspConnection(asyncio.BufferedProtocol):
             path = urlsplit(url).path
         except ValueError:  # half an IPv6 address and the like
             return None
-        name = unquote(path).strip("/").removesuffix("/" + TRACK)
+        name = unquote(path).strip("/").removesuffix("/" + TRACK).removesuffix("/" + SOUND_TRACK)
         return name if name in self._door.names else None
 
     def _camera(self, url: str) -> Camera | None:
@@ -304,6 +310,19 @@ class RtspConnection(asyncio.BufferedProtocol):
             self.abort()
         else:
             self._idle_timer = loop.call_later(left_s, self._watch_idle)
+
+
+def _ends_with(url: str, track: str) -> bool:
+    return url.rstrip("/").endswith("/" + track)
+
+
+def _begin(session: Session, url: str) -> str:
+    """Let a session play; returns what its first packets are (RFC 2326 12.33)."""
+    tracks = [f"url={url}/{TRACK};seq={session.stream.sequence};rtptime={session.play()}"]
+    timestamp = session.play_sound()
+    if session.sound is not None and timestamp is not None:
+        tracks.append(f"url={url}/{SOUND_TRACK};seq={session.sound.stream.sequence};rtptime={timestamp}")
+    return ",".join(tracks)
 
 
 def _response(status: int, *fields: tuple[str, str], body: bytes = b"") -> Response:

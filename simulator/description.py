@@ -10,11 +10,11 @@ from simulator.timetable import RTP_CLOCK_RATE
 if TYPE_CHECKING:
     from simulator.camera import Camera
 
-TRACK = "track1"
+TRACK, SOUND_TRACK = "track1", "track2"
 
 
 def describe(camera: Camera) -> bytes:
-    """One video track, with its parameter sets where its codec describes them."""
+    """One video track, with its parameter sets where its codec describes them; and what the camera hears."""
     codec = camera.source.codec
     described = camera.conditions is None or camera.conditions.describes_parameters
     fmtp = codec.fmtp(camera.source.parameters, described=described)
@@ -31,5 +31,15 @@ def describe(camera: Camera) -> bytes:
         f"a=rtpmap:{PAYLOAD_TYPE} {codec.encoding}/{RTP_CLOCK_RATE}",
         *([f"a=fmtp:{PAYLOAD_TYPE} {fmtp}"] if fmtp else []),
         f"a=control:{TRACK}",
+        *_sound(camera),
     )
     return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def _sound(camera: Camera) -> tuple[str, ...]:
+    if camera.microphone is None:
+        return ()
+    reel = camera.microphone.reel
+    kind = reel.payload_type
+    fmtp = (f"a=fmtp:{kind} {reel.fmtp}",) if reel.fmtp else ()
+    return (f"m=audio 0 RTP/AVP {kind}", f"a=rtpmap:{kind} {reel.rtpmap}", *fmtp, f"a=control:{SOUND_TRACK}")

@@ -37,7 +37,8 @@ class Detour:
         self._stream = stream
         self._carrier = carrier
         self._hang_up: Callable[[], None] | None = None
-        self._garbled = False
+        self.garbled = False
+        """Whether the reader may mistake what comes now for something else."""
         self._skipping = False
         self._uplink: Trickle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -63,7 +64,7 @@ class Detour:
         if self._skipping:
             return
         if uplink is None and self._hang_up is None and _OF_PACKETS.isdisjoint(self._conditions.active):
-            note(self._conditions.undecodable or self._garbled)
+            note(self._conditions.undecodable or self.garbled)
             self._carrier.deliver(self._stream, departure.payloads, ticks)
             return
         packets = self._stream.packets(departure.payloads, ticks)
@@ -73,7 +74,7 @@ class Detour:
         packets, lost = self._spoil(packets, departure.number)
         spoiled = lost or self._conditions.undecodable
         if uplink is None or not packets:
-            note(spoiled or self._garbled)
+            note(spoiled or self.garbled)
             self._carrier.send(packets)
         else:
             uplink.join(packets, partial(self._leave, note, spoiled))
@@ -81,10 +82,10 @@ class Detour:
         noise = self._conditions.active.get("garbage")
         if noise is not None:
             random = self._conditions.chance("garbage", departure.number)
-            self._garbled |= self._carrier.garble(garbage(noise.number("bytes"), random))
+            self.garbled |= self._carrier.garble(garbage(noise.number("bytes"), random))
 
     def _leave(self, note: Note, spoiled: bool) -> None:
-        note(spoiled or self._garbled)
+        note(spoiled or self.garbled)
 
     def _spoil(self, packets: list[bytes], number: int) -> tuple[list[bytes], bool]:
         spoiled = False

@@ -191,8 +191,8 @@ class Director:
     def _troubled(self, name: str) -> Conditions:
         """The conditions of a camera, which it looks at from now on."""
         camera = self._server.cameras[name]
-        camera.conditions = self._conditions[name]
-        return camera.conditions
+        camera.conditions = conditions = self._conditions[name]
+        return conditions
 
     def _sessions(self, name: str) -> Iterator[Session]:
         for connection in self._server.connections_of(name):

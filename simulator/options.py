@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from media.errors import ConfigError
 from simulator.codecs import find_codec
+from simulator.sound import check_sound
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,10 +71,11 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraOptions(Kind):
-    """One camera. Its name is the path of its URL; `site` is where it hangs."""
+    """One camera. Its name is the path of its URL; `site` is where it hangs; `audio` is the codec of its sound."""
 
     name: str
     site: str = ""
+    audio: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -107,6 +109,7 @@ class SimulatorOptions:
     gop_us: int = 1_000_000
     b_frames: bool = False
     codec: str = "h264"
+    audio: str = ""
     file: Path | None = None
     oracle: bool = False
     credentials: Credentials | None = None
@@ -125,6 +128,8 @@ class SimulatorOptions:
             check_drawable(kind)
         _check("session timeout (in seconds)", self.session_timeout_s, 1, 86_400)
         _check("queue (in bytes)", self.queue_bytes, 64 << 10, 1 << 30)
+        for camera in self.lineup:
+            check_sound(camera.audio)
         if self.file is not None and not self.file.is_file():
             raise ConfigError(f"simulator file {self.file}: no such file")
 
@@ -141,6 +146,7 @@ class SimulatorOptions:
                 gop_us=self.gop_us,
                 b_frames=self.b_frames,
                 codec=self.codec,
+                audio=self.audio,
             )
             for number in range(1, self.cameras + 1)
         )

@@ -30,7 +30,8 @@ _NTP_EPOCH_S = 2_208_988_800  # 1900-01-01 to 1970-01-01
 class RtpStream:
     """Numbers the packets of one session. Where they start is left to `random`, as RFC 3550 5.1 wants it."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, payload_type: int = PAYLOAD_TYPE) -> None:
+        self._payload_type = payload_type
         self.ssrc = random.getrandbits(32)
         # Clients take 0 and 1 in RTP-Info for "unknown": cameras write them that do not know their own numbers.
         self.sequence = 2 + random.randrange(0x10000 - 2)
@@ -40,14 +41,14 @@ class RtpStream:
         self._octets = 0
 
     def timestamp(self, rtp_ticks: int) -> int:
-        """The 32-bit timestamp of an instant on the camera's 90 kHz clock."""
+        """The 32-bit timestamp of an instant on the track's clock: 90 kHz for pictures."""
         return (rtp_ticks + self.timestamp_offset) & 0xFFFFFFFF
 
     def interleave(self, channel: int, payloads: Sequence[bytes], rtp_ticks: int) -> bytes:
         """All packets of one access unit as they go onto an RTSP connection; the last one has the marker."""
         ssrc, sequence, pack = self.ssrc, self.sequence, _PREFIX.pack
         timestamp = self.timestamp(rtp_ticks)
-        kind = PAYLOAD_TYPE
+        kind = self._payload_type
         last = len(payloads) - 1
         parts: list[bytes] = []
         octets = 0
@@ -65,13 +66,13 @@ class RtpStream:
 
     def packets(self, payloads: Sequence[bytes], rtp_ticks: int) -> list[bytes]:
         """The same packets one by one, each without its length before it."""
-        ssrc, sequence, pack = self.ssrc, self.sequence, _HEADER.pack
+        ssrc, sequence, kind, pack = self.ssrc, self.sequence, self._payload_type, _HEADER.pack
         timestamp = self.timestamp(rtp_ticks)
         last = len(payloads) - 1
         packets = [
             pack(
                 _VERSION_2,
-                PAYLOAD_TYPE if index < last else PAYLOAD_TYPE | _MARKER,
+                kind if index < last else kind | _MARKER,
                 (sequence + index) & 0xFFFF,
                 timestamp,
                 ssrc,

@@ -93,6 +93,10 @@ class RtspServer:
         self._sessions[name] += 1
         return RtpStream(chance(self.options.seed, name, "session", self._sessions[name]))
 
+    def sound_stream(self, name: str, payload_type: int) -> RtpStream:
+        """Those of the sound of the session that began last."""
+        return RtpStream(chance(self.options.seed, name, "sound of session", self._sessions[name]), payload_type)
+
     def left(self, connection: RtspConnection) -> None:
         """A connection is gone."""
         self.connections.discard(connection)

@@ -1,8 +1,9 @@
 """What was sent: the S of the oracle, written outside of the system under test.
 
 One line per frame and session: camera (percent-encoded as in its URL), session, frame number, microseconds UTC, CRC-32,
-and `sync` or `-`. A `!` after the last word says that a fault spoiled the frame: a packet of it was lost, reordered or
-cut off, or it cannot be decoded with what the camera says about itself. Such a frame need not come back.
+and `sync` or `-`; `sound` for a frame of sound, which is counted by itself. A `!` after the last word says that a fault
+spoiled the frame: a packet of it was lost, reordered or cut off, or it cannot be decoded with what the camera says
+about itself. Such a frame need not come back.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class SentFrame(NamedTuple):
     sync: bool
     spoiled: bool = False
     """Not sent whole, in order and decodable as described, on purpose."""
+    sound: bool = False
+    """A frame of sound; each is a sync sample."""
 
 
 class SentLog:
@@ -38,7 +41,8 @@ class SentLog:
 
     def __call__(self, sent: SentFrame) -> None:
         """Note one frame."""
-        kind = ("sync" if sent.sync else "-") + ("!" if sent.spoiled else "")
+        word = "sound" if sent.sound else "sync" if sent.sync else "-"
+        kind = word + ("!" if sent.spoiled else "")
         line = f"{_encoded(sent.camera)} {sent.session} {sent.frame} {sent.sent_us} {sent.crc32:08x} {kind}\n"
         self._file.write(line.encode())
 
@@ -67,6 +71,7 @@ def read_sent_log(path: Path) -> Iterator[SentFrame]:
                 int(frame),
                 int(sent_us),
                 int(crc32, 16),
-                sync=kind.rstrip("!") == "sync",
+                sync=kind.rstrip("!") != "-",
                 spoiled=kind.endswith("!"),
+                sound=kind.startswith("sound"),
             )

@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from simulator.detour import Detour
+from simulator.microphone import SoundTrack
 from simulator.rtp_stream import rtp_duration
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Session:
         self.identifier = secrets.token_hex(8)
         self.stream = stream
         self.carrier = carrier
+        self.sound: SoundTrack | None = None
+        """Its sound, from a second SETUP on."""
         self.playing = False
         self._detour: Detour | None = None
         self._first = 0
@@ -46,10 +49,23 @@ class Session:
         conditions = self.camera.conditions
         return self.stream.timestamp(ticks if conditions is None else conditions.first_ticks(self.stream, ticks))
 
+    def add_sound(self, stream: RtpStream, carrier: Carrier) -> None:
+        """The camera's sound as well, which it must have."""
+        self.sound = SoundTrack(self.number, stream, carrier, lambda: self._detour is not None and self._detour.garbled)
+
+    def play_sound(self) -> int | None:
+        """Begin with the sound, too; returns the RTP timestamp of its first frame, None if it was not asked for."""
+        if self.sound is None or self.camera.microphone is None:
+            return None
+        return self.sound.stream.timestamp(self.camera.microphone.start(self.sound))
+
     def stop(self) -> None:
         """End; the camera sends nothing more."""
         self.playing = False
         self.camera.stop(self)
+        if self.sound is not None and self.camera.microphone is not None:
+            self.camera.microphone.stop(self.sound)
+            self.sound.carrier.close()
         if self._detour is not None:
             self._detour.close()
         self.carrier.close()

@@ -18,7 +18,7 @@ from simulator.footage import add_looks
 from simulator.pacer import Pacer
 from simulator.rtsp_server import RtspServer
 from simulator.sent_log import SentLog
-from simulator.studio import make_sources
+from simulator.studio import make_sounds, make_sources
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -64,10 +64,12 @@ class Simulator:
             report = self._report(resources)
             pacer = Pacer(self._clock)
             resources.callback(pacer.close)
+            sounds = await make_sounds(self._options, workers)
             sources = await add_looks(self._options, await make_sources(self._options, workers), workers)
             for camera, source in zip(self._options.lineup, sources, strict=True):
                 played = self._director.prepare(camera.name, source)
-                self.cameras[camera.name] = Camera(camera.name, played, self._clock, pacer, report)
+                sound = sounds.get(camera.audio)
+                self.cameras[camera.name] = Camera(camera.name, played, self._clock, pacer, report, sound=sound)
             self.server = RtspServer(self._options, self.cameras, self._clock)
             resources.push_async_callback(self.server.close)
             await self.server.start()

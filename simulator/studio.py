@@ -11,12 +11,14 @@ from simulator.live import LiveSource
 from simulator.loops import LOOPS, encode_loop, loop_phase_us
 from simulator.reel import ReelSource
 from simulator.seed import chance
+from simulator.sound import make_sound
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
     from simulator.options import SimulatorOptions
+    from simulator.sound import SoundReel
     from simulator.source import Source
 
 
@@ -29,6 +31,13 @@ async def make_sources(options: SimulatorOptions, workers: Executor) -> list[Sou
     if options.cameras <= find_codec(options.codec).live_cameras and not options.b_frames:
         return await _live(options, workers)
     return await _loops(options, workers)
+
+
+async def make_sounds(options: SimulatorOptions, workers: Executor) -> dict[str, SoundReel]:
+    """The sound of each codec that a camera has."""
+    loop, names = asyncio.get_running_loop(), sorted({camera.audio for camera in options.lineup if camera.audio})
+    made = await asyncio.gather(*(loop.run_in_executor(workers, make_sound, name) for name in names))
+    return dict(zip(names, made, strict=True))
 
 
 async def _film(path: Path, options: SimulatorOptions, workers: Executor) -> list[Source]:

@@ -18,6 +18,9 @@ SPOILED = "!"
 """Ends the kind of a frame that did not leave its camera whole, in order and decodable as described."""
 
 
+SOUND = b" sound"
+"""Begins the kind of a frame of sound: names are percent-encoded, so a space is nowhere else."""
+
 TRACEBACK = "Traceback (most recent call last)"
 TRACEBACK_LINES, TRACEBACK_CHARACTERS = 20, 600
 
@@ -38,8 +41,8 @@ def split_sent_log(log: Path, folder: Path) -> dict[str, Path]:
 
 
 def read_sent(path: Path) -> list[Sent]:
-    """S of one camera: its frames in the order in which they were sent."""
-    return [parse_sent(line.decode()) for line in _whole_lines(path)]
+    """S of one camera: its pictures in the order in which they were sent."""
+    return [parse_sent(line.decode()) for line in _whole_lines(path) if SOUND not in line]
 
 
 def parse_sent(line: str) -> Sent:

@@ -26,7 +26,7 @@ sites:
   - name: gate house
     cameras:
       - {name: gate 1, url: "rtsp://${NOT_SET}:${NOT_SET}/x", username: u, password: "${NOT_SET}"}
-      - {name: gate 2, url: rtsp://10.0.0.1/x, bitrate: 2M, simulate: {fps: 12, gop: 8s, b_frames: true}}
+      - {name: gate 2, url: rtsp://10.0.0.1/x, bitrate: 2M, simulate: {fps: 12, gop: 8s, b_frames: true, audio: aac}}
   - name: yard
     cameras:
       - {name: yard, simulate: {fps: 50, gop: 500ms}}
@@ -46,7 +46,15 @@ def test_a_fleet_is_the_cameras_of_a_configuration(tmp_path: Path) -> None:
     """Names, sites and what they send; addresses and secrets do not matter, set or not."""
     assert _fleet(tmp_path, SMALL) == (
         CameraOptions(name="gate 1", site="gate house"),
-        CameraOptions(name="gate 2", site="gate house", bitrate_bps=2_000_000, fps=12, gop_us=8_000_000, b_frames=True),
+        CameraOptions(
+            name="gate 2",
+            site="gate house",
+            bitrate_bps=2_000_000,
+            fps=12,
+            gop_us=8_000_000,
+            b_frames=True,
+            audio="aac",
+        ),
         CameraOptions(name="yard", site="yard", fps=50, gop_us=500_000),
     )
 
@@ -57,6 +65,7 @@ def test_a_fleet_is_the_cameras_of_a_configuration(tmp_path: Path) -> None:
         ("fps: 12", "fpss: 12", "fleet.yaml:7: sites[0].cameras[1].simulate.fpss: unknown key; did you mean `fps`?"),
         ("fps: 12", "fps: 0", "fleet.yaml:7: sites[0].cameras[1].simulate.fps: must be greater than or equal to 1"),
         ("fps: 12", "codec: divx", "fleet.yaml:7: sites[0].cameras[1].simulate.codec: must be "),
+        ("audio: aac", "audio: mp3", "fleet.yaml:7: sites[0].cameras[1].simulate.audio: must be "),
         ("gop: 8s", "gop: 8", "fleet.yaml:7: sites[0].cameras[1].simulate.gop: must be a duration"),
         ("gop: 8s", "gop: 1h", "fleet.yaml:7: sites[0].cameras[1]: simulator gop"),
         ("bitrate: 2M", "bitrate: 20M", "fleet.yaml:7: sites[0].cameras[1]: simulator bitrate at 12 fps"),

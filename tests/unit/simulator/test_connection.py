@@ -220,6 +220,32 @@ async def test_a_session_that_is_not_ours_is_refused(reader: RtspReader) -> None
     assert (await reader.ask("PLAY")).status == 454
 
 
+async def test_sound_is_a_second_track_that_is_set_up_behind_the_pictures() -> None:
+    """It is described, refused before the pictures, and begins with them on channels of its own."""
+    async with Simulator(replace(QUICK, audio="pcmu")) as simulator, connect(simulator.urls[0]) as reader:
+        pictures, sound = sdp.parse((await reader.ask("DESCRIBE")).body).media
+        assert (sound.kind, sound.payload_type, sound.control) == ("audio", 0, "track2")
+        url = f"{reader.url}/{sound.control}"
+        assert (await reader.ask("SETUP", url, Transport=TCP)).status == 455
+        reader.session = ""
+        await reader.set_up()
+        channels = TCP.replace("0-1", "2-3")
+        assert (await reader.ask("SETUP", url, Transport=channels, Session="another")).status == 454
+        answer = await reader.ask("SETUP", url, Transport=channels)
+        assert (answer.status, parse_transport(answer.headers["Transport"]).interleaved) == (200, (2, 3))
+        assert (await reader.ask("SETUP", url, Transport=channels)).status == 455
+        begun = (await reader.ask("PLAY")).headers["RTP-Info"].split(",")
+        assert [each.partition(";")[0].rpartition("/")[2] for each in begun] == [pictures.control, sound.control]
+        await eventually("both tracks and both reports came", lambda: reader.channels == {0, 1, 2, 3})
+
+
+async def test_a_camera_without_sound_has_no_such_track(reader: RtspReader) -> None:
+    """404, and the pictures go on."""
+    await reader.set_up()
+    assert (await reader.ask("SETUP", f"{reader.url}/track2", Transport=TCP)).status == 404
+    assert (await reader.ask("PLAY")).status == 200
+
+
 async def test_a_second_setup_is_refused(reader: RtspReader) -> None:
     """455: there is one track. The session goes on."""
     await reader.play()

@@ -15,7 +15,7 @@ TWO = ONE._replace(frame=ONE.frame + 1, sync=False)
 
 def test_a_log_is_read_back_as_written(tmp_path: Path) -> None:
     """And a second simulator appends to it."""
-    written = [ONE, TWO, ONE._replace(camera="Norra gården 1")]
+    written = [ONE, TWO, ONE._replace(camera="Norra gården 1"), ONE._replace(sound=True, spoiled=True)]
     for sent in written:
         with SentLog(tmp_path / "sent") as log:
             log(sent)
