@@ -23,7 +23,7 @@ from server.supervisor import supervise
 from storage.clock import HostClock
 from storage.layout import Layout
 
-PATIENCE = Patience(start_s=20, silence_s=1.0, look_s=0.1, stop_s=3, grown_up_s=0.2)
+PATIENCE = Patience(start_s=20, silence_s=2.0, look_s=0.1, stop_s=3, grown_up_s=0.2)
 
 
 def plan(name: str, data: Path, kind: str) -> ChildPlan:

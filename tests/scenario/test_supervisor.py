@@ -124,7 +124,7 @@ async def test_a_supervisor_that_was_stopped_for_a_while_kills_nobody(tmp_path: 
     with supervised(tmp_path / "data") as system:
         record, serve = await system.up("record"), await system.up("serve")
         os.kill(system.process.pid, signal.SIGSTOP)
-        await HostClock().sleep(3)  # three times what a child may be silent
+        await HostClock().sleep(3)  # longer than a child may be silent
         os.kill(system.process.pid, signal.SIGCONT)
         await until(lambda: system.child("record"))
         await HostClock().sleep(1)  # ten looks at each child

@@ -20,6 +20,7 @@ from tests.ports import free_port
 from tests.waiting import eventually
 
 SHORT_S = 0.3
+"""For what must not come; what must has longer."""
 """A client's own timeout, where the point is that it is what ends the wait."""
 
 
@@ -44,7 +45,7 @@ class Client:
         self.socket = socket.socket()
         self.socket.setblocking(False)
 
-    async def connect(self, link: FaultProxy, seconds: float = 5) -> None:
+    async def connect(self, link: FaultProxy, seconds: float = 20) -> None:
         """TimeoutError after that time."""
         async with asyncio.timeout(seconds):
             await asyncio.get_running_loop().sock_connect(self.socket, ("127.0.0.1", link.port))
@@ -53,7 +54,7 @@ class Client:
         """Send."""
         await asyncio.get_running_loop().sock_sendall(self.socket, request)
 
-    async def hear(self, seconds: float = 5) -> bytes:
+    async def hear(self, seconds: float = 20) -> bytes:
         """What comes next; TimeoutError if nothing does within that time."""
         async with asyncio.timeout(seconds):
             return await asyncio.get_running_loop().sock_recv(self.socket, 65536)
@@ -139,7 +140,7 @@ async def test_while_down_clients_are_reset_and_refused(link: FaultProxy, client
         with pytest.raises(ConnectionResetError):
             await client.ask(b"anyone?")
         with pytest.raises(ConnectionRefusedError):
-            await clients.new().connect(link, SHORT_S)
+            await clients.new().connect(link)
     assert link.port == port
     await (await clients.of(link)).ask(b"again")
 
@@ -177,7 +178,7 @@ async def test_a_client_that_leaves_a_vanished_server_is_not_heard_there(
     with link.suffering(Vanished(refuses=True)):
         client.socket.close()
         with pytest.raises(ConnectionRefusedError):
-            await clients.new().connect(link, SHORT_S)
+            await clients.new().connect(link)
         assert server.endings == []
 
 
@@ -191,7 +192,7 @@ async def test_faults_that_overlap_end_one_by_one(link: FaultProxy, clients: Cli
     link.begin(Vanished(refuses=True))
     link.end(Vanished())
     with pytest.raises(ConnectionRefusedError):
-        await clients.new().connect(link, SHORT_S)
+        await clients.new().connect(link)
     link.end(Vanished(refuses=True))
     await clients.of(link)
 
