@@ -61,6 +61,8 @@ class LiveDoor:
         self.clock = clock
         self.subscribers: set[Subscriber] = set()
         self._watched: dict[LiveFeed, Watchable] = {}
+        self.stalled = 0
+        """How many were cut because they took nothing."""
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="hulta-live")  # one group at a time is in memory twice
@@ -116,6 +118,7 @@ class LiveDoor:
         return {
             "subscribers": len(self.subscribers),
             "streams": len(self._watched),
+            "cut": self.stalled,
             "bytes": sum(feed.ring.size_bytes for feed in self._watched),
         }
 
@@ -197,7 +200,8 @@ class Subscriber(asyncio.Protocol):
                 self._track = message.track
                 self._transport.write(message.track)
             self._transport.writelines((message.header, message.payload))
-        if self._door.clock.boot_us() - self._paused_us > STALLED_US:
+        if self._door.clock.boot_us() - self._paused_us > STALLED_US and not self._transport.is_closing():
+            self._door.stalled += 1
             self.cut()
 
     def end(self, code: EndCode, sentence: str) -> None:

@@ -18,6 +18,7 @@
 Live, from the recorder's socket: nothing of it touches a file
     live_hub      which cameras are watched, and by how many
     live_camera   one subscription to the recorder, shared by all who watch a camera
+    live_counts   what viewers met
     live_muxer    access units -> fragments of one unit each
     whep          sessions over WebRTC            whep_offer     what a browser offers, and what of it fits
     whep_call     one connection, by aiortc       whep_pictures  access units -> RTP

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from media.errors import TooMany
 from playback.live_camera import LiveCamera
+from playback.live_counts import Door, LiveCounts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,6 +43,7 @@ class LiveHub:
     def __init__(self, socket: Path, clock: Clock) -> None:
         self._socket = socket
         self._clock = clock
+        self.counts = LiveCounts()
         self._watched: dict[UUID, _Watched] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -62,11 +64,26 @@ class LiveHub:
         """How many watch."""
         return sum(watched.viewers for watched in self._watched.values())
 
+    @property
+    def cameras(self) -> int:
+        """How many cameras are followed."""
+        return len(self._watched)
+
+    @property
+    def size_bytes(self) -> int:
+        """What is kept for all viewers."""
+        return sum(watched.camera.ring.size_bytes for watched in self._watched.values())
+
     @asynccontextmanager
-    async def watch(self, stream: UUID) -> AsyncIterator[LiveCamera]:
+    async def watch(self, stream: UUID, door: Door) -> AsyncIterator[LiveCamera]:
         """A viewer of a camera, for the length of a block. TooMany where one more is too many."""
-        watched = self._admit(stream)
+        try:
+            watched = self._admit(stream)
+        except TooMany:
+            self.counts.refused += 1
+            raise
         watched.viewers += 1
+        self.counts.viewers[door] += 1
         if watched.leaving is not None:
             watched.leaving.cancel()
             watched.leaving = None
@@ -74,6 +91,7 @@ class LiveHub:
             yield watched.camera
         finally:
             watched.viewers -= 1
+            self.counts.viewers[door] -= 1
             if not watched.viewers and self._watched.get(stream) is watched:
                 watched.leaving = asyncio.get_running_loop().call_later(LINGER_S, self._forget, stream)
 

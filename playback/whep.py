@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from media.errors import HultaError, NotFound, TooMany, Unfit
+from playback.live_counts import Door
 from playback.whep_offer import check_codec, fit
 from playback.whep_pictures import Picture, PictureSender
 from storage.waiting import first_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from playback.live_camera import LiveCamera
+    from playback.live_counts import LiveCounts
     from playback.live_hub import LiveHub
     from storage.clock import Clock
 
@@ -91,6 +93,7 @@ class WhepDoor:
         if self._group is None:
             raise TooMany("the server is ending")
         if len(self._sessions) >= MOST_SESSIONS:
+            self._hub.counts.refused += 1
             raise TooMany(f"{MOST_SESSIONS} viewers watch over WebRTC already")
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         session = _Session(id=secrets.token_urlsafe(16), camera=camera, answer=answer)
@@ -111,7 +114,7 @@ class WhepDoor:
 
     async def _run(self, session: _Session, stream: UUID, offer: str, address: str) -> None:
         try:
-            async with self._hub.watch(stream) as camera:
+            async with self._hub.watch(stream, Door.WEBRTC) as camera:
                 await self._converse(session, camera, offer, address)
         except HultaError as error:
             if not session.answer.done():
@@ -131,7 +134,7 @@ class WhepDoor:
         codec = (await camera.first(FIRST_PICTURE_S)).media.track.codec
         fitted = fit(offer, codec)
         await _see_order(camera)
-        pictures = LivePictures(camera, self._clock, codec)
+        pictures = LivePictures(camera, self._clock, codec, self._hub.counts)
         call = Call(address, pictures.next, pictures.lost)
         try:
             session.answer.set_result(await call.answer(fitted))
@@ -155,10 +158,11 @@ async def _see_order(camera: LiveCamera) -> None:
 class LivePictures:
     """One viewer's position in the camera's ring."""
 
-    def __init__(self, camera: LiveCamera, clock: Clock, codec: str) -> None:
+    def __init__(self, camera: LiveCamera, clock: Clock, codec: str, counts: LiveCounts) -> None:
         self._camera = camera
         self._clock = clock
         self._codec = codec
+        self._counts = counts
         self._sender = PictureSender()
         self._position: int | None = None
         self._hurrying = True
@@ -170,6 +174,7 @@ class LivePictures:
         while True:
             wanted, self._position = self._position, camera.resume(self._position)
             if wanted is not None and self._position != wanted:
+                self._counts.skips[Door.WEBRTC] += 1
                 self._hurry()
             if self._position is not None and self._position < camera.ring.end:
                 break
@@ -179,11 +184,11 @@ class LivePictures:
             check_codec(frame.media.track.codec)
         if frame.reordered:
             raise Unfit(B_FRAMES)
-        self._position += 1
+        self._position = following = self._position + 1
         if self._hurrying:
             await self._clock.sleep(max(HURRY_LEAST_S, len(frame.fragment) * 8 / HURRY_BPS))
-        waiting = camera.ring.end - self._position
-        if self._hurrying and not waiting:
+        waiting = camera.ring.end - following
+        if self._hurrying and not waiting and self._position == following:  # else it was lost meanwhile
             self._hurrying, self._since_us = False, self._clock.boot_us()
         return self._sender.picture(frame, camera.ring[camera.ring.end - 1], waiting if self._hurrying else 0)
 

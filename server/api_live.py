@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
 from media.errors import HultaError, UsageError
+from playback.live_counts import Door
 from playback.whep_offer import MOST_OFFER_BYTES
 from server.api_cameras import CameraId
 from server.api_schema import PROBLEMS, ProblemJson
@@ -42,9 +43,9 @@ async def live(websocket: WebSocket, camera_id: CameraId) -> None:
     parts = parts_of(websocket)
     try:
         camera = await parts.catalog.inventory.camera(camera_id)
-        async with parts.live.watch(camera.stream) as watched:
+        async with parts.live.watch(camera.stream, Door.WEBSOCKET) as watched:
             await websocket.accept()
-            await LiveViewer(websocket, watched, parts.clock).run()
+            await LiveViewer(websocket, watched, parts.clock, parts.live.counts).run()
     except HultaError as error:
         # Before it was accepted: afterwards nothing of ours fails.
         await websocket.send_denial_response(describe(error))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocketDisconnect
 
+from playback.live_counts import Door
 from playback.timerange import format_instant
 from storage.waiting import first_of
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from playback.live_camera import LiveCamera
+    from playback.live_counts import LiveCounts
     from playback.live_muxer import LiveMedia
     from storage.clock import Clock
 
@@ -47,10 +49,11 @@ class Closed(Exception):  # noqa: N818 - an end, not a failure
 class LiveViewer:
     """Sends one camera to one WebSocket."""
 
-    def __init__(self, websocket: WebSocket, camera: LiveCamera, clock: Clock) -> None:
+    def __init__(self, websocket: WebSocket, camera: LiveCamera, clock: Clock, counts: LiveCounts) -> None:
         self._websocket = websocket
         self._camera = camera
         self._clock = clock
+        self._counts = counts
         self._media: LiveMedia | None = None
         self._resyncs: deque[int] = deque(maxlen=MOST_RESYNCS)
 
@@ -68,6 +71,7 @@ class LiveViewer:
             try:
                 await self._send()
             except Closed as closed:
+                self._counts.cut[Door.WEBSOCKET] += closed.code == TOO_SLOW
                 await self._websocket.close(closed.code, closed.reason)
         except WebSocketDisconnect:
             return
@@ -108,6 +112,7 @@ class LiveViewer:
             raise Closed(TOO_SLOW, f"nothing was taken for {TAKE_S:.0f} s") from None
 
     def _note_resync(self) -> None:
+        self._counts.skips[Door.WEBSOCKET] += 1
         now_us = self._clock.boot_us()
         full = len(self._resyncs) == MOST_RESYNCS
         if full and now_us - self._resyncs[0] < RESYNC_WINDOW_US:

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from media.errors import HultaError
+from server.metrics_live import live_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,6 +46,7 @@ async def render(parts: Parts) -> tuple[bytes, str]:
     """The text and its media type. A part that is down is left out; `hulta_up` says so."""
     roles = await parts.fleet.states()
     metrics = [*_processes(roles), *_shipping(roles["ship"]), *_alerting(roles["keep"])]
+    metrics += live_metrics(parts.live, roles["record"])
     metrics.append(await asyncio.to_thread(_disk, parts.data.root))
     try:
         cameras = await parts.catalog.inventory.cameras()

@@ -336,6 +336,7 @@ async def test_metrics_are_what_an_alarm_needs(http: httpx.AsyncClient, archive:
     through_us = NOON_US + 2_000_000
     durable = {"epoch": 1, "sequence": 0, "fragment": 0, "through_us": through_us}
     said = recorder(archive.camera, durable=durable, conditions={"frozen_picture": NOON_US})
+    said["live"] = {"subscribers": 3, "streams": 2, "cut": 5, "bytes": 4000}
     ship = {"pid": 2, "backlog_segments": 7, "backlog_bytes": 7000}
     children = {"pid": 3, "children": {"record": {"restarts": 2}}}
     data = Layout(archive.root)
@@ -357,6 +358,10 @@ async def test_metrics_are_what_an_alarm_needs(http: httpx.AsyncClient, archive:
         f"hulta_camera_lost_packets_total{{{labels}}} 3.0",
         f"hulta_camera_sessions_total{{{labels}}} 2.0",
         "hulta_backlog_segments 7.0",
+        "hulta_live_subscribers 3.0",
+        "hulta_live_subscribers_cut_total 5.0",
+        'hulta_live_bytes{role="record"} 4000.0',
+        'hulta_live_viewers{door="websocket"} 0.0',
         'hulta_restarts_total{role="record"} 2.0',
         'hulta_up{role="record"} 1.0',
         'hulta_up{role="keep"} 0.0',

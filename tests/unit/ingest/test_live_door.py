@@ -249,7 +249,7 @@ async def test_nobody_watching_leaves_nothing_behind(tmp_path: Path) -> None:
         watching[2].close()
         await built.watched_by(0)
         assert built.rig.recorder.live is None
-        assert built.door.state() == {"subscribers": 0, "streams": 0, "bytes": 0}
+        assert built.door.state() == {"subscribers": 0, "streams": 0, "cut": 0, "bytes": 0}
 
 
 async def test_fifty_who_do_not_read_change_nothing_and_are_cut(tmp_path: Path) -> None:
@@ -270,13 +270,30 @@ async def test_fifty_who_do_not_read_change_nothing_and_are_cut(tmp_path: Path) 
             assert built.door.state()["bytes"] <= 2 * 25 * 20_004
         built.clock.advance(STALLED_US + 1)
         for rig in (alone, built.rig):
-            rig.feed(1)
+            rig.feed(2)
         await built.watched_by(1)
-        assert [unit.rtp_timestamp for unit in await healthy.units(1)] == [1001 * 3600]
+        assert [unit.rtp_timestamp for unit in await healthy.units(2)] == [1001 * 3600, 1002 * 3600]
         assert [bytes(file.content) for file in built.rig.spool.files] == [
             bytes(file.content) for file in alone.spool.files
         ]
-        assert len(stalled) == 50
+        assert len(stalled) == built.door.state()["cut"] == 50
+
+
+async def test_what_a_subscriber_does_not_take_is_never_more_than_a_unit(tmp_path: Path) -> None:
+    """The rest stays in the ring, which is bounded for all of them together."""
+    async with house(tmp_path) as built:
+        built.rig.feed(1)
+        await built.watch()
+        await built.watched_by(1)
+        (subscriber,) = built.door.subscribers
+        waiting = 0
+        for _ in range(3000):
+            built.rig.feed(1, size_bytes=1000)
+            waiting = max(waiting, subscriber._transport.get_write_buffer_size())
+        assert 0 < waiting <= 1004 + UNIT_HEADER_BYTES
+
+
+UNIT_HEADER_BYTES = 19
 
 
 async def test_a_slow_one_goes_on_at_a_sync_sample(tmp_path: Path) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
+from uuid import UUID
 
 from media.h264 import H264Depacketizer
 from media.h264_parameters import ParameterSets
 from media.live_wire import LiveUnit
 from media.nal import AUD, join_length_prefixed, split_length_prefixed
 from media.rtp import RtpReceiver, write_header
+from playback.live_camera import LiveCamera
+from playback.live_counts import LiveCounts
 from playback.live_muxer import LiveFrame, LiveMuxer
+from playback.whep import MOST_HURRY_US, LivePictures
 from playback.whep_pictures import HURRIED_TICKS, PAYLOAD_BYTES, PictureSender, parameter_sets
+from storage.clock import FakeClock
 from tests.builders_playback import TICKS, film
 
 LOUD = film(25, gop=25, size=(640, 480), jitter_ticks=0)
@@ -100,3 +106,34 @@ def test_what_is_sent_again_is_sent_later() -> None:
     assert again[0] > before[-1]
     assert again == sorted(set(again))
     assert sender.picture(made[20], made[20], 0).timestamp == made[20].pts_ticks
+
+
+class Impatient(FakeClock):
+    """While it is slept, a viewer may complain."""
+
+    complain_after_us = 0
+    pictures: LivePictures
+
+    async def sleep(self, seconds: float) -> None:
+        """As long as it takes, and a complaint."""
+        self.advance(round(seconds * 1_000_000) + self.complain_after_us)
+        self.pictures.lost()
+
+
+async def test_a_complaint_while_the_group_is_sent_begins_it_again_only_if_that_takes_too_long() -> None:
+    """Or it would never end: browsers complain a few times a second until they see something."""
+    clock = Impatient()
+    camera = LiveCamera(Path("none"), UUID(int=1), clock, 1 << 24)
+    made = frames()
+    for frame in made:
+        camera.ring.append(frame, len(frame.fragment), sync=frame.sync)
+    clock.pictures = LivePictures(camera, clock, LOUD.track.codec, LiveCounts())
+    wanted = [PictureSender().picture(frame, frame, 0).payloads for frame in made]
+    assert [(await clock.pictures.next()).payloads for _ in made[:10]] == wanted[:10]
+    clock.complain_after_us = MOST_HURRY_US
+    assert (await clock.pictures.next()).payloads == wanted[10]
+    clock.complain_after_us = 0
+    assert [(await clock.pictures.next()).payloads for _ in made] == wanted
+    clock.complain_after_us = MOST_HURRY_US
+    camera.ring.append(made[0], len(made[0].fragment), sync=True)
+    assert (await clock.pictures.next()).payloads == wanted[0], "in the present nothing is slept"

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close
@@ -199,6 +200,7 @@ async def test_one_viewer_too_many_is_told_so(archive: Archive, monkeypatch: pyt
                 pass
         assert refused.value.response.status_code == 503
         assert json.loads(refused.value.response.body)["type"] == "urn:hulta:problem:too-many"
+        assert await _told(http, "hulta_live_refused_total") == 1
         studio.send(1)
         await viewer.text()
 
@@ -300,6 +302,9 @@ async def test_fifty_who_do_not_read_cost_the_others_nothing(
         assert len(doors) == 51
         for viewer in stalled:
             assert (await _closed(viewer)).code == live_viewer.TOO_SLOW
+        assert await _told(http, 'hulta_live_cut_total{door="websocket"}') == 50
+        assert await _told(http, 'hulta_live_viewers{door="websocket"}') == 1
+        assert await _told(http, 'hulta_live_bytes{role="serve"}') > MOST_PICTURE_BYTES
 
 
 async def test_a_viewer_that_never_reads_is_cut_off(
@@ -352,6 +357,15 @@ async def test_a_slow_viewer_goes_on_at_a_sync_sample_and_is_closed_if_that_does
         assert closed.value.rcvd.reason == "the pictures come faster than they are taken"
         assert starts
         assert all(starts), "what follows a hole is a sync sample"
+        assert await _told(http, 'hulta_live_skips_total{door="websocket"}') == live_viewer.MOST_RESYNCS + 1
+        assert await _told(http, 'hulta_live_cut_total{door="websocket"}') == 1
+
+
+async def _told(http: httpx.AsyncClient, metric: str) -> float:
+    """What the metrics say."""
+    lines = (await http.get("/metrics")).text.splitlines()
+    (value,) = [line.removeprefix(f"{metric} ") for line in lines if line.startswith(f"{metric} ")]
+    return float(value)
 
 
 def _after_holes(pieces: list[bytes]) -> list[bool]:

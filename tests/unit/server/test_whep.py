@@ -12,6 +12,7 @@ import httpx
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
+from aiortc.rtp import RTCP_PSFB_FIR, RTCP_PSFB_PLI, RtcpPsfbPacket
 
 from media.url import CameraUrl
 from playback import whep
@@ -22,6 +23,7 @@ from tests.builders_server import serving
 from tests.waiting import eventually
 
 FILM = film(50, gop=25, jitter_ticks=0)
+LONG = film(100, gop=100, jitter_ticks=0)
 HIGH, KNOWN = "profile-level-id=64001f", "profile-level-id=42e01f"
 SDP = {"Content-Type": "application/sdp"}
 TOKEN = "a-token-of-at-least-16"
@@ -71,6 +73,18 @@ async def camera_of(archive: Archive, studio: Studio) -> AsyncIterator[httpx.Asy
         yield http
 
 
+async def decoded(track: MediaStreamTrack) -> bytes:
+    """The next picture."""
+    frame = await track.recv()
+    pixels: bytes = frame.to_ndarray(format="yuv420p").tobytes()  # type: ignore[union-attr]
+    return pixels
+
+
+async def number(track: MediaStreamTrack) -> int:
+    """Which picture of the long film is the next one."""
+    return LONG.pictures.index(await decoded(track))
+
+
 async def call(http: httpx.AsyncClient, offer: str, camera: str = "gate", **headers: str) -> httpx.Response:
     """Ask to watch."""
     return await http.post(f"/api/v1/cameras/{camera}/whep", content=offer, headers={**SDP, **headers})
@@ -89,14 +103,44 @@ async def test_a_viewer_sees_what_the_camera_sent(archive: Archive) -> None:
         numbers = []
         for _ in range(60):
             async with asyncio.timeout(20):
-                frame = await tracks[0].recv()
-            picture = frame.to_ndarray(format="yuv420p").tobytes()  # type: ignore[union-attr]
-            numbers.append(FILM.pictures.index(picture))
+                numbers.append(FILM.pictures.index(await decoded(tracks[0])))
         steps = {(later - earlier) % 50 for earlier, later in pairwise(numbers)}
         assert steps == {1}, numbers
+        assert 'hulta_live_viewers{door="webrtc"} 1.0' in (await http.get("/metrics")).text
         ended = await http.delete(answer.headers["Location"])
         assert ended.status_code == 200
         await eventually("the viewer hears of it", lambda: viewer.connectionState in {"closed", "failed"}, seconds=10)
+
+
+@pytest.mark.parametrize("request_kind", [RTCP_PSFB_PLI, RTCP_PSFB_FIR])
+async def test_a_viewer_that_lost_the_picture_gets_its_group_again(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, request_kind: int
+) -> None:
+    """From the sync sample on and up to the present, once however often it asks meanwhile, and again later on."""
+    monkeypatch.setattr(whep, "AGAIN_US", 50_000)
+    monkeypatch.setattr(whep, "MOST_HURRY_US", 1 << 60)
+    studio = Studio(LONG)
+    async with camera_of(archive, studio) as http, peer() as viewer:
+        tracks: list[MediaStreamTrack] = []
+        viewer.on("track", tracks.append)
+        answer = await call(http, await offer_of(viewer))
+        await viewer.setRemoteDescription(RTCSessionDescription(sdp=answer.text.replace(HIGH, KNOWN), type="answer"))
+        (receiver,) = viewer.getReceivers()
+        for _ in range(2):
+            async with asyncio.timeout(20):
+                seen = [await number(tracks[0]) for _ in range(200)]
+                while seen[-1] != 60:
+                    seen.append(await number(tracks[0]))
+                assert {(later - earlier) % 100 for earlier, later in pairwise(seen)} == {1}
+                (source,) = receiver.getSynchronizationSources()
+                asked = bytes(RtcpPsfbPacket(fmt=request_kind, ssrc=7, media_ssrc=source.source))
+                after = [60]
+                for _ in range(15):
+                    await receiver.transport._send_rtp(asked)
+                    after += [await number(tracks[0]) for _ in range(3)]
+                after += [await number(tracks[0]) for _ in range(50)]
+            returns = [later for earlier, later in pairwise(after) if later != (earlier + 1) % 100]
+            assert returns == [0], after
 
 
 async def test_the_answer_names_one_address_and_one_codec(archive: Archive) -> None:
