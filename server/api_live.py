@@ -41,11 +41,12 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 async def live(websocket: WebSocket, camera_id: CameraId) -> None:
     """A JSON message with the MIME type, then the init section, then a fragment for each picture."""
     parts = parts_of(websocket)
+    not_before_us = parts.clock.wall_us() if websocket.query_params.get("begin") == "next" else 0
     try:
         camera = await parts.catalog.inventory.camera(camera_id)
         async with parts.live.watch(camera.stream, Door.WEBSOCKET) as watched:
             await websocket.accept()
-            await LiveViewer(websocket, watched, parts.clock, parts.live.counts).run()
+            await LiveViewer(websocket, watched, parts.clock, parts.live.counts, not_before_us).run()
     except HultaError as error:
         # Before it was accepted: afterwards nothing of ours fails.
         await websocket.send_denial_response(describe(error))

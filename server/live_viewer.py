@@ -49,11 +49,15 @@ class Closed(Exception):  # noqa: N818 - an end, not a failure
 class LiveViewer:
     """Sends one camera to one WebSocket."""
 
-    def __init__(self, websocket: WebSocket, camera: LiveCamera, clock: Clock, counts: LiveCounts) -> None:
+    def __init__(
+        self, websocket: WebSocket, camera: LiveCamera, clock: Clock, counts: LiveCounts, not_before_us: int
+    ) -> None:
+        """It begins with a sync sample that came no earlier than that."""
         self._websocket = websocket
         self._camera = camera
         self._clock = clock
         self._counts = counts
+        self._not_before_us = not_before_us
         self._media: LiveMedia | None = None
         self._resyncs: deque[int] = deque(maxlen=MOST_RESYNCS)
 
@@ -86,6 +90,9 @@ class LiveViewer:
             if wanted is not None and position != wanted:
                 self._note_resync()
             frame = camera.ring[position]
+            if self._media is None and not (frame.sync and frame.arrival_us >= self._not_before_us):
+                position += 1
+                continue
             if frame.media is not self._media:
                 self._media = frame.media
                 await self._put(text=_announcement(frame.media, self._clock.wall_us()))

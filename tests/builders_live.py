@@ -36,11 +36,11 @@ class Described:
 class Studio:
     """A recorder as the live socket sees it, that sends a film picture by picture when it is told to."""
 
-    def __init__(self, source: Film) -> None:
+    def __init__(self, source: Film, begun_us: int | None = None) -> None:
         self.source = source
         self.live: LiveFeed | None = None
         self.sent = 0
-        self._begun_us = HostClock().wall_us()
+        self._begun_us = HostClock().wall_us() if begun_us is None else begun_us
         self._fresh = True
 
     def open_feed(self, most_bytes: int) -> LiveFeed:
@@ -110,8 +110,8 @@ class Seat:
 
 
 @asynccontextmanager
-async def seat(base: object, camera: str, **options: Any) -> AsyncIterator[Seat]:
+async def seat(base: object, camera: str, query: str = "", **options: Any) -> AsyncIterator[Seat]:
     """Watch a camera of the API at this address."""
-    url = f"{str(base).rstrip('/').replace('http', 'ws', 1)}/api/v1/cameras/{camera}/live"
+    url = f"{str(base).rstrip('/').replace('http', 'ws', 1)}/api/v1/cameras/{camera}/live{query}"
     async with connect(url, max_size=None, proxy=None, **options) as socket:
         yield Seat(socket)

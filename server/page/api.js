@@ -42,7 +42,8 @@ export async function readTimeline(id, from, to, options) {
   );
 }
 
-export const liveUrl = (id) => `${location.origin.replace(/^http/, "ws")}/api/v1/${camera(id)}/live`;
+export const liveUrl = (id, begin) =>
+  `${location.origin.replace(/^http/, "ws")}/api/v1/${camera(id)}/live?begin=${begin}`;
 
 export const videoUrl = (id, from, to) => `/api/v1/${camera(id)}/video.mp4?${new URLSearchParams({ from, to })}`;
 

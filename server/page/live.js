@@ -33,7 +33,7 @@ export class Live {
     this.wanted = true; // playing, not paused
     this.zeroMs = 0;
     this.tries = 0;
-    video.addEventListener("error", () => this.source && this.again("The picture was interrupted. Trying again"));
+    video.addEventListener("error", () => this.source && this.interrupted());
     this.follow();
   }
 
@@ -65,15 +65,16 @@ export class Live {
     else this.video.pause();
   }
 
-  connect() {
-    this.on.notice("Loading");
+  /** `begin` is "next" where the present group of pictures cannot be shown. */
+  connect(begin = "now") {
+    if (begin === "now") this.on.notice("Loading");
     this.waiting = [];
     this.waitingBytes = 0;
     this.syncs = []; // moments shortly before the sync samples that the browser has
     this.gatherUntil = 0;
     this.jumpedAt = -JUMP_APART;
     this.beganAt = performance.now();
-    this.socket = new WebSocket(liveUrl(this.camera.id));
+    this.socket = new WebSocket(liveUrl(this.camera.id, begin));
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.begin(JSON.parse(data)) : this.add(data));
     this.socket.onclose = ({ reason }) => this.again(`${reason || "The server does not answer"}. Trying again`);
@@ -94,6 +95,13 @@ export class Live {
     this.on.notice(text);
     if (performance.now() - this.beganAt > SETTLED) this.tries = 0;
     this.retry = setTimeout(() => this.connect(), Math.min(RETRY * 2 ** this.tries++, MOST_RETRY));
+  }
+
+  /** The browser cannot decode what came: not every one gets over a lost picture. The next group does not need it. */
+  interrupted() {
+    this.disconnect();
+    this.on.notice("The picture was interrupted. Waiting for the next whole one");
+    this.retry = setTimeout(() => this.connect("next"), RETRY);
   }
 
   /** What comes from here on: the first description, or another after the camera or the recorder began anew. */
@@ -148,8 +156,8 @@ export class Live {
     this.waitingBytes -= joined.length;
     try {
       this.buffer.appendBuffer(joined);
-    } catch (error) {
-      this.again(`The picture was interrupted (${error.name}). Trying again`);
+    } catch {
+      this.interrupted();
     }
   }
 
@@ -161,6 +169,7 @@ export class Live {
 
   /** Lets go of what was shown long ago. Up to a sync sample: browsers remove all that depends on what is removed. */
   forget() {
+    if (this.buffer.updating) return false; // something came between the end of the last and its event
     const before = this.video.currentTime - Live.kept;
     const shown = this.syncs.filter((sync) => sync < before);
     if (!shown.length) return false;

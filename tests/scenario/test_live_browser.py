@@ -22,7 +22,7 @@ import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, WebSocket, async_playwright
 
 from media.live_wire import HEADER, LiveUnit, read_header, read_message, request
 from server.status_socket import read_status
@@ -80,6 +80,13 @@ SHOWS = """() => {
   return video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && !video.seeking;
 }"""
 KEEP_LITTLE = "async () => { (await import('/live.js')).Live.kept = 0.5; }"
+COUNT_ERRORS = """() => {
+  const video = document.getElementById("live-video");
+  window.errors = window.shown = 0;
+  video.addEventListener("error", () => window.errors++);
+  const count = () => { window.shown++; video.requestVideoFrameCallback(count); };
+  video.requestVideoFrameCallback(count);
+}"""
 RECENT_US = 500_000
 
 
@@ -312,3 +319,22 @@ async def test_a_recorder_that_is_killed_is_seen_live_again(browser: Browser, pr
     await ages(page, "#live-video", "after a restart", readings=3)
     await page.wait_for_function("at => document.getElementById('live-video').buffered.start(0) > at", arg=kept)
     await page.close()
+
+
+async def test_a_picture_lost_of_av1_costs_the_rest_of_its_group(browser: Browser, tmp_path: Path) -> None:
+    """Chromium shows nothing more of what it was given; the page begins again with a group that is whole."""
+    lossy = simulated("--codec", "av1", "--gop", "2s", "--bitrate", "1M", "--fault", "loss,percent=0.5")
+    with lossy as (gate,), running(tmp_path, {"gate": gate, "yard": gate}) as http:
+        page = await opened(browser, Product(http, tmp_path / "data", []), "/")
+        await page.evaluate(COUNT_ERRORS)
+        sockets: list[WebSocket] = []
+        page.on("websocket", lambda socket: sockets.append(socket))  # noqa: PLW0108 - it wants a function of Python
+        await page.get_by_role("button", name="gate").click()
+        await page.get_by_role("button", name="Live", exact=True).click()
+        for again in (1, 2):
+            await page.wait_for_function("again => window.errors >= again", arg=again)
+            await page.evaluate("() => { window.shown = 0; }")
+            await page.wait_for_function("() => window.shown > 10")
+        wanted = [socket.url.rpartition("=")[2] for socket in sockets]
+        assert wanted == ["now", *["next"] * (len(wanted) - 1)]
+        await page.close()

@@ -88,6 +88,26 @@ async def test_all_viewers_of_a_camera_share_one_subscription(archive: Archive) 
             assert door.state()["subscribers"] == 1
 
 
+async def test_a_viewer_may_want_the_next_group(archive: Archive) -> None:
+    """Because it cannot decode the present one."""
+    studio = Studio(FILM, begun_us=archive.clock.wall_us() - 15 * 40_000)
+    async with (
+        studios(archive, {archive.camera.stream: studio}),
+        serving(archive) as http,
+        seat(http.base_url, "gate") as first,
+    ):
+        await watched(studio)
+        studio.send(20)
+        await first.text()
+        for _ in range(21):
+            await first.bytes()
+        async with seat(http.base_url, "gate", query="?begin=next") as viewer:
+            studio.send(30)
+            await viewer.text()
+            content = b"".join([await viewer.bytes() for _ in range(26)])
+    assert decoded(content) == list(FILM.pictures[25:])
+
+
 async def test_a_viewer_of_one_camera_never_gets_anothers_pictures(archive: Archive) -> None:
     """Each reads its own stream."""
     desired = DesiredCamera(name="yard", url=CameraUrl.parse("rtsp://10.0.0.9/"))
