@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ingest.source import Tally
 from ingest.stale import StaleFilter
 from media.errors import GapReason, MediaError, SourceError
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from ingest.tracks import CameraTrack
     from media.rtp import RtpReceiver
     from media.rtsp_fields import Transport
+
+
+_NOTHING = Tally()
 
 
 class Carrier(Protocol):
@@ -33,9 +37,8 @@ class Carrier(Protocol):
         """
         ...
 
-    @property
-    def repeated(self) -> int:
-        """Packets that came again and went no further."""
+    def tally(self) -> Tally:
+        """What became of packets before they reached the track. `late_packets` are those that came twice."""
         ...
 
     def promise(self, sequence: int) -> None:
@@ -85,8 +88,9 @@ class InterleavedCarrier:
         promised = None if answer is None else answer.ssrc
         return StaleFilter(track.receiver, self._session.stale_ssrcs, promised)
 
-    repeated = 0
-    """Those the receiver counts."""
+    def tally(self) -> Tally:
+        """Nothing: here they come in order, once, from nobody else."""
+        return _NOTHING
 
     def promise(self, sequence: int) -> None:
         """Of no use: here the first to come is the first that was sent."""

@@ -224,8 +224,17 @@ class CameraSession:
         receiver, session = self.receiver, self.session
         work = session.reads + session.side_packets + session.stray_packets + session.messages
         work += receiver.work + sum(track.receiver.parts for track in self.tracks[1:])
-        work += sum(carrier.repeated for carrier in self._carriers)
-        return Tally(wire_bytes=session.received_bytes, octets=receiver.octets, work=work)
+        carried = [carrier.tally() for carrier in self._carriers]
+        repeated = sum(each.late_packets for each in carried)
+        return Tally(
+            wire_bytes=session.received_bytes,
+            octets=receiver.octets,
+            work=work + repeated,
+            overtaken_packets=sum(each.overtaken_packets for each in carried),
+            late_packets=receiver.late_packets + repeated,
+            foreign_packets=receiver.foreign_packets + sum(each.foreign_packets for each in carried),
+            overflowed_packets=sum(each.overflowed_packets for each in carried),
+        )
 
     def what_came(self) -> str:
         """Packets by what became of them, and the last thing that was wrong with one."""

@@ -24,7 +24,7 @@ from ingest.segment_sink import StreamIdentity
 from ingest.segmenter import Segmenter
 from ingest.sound_taker import SoundTaker
 from ingest.tracks import TrackTaker
-from ingest.watch import SessionWatch
+from ingest.watch import COUNTED, SessionWatch
 from media.commit import ZERO_CHAIN
 from media.errors import CodecError, GapReason, SourceError
 from media.moof import TRACK_ID
@@ -75,7 +75,7 @@ class Recorder:
         self._disk_failed = False  # and no fragment was durable since
         self._durable = Durable()
         self._sound = SoundTaker(assignment.name, clock)
-        self._counts = {"received_bytes": 0, "frames": 0, "lost_packets": 0, "sessions": 0}
+        self._counts = dict.fromkeys(("frames", "lost_packets", "sessions", *COUNTED), 0)
         now_us = self._attempt_us = clock.wall_us()
         self._gaps = GapAccount(assignment.stream, spool, GapReason.NO_SYNC, now_us)
         self._state, self._reason, self._detail, self._since_us = "connecting", "", "", now_us
@@ -147,7 +147,7 @@ class Recorder:
             self._blocked = False
         watch = self._watch
         if watch is not None:
-            watch.check(boot_us, self._segmenter, self._assignment.bitrate_bps or 0)
+            watch.check(boot_us, self._segmenter, self._assignment.bitrate_bps or 0, blocked=self._blocked)
             if self._gaps.reason is GapReason.NO_SYNC and boot_us - watch.recording_us > NO_SYNC_SHOWN_US:
                 self._enter("failed", GapReason.NO_SYNC, self._segmenter.awaited)
 
@@ -198,14 +198,14 @@ class Recorder:
         pictures = TrackTaker(units=self._on_unit, reports=self._conditions.take_report)
         takers = self._sound.begin_session(self._segmenter, pictures, wanted=assignment.audio)
         camera = await open_source(approach, herd=self._herd, clock=self._clock, takers=takers, memory=self._memory)
-        self._watch = watch = SessionWatch(camera, self._clock.boot_us(), self._memory)
+        self._watch = watch = SessionWatch(camera, self._clock.boot_us(), self._memory, self._counts)
         try:
             await first_of(self._changed.wait(), asyncio.wait([camera.failure]))
         finally:
             self._watch = None
             camera.close()
+            watch.finish()
             self._end_span()
-            self._counts["received_bytes"] += watch.received_bytes
         if camera.failure.done():
             raise camera.failure.result()
         if self._wanted:

@@ -24,6 +24,14 @@ class Tally:
     """Bytes of media."""
     work: int = 0
     """Whatever is dealt with one by one, each kind of it, also what was refused, in packets."""
+    overtaken_packets: int = 0
+    """That came out of order and in time."""
+    late_packets: int = 0
+    """That came too late, or a second time."""
+    foreign_packets: int = 0
+    """Of other sources than the camera's, or other addresses."""
+    overflowed_packets: int = 0
+    """That came and found no room in this host's buffers: it was too slow, not the network."""
 
 
 class Source(Protocol):

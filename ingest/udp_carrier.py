@@ -17,6 +17,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from ingest.port_pair import UDP_GRO, bind_pair
+from ingest.source import Tally
 from media.errors import GapReason, RtpError, SourceError
 from media.reorder import ReorderBuffer
 from media.rtcp import build_receiver_report
@@ -97,10 +98,14 @@ class UdpCarrier:
         self._readers = True
         self._punch()
 
-    @property
-    def repeated(self) -> int:
+    def tally(self) -> Tally:
         """See `Carrier`."""
-        return self._reorder.duplicate_packets
+        return Tally(
+            overtaken_packets=self._reorder.overtaken_packets,
+            late_packets=self._reorder.duplicate_packets,
+            foreign_packets=self.foreign_datagrams,
+            overflowed_packets=self.overflowed,
+        )
 
     def promise(self, sequence: int) -> None:
         """What is missing from there on is lost, and what comes with that number need not wait."""

@@ -45,30 +45,42 @@ FLOOD_SEGMENTS = 60
 file of each picture, and files are what the cameras of a disk share."""
 
 
+COUNTED = {
+    "received_bytes": "octets",
+    "overtaken_packets": "overtaken_packets",
+    "late_packets": "late_packets",
+    "foreign_packets": "foreign_packets",
+    "overflowed_packets": "overflowed_packets",
+}
+"""What of a tally is counted for as long as the stream is recorded, under which name."""
+
+
 class SessionWatch:
     """One session's. `check` is called a few times a second, with an instant of the boot clock."""
 
-    def __init__(self, camera: Source, boot_us: int, memory: CameraMemory) -> None:
+    def __init__(self, camera: Source, boot_us: int, memory: CameraMemory, counts: dict[str, int]) -> None:
+        """`counts` are the stream's, over all sessions: COUNTED is added to them."""
         self.camera = camera
         self._memory = memory
+        self._counts = counts
         self.picture_us = self.described_us = self.recording_us = boot_us
         """When there last was a picture, a description, footage; the beginning of the session before that."""
         self.bitrate_bps = 0
-        self.received_bytes = 0
-        """Of payloads, as far as measured."""
         self._begun_us = self._measured_us = boot_us
         self._seen = Tally()
         self._pictures = 0  # since the last measurement
         self._segments_before: int | None = None
 
-    def check(self, boot_us: int, segmenter: Segmenter, nominal_bps: int) -> None:
-        """Look, and end the session where there is a reason to."""
+    def check(self, boot_us: int, segmenter: Segmenter, nominal_bps: int, *, blocked: bool = False) -> None:
+        """Look, and end the session where there is a reason to. A `blocked` disk is no reason."""
         self.camera.check(boot_us)
         self._measure(boot_us, max(FLOOD_BPS, 3 * nominal_bps))
         if segmenter.track is not None:
             self.described_us = boot_us
         if segmenter.recording:
-            self.recording_us, self._memory.renewed_for_sync = boot_us, False
+            self._memory.renewed_for_sync = False
+        if segmenter.recording or blocked:
+            self.recording_us = boot_us
         sync_us = NO_SYNC_US if self._memory.renewed_for_sync else NO_SYNC_FIRST_US
         fail = self.camera.fail
         if boot_us - self.picture_us > NO_PICTURE_US:
@@ -99,6 +111,14 @@ class SessionWatch:
         self.described_us += held_us
         self.recording_us += held_us
 
+    def finish(self) -> None:
+        """The session is over: count what came since the last measurement."""
+        self._count(self._seen, self.camera.tally())
+
+    def _count(self, seen: Tally, tally: Tally) -> None:
+        for name, field in COUNTED.items():
+            self._counts[name] += getattr(tally, field) - getattr(seen, field)
+
     def _measure(self, boot_us: int, limit_bps: int) -> None:
         seen, tally = self._seen, self.camera.tally()
         due = boot_us - self._measured_us >= MEASURE_US
@@ -109,7 +129,7 @@ class SessionWatch:
         if due:
             self._measured_us, self._seen, self._pictures = boot_us, tally, 0
             self.bitrate_bps = octets * 8_000_000 // elapsed_us
-            self.received_bytes += octets
+            self._count(seen, tally)
         if received * 8_000_000 > limit_bps * elapsed_us:
             rate, limit = received * 8 / elapsed_us, limit_bps / 1e6
             self.camera.fail(GapReason.FLOOD, f"the camera sends {rate:.0f} Mbit/s; {limit:.0f} are the limit")

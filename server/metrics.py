@@ -28,6 +28,10 @@ COUNTERS = {
     "frames": "Access units received from the camera by this recording process.",
     "lost_packets": "RTP packets that never arrived.",
     "sessions": "RTSP sessions begun.",
+    "overtaken_packets": "Datagrams that came out of order and were put back in order.",
+    "late_packets": "RTP packets that came too late or twice.",
+    "foreign_packets": "RTP packets of another source than the camera's, or of another address.",
+    "overflowed_packets": "Datagrams that found no room in this host's buffers.",
 }
 
 

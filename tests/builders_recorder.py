@@ -189,7 +189,7 @@ class Rig:
         camera.receiver = receiver
         camera.session.play_into(receiver, 0)
         camera._keepalive.begin("rtsp://10.0.0.1/", "4711", 60, self.clock.boot_us())
-        self.recorder._watch = SessionWatch(camera, self.clock.boot_us(), self.recorder._memory)
+        self.recorder._watch = SessionWatch(camera, self.clock.boot_us(), self.recorder._memory, self.recorder._counts)
         return camera
 
     def ledger(self, footage: Sequence[Interval]) -> GapLedger:

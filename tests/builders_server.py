@@ -83,6 +83,7 @@ def recorder(camera: Camera, **stream: Any) -> dict[str, Any]:
         "frames": 50,
         "lost_packets": 3,
         "sessions": 2,
+        "overflowed_packets": 5,
         "camera_clock_offset_us": -120_000,
         **stream,
     }

@@ -357,6 +357,7 @@ async def test_metrics_are_what_an_alarm_needs(http: httpx.AsyncClient, archive:
         f"hulta_camera_received_bytes_total{{{labels}}} 1000.0",
         f"hulta_camera_lost_packets_total{{{labels}}} 3.0",
         f"hulta_camera_sessions_total{{{labels}}} 2.0",
+        f"hulta_camera_overflowed_packets_total{{{labels}}} 5.0",
         "hulta_backlog_segments 7.0",
         "hulta_live_subscribers 3.0",
         "hulta_live_subscribers_cut_total 5.0",

@@ -272,3 +272,11 @@ async def test_pictures_by_the_thousand_are_a_flood(wire: Wire) -> None:
         wire.pass_time(FRAME_US)
     assert wire.failed is not None
     assert (wire.failed.reason, "pictures a second" in str(wire.failed)) == (GapReason.FLOOD, True)
+
+
+async def test_a_disk_that_does_not_keep_up_is_not_the_cameras_fault(wire: Wire) -> None:
+    """Nothing is durable for a minute and a half, and what may wait is full: the session goes on, the disk is named."""
+    wire.picture_bytes = 20_000
+    wire.play(25 * 90)
+    assert wire.rig.recorder.state()["reason"] == "disk_error"
+    assert wire.failed is None

@@ -12,15 +12,16 @@ from typing import NamedTuple
 
 import pytest
 
+from ingest.source import Tally
 from ingest.tracks import TrackTaker, choose_tracks
 from ingest.watch import FLOOD_BPS, MEASURE_US, PACKET_BITS
 from media import interleaved
 from media.errors import GapReason
-from media.rtp import write_header
+from media.rtp import RtpReceiver, write_header
 from media.sdp import MediaDescription
 from tests import builders_h264 as h264
 from tests import builders_h265 as h265
-from tests.builders_recorder import Rig
+from tests.builders_recorder import Nothing, Rig
 from tests.executed_lines import executed_lines
 
 MOST_LINES = 120
@@ -200,3 +201,32 @@ async def test_a_usual_camera_is_far_from_it() -> None:
     attacker.hear(bytes(sent), read_bytes=8192)
     assert len(sent) * 8 > 57_000_000
     assert attacker.camera.tally().work - begun < MOST_A_SECOND // 2
+
+
+class Counted:
+    """A carrier that has seen everything."""
+
+    def tally(self) -> Tally:
+        """What became of packets."""
+        return Tally(overtaken_packets=1, late_packets=2, foreign_packets=3, overflowed_packets=4)
+
+    def check(self, boot_us: int) -> None:
+        """Nothing is due."""
+
+
+async def test_what_became_of_packets_is_counted_over_all_sessions() -> None:
+    """While one plays, and the rest of it when it ends: an operator sees whether network or host is too slow."""
+    rig = Rig()
+    for _session in range(2):
+        camera = rig.watch(RtpReceiver(96, Nothing()))
+        watch = rig.recorder._watch
+        assert watch is not None
+        camera._carriers.append(Counted())  # type: ignore[arg-type]
+        for _ in range(10):
+            rig.clock.advance(250_000)
+            rig.tick()
+        camera.receiver.late_packets, camera.receiver.octets = 7, 50
+        watch.finish()
+    state = rig.recorder.state()
+    names = ("overtaken_packets", "late_packets", "foreign_packets", "overflowed_packets", "received_bytes")
+    assert [state[name] for name in names] == [2, 18, 6, 8, 100]

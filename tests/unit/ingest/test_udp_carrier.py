@@ -10,6 +10,7 @@ import pytest
 
 from ingest import policies
 from ingest.port_pair import bind_pair
+from ingest.source import Tally
 from ingest.udp_carrier import READS_PER_TURN, REPORT_EVERY_US
 from media import rtcp
 from media.errors import GapReason, SourceError
@@ -79,7 +80,7 @@ async def test_nobody_else_is_heard(link: Datagrams) -> None:
     link.hear(link.carrier._hear_reports)
     other.close()
     assert _numbers(link) == [1]
-    assert link.carrier.foreign_datagrams == 3
+    assert link.carrier.tally().foreign_packets == link.carrier.foreign_datagrams == 3
     assert link.reports == []
     link.send([packet_of(2)])
     link.hear()
@@ -112,9 +113,10 @@ async def test_junk_costs_nothing_but_itself(link: Datagrams, junk: bytes) -> No
 
 async def test_what_is_lost_on_the_way_is_declared(link: Datagrams) -> None:
     """After the wait, when somebody looks, though nothing more comes; what overtakes is put back in order."""
-    link.send([packet_of(number) for number in (1, 3, 2, 5)])
+    link.send([packet_of(number) for number in (1, 3, 3, 2, 5)])
     link.hear()
     assert _numbers(link) == [1, 2, 3]
+    assert link.carrier.tally() == Tally(overtaken_packets=1, late_packets=1)
     link.clock.advance(150_000)
     link.carrier.check(link.clock.boot_us())
     assert _numbers(link) == [1, 2, 3, 5]
@@ -132,7 +134,7 @@ async def test_what_the_kernel_dropped_is_counted_and_declared(link: Datagrams) 
     link.clock.advance(150_000)
     link.carrier.check(link.clock.boot_us())
     assert 0 < there < 40
-    assert link.carrier.overflowed == 40 - there
+    assert link.carrier.tally().overflowed_packets == link.carrier.overflowed == 40 - there
     assert link.track.receiver.lost_packets == 40 - there
     assert _numbers(link) == [*range(1, there + 1), 41]
 
