@@ -75,10 +75,9 @@ class Segmenter:
         self._timeline = StreamTimeline(timescale, not_before_us=self._not_before_us)
         self.sound = Sound(self._timeline)
         self._jumps = 0
-        self._break_wanted = False
+        self._break_wanted = self._reorders = False
         self._fragment_ticks = FRAGMENT_US * timescale // 1_000_000
         self._typical_ticks = timescale // 25
-        self._reorders = False
         self._span_ticks = self._floor_ticks = self._last_ticks = -1 << 62
         self._clear_fragment()
 
@@ -181,6 +180,9 @@ class Segmenter:
         if self._writer is not None:
             try:
                 if self._units:
+                    # One that was to be shown before the last anchor did not come: it is missing within, not behind.
+                    lasts_ticks = max(self._pts) - self._floor_ticks
+                    self._lost += self._reorders and lasts_ticks // self._typical_ticks >= len(self._pts)
                     self._close_fragment(max(self._pts) + self._typical_ticks)
                 self._close_sound(None)
             finally:
@@ -319,10 +321,8 @@ class Segmenter:
         self._units: list[bytearray] = []
         self._pts: list[int] = []
         self._syncs: list[bool] = []
-        self._bytes = 0
-        self._lost = 0
+        self._bytes = self._lost = self._first_arrival_us = 0
         self._highest_ticks = -1
-        self._first_arrival_us = 0
         self._clock_quality = CLOCK_UNKNOWN
 
     def _keep(self, unit: AccessUnit, pts_ticks: int, arrival_us: int) -> None:
@@ -389,7 +389,7 @@ class Segmenter:
     def _samples(self, decode_ticks: list[int], end_ticks: int) -> list[Sample]:
         following = decode_ticks[1:]
         following.append(end_ticks)
-        if len(decode_ticks) > 1:
+        if len(decode_ticks) > 1 and not self._lost:
             typical_ticks = decode_ticks[-1] - decode_ticks[-2] or self._typical_ticks
             self._typical_ticks = min(typical_ticks, self._fragment_ticks)
         return [

@@ -219,3 +219,14 @@ def test_every_unit_is_kept_exactly_once_in_order(frames: list[tuple[int, bool, 
         for fragment in found.fragments:
             stored += file[fragment.data_offset : fragment.data_offset + fragment.data_bytes]
     assert stored == b"".join(kept)
+
+
+def test_the_last_picture_is_not_shown_for_as_long_as_lost_ones_were_missing() -> None:
+    """It would cover the beginning of the gap that follows, and what is missing there."""
+    files = Files()
+    segmenter = segmenter_into(files)
+    for number in (*range(20), 24, *range(25, 31)):
+        unit = unit_of(number, sync=number % 25 == 0, parameters=SMALL if number == 0 else None)
+        unit.lost_packets = 4 if number == 24 else 0
+        segmenter.add(unit, START_US + number * FRAME_US)
+    assert segmenter.end_span() == START_US + 31 * FRAME_US

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from itertools import pairwise
+
+import pytest
 
 from media.access_unit import AccessUnit
 from media.fmp4_read import fragment_samples
@@ -128,6 +131,14 @@ def test_pictures_that_lead_where_none_were_expected_are_declared() -> None:
     assert missing == {30, 31, 32}
     damaged = [commit for commit in files.commits if commit.lost_packets]
     assert [(commit.span, commit.lost_packets) for commit in damaged] == [(1, 3)]
+
+
+@pytest.mark.parametrize(("sent", "damage"), [(37, 0), (38, 1), (39, 1), (40, 1), (41, 0)])
+def test_a_session_that_ends_between_an_anchor_and_what_is_shown_before_it_says_so(sent: int, damage: int) -> None:
+    """The gap that follows begins behind the anchor: what is missing lies within the footage."""
+    files = Files()
+    fed(files, itertools.islice(decode_order(200), sent), segment_us=60_000_000)
+    assert [commit.lost_packets for commit in files.commits] == [0, damage]
 
 
 def test_leading_pictures_are_no_jump_of_the_clock() -> None:
