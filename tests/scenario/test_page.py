@@ -76,12 +76,17 @@ class Visit:
 
 
 @asynccontextmanager
-async def visit(browser: Browser, http: httpx.AsyncClient, path: str = "/") -> AsyncIterator[Visit]:
-    """Open the page a minute after noon; nothing may go wrong on it, and nothing be loaded from elsewhere."""
+async def visit(
+    browser: Browser, http: httpx.AsyncClient, path: str = "/", *, still: bool = False
+) -> AsyncIterator[Visit]:
+    """Open the page a minute after noon; nothing may go wrong on it, and nothing be loaded from elsewhere.
+
+    Bars follow the present: who points at one needs it to stand `still`, or a busy machine points at a later moment.
+    """
     origin = str(http.base_url)
     context = await browser.new_context(timezone_id="UTC", locale="en-GB", viewport={"width": 1300, "height": 900})
     page = await context.new_page()
-    await page.clock.set_system_time(at_noon())
+    await (page.clock.set_fixed_time if still else page.clock.set_system_time)(at_noon())
     opened = Visit(page)
     await page.goto(origin + path)
     yield opened
@@ -149,12 +154,13 @@ async def test_nothing_is_said_to_be_missing_while_the_picture_runs(
 
     The address is not changed more often than browsers allow, however fast it plays.
     """
-    async with serving(archive) as http, visit(browser, http) as seen:
+    async with serving(archive) as http, visit(browser, http, still=True) as seen:
         await seen.page.evaluate(WATCH_NOTICES)
         bar = seen.bar("gate")
         await seen.page.get_by_role("button", name="10 min").click()
         box = await bar.bounding_box()
         await bar.click(position={"x": box["width"] * (600 * 0.97 - 60 + 1) / 600, "y": 12})
+        await seen.page.clock.set_system_time(at_noon())  # and goes on
         await seen.page.locator("#speed").select_option(speed)
         await expect(seen.page.locator("#notice")).to_contain_text("Nothing was recorded after", timeout=30_000)
         said = await seen.page.evaluate("window.said")
@@ -174,7 +180,7 @@ async def test_a_moment_that_is_not_recorded_yet_is_the_newest_that_is(browser: 
     async with (
         answering(Layout(archive.root).socket("record"), lambda: said),
         serving(archive) as http,
-        visit(browser, http) as seen,
+        visit(browser, http, still=True) as seen,
     ):
         await expect(seen.page.locator("#summary")).to_have_text("1 recording")
         await seen.page.get_by_role("button", name="10 min").click()
@@ -190,7 +196,7 @@ async def test_a_moment_that_is_not_recorded_yet_is_the_newest_that_is(browser: 
 
 async def test_a_bar_is_clicked_and_explains_itself(browser: Browser, archive: Archive) -> None:
     """Hovering tells what is there; a click just beside footage means the footage."""
-    async with serving(archive) as http, visit(browser, http) as seen:
+    async with serving(archive) as http, visit(browser, http, still=True) as seen:
         async with seen.page.expect_response(re.compile("/timeline")):  # what is hovered over must have come
             await seen.page.get_by_role("button", name="10 min").click()
         window_s = 600 * 0.97 - 60  # the window ends 3 % after the present, noon is a minute before it
