@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 BORAS = Path(__file__).parents[2] / "examples" / "boras.yaml"
 AT_ONCE = 10
 LIMIT_S = 120
+BUFFER = {"buffer_size": "4194304"}
+"""For datagrams, of readers that libav's own half a MB is not enough for: cameras here may share a process that stood
+still, and then send two seconds at once."""
 TOLERANCE = 0.03
 
 
@@ -93,7 +96,8 @@ async def read_all(
 
 async def _decode(reading: Reading, url: str, frames: int, over: str) -> None:
     """What ffmpeg counts itself; -xerror makes the first decoding error fatal."""
-    command = ("ffmpeg", "-nostdin", "-v", "warning", "-xerror", "-rtsp_transport", over, "-i", url)
+    command = ("ffmpeg", "-nostdin", "-v", "warning", "-xerror", "-rtsp_transport", over)
+    command += ("-buffer_size", BUFFER["buffer_size"], "-i", url)
     output = ("-frames:v", str(frames), "-progress", "pipe:1", "-f", "null", "-")
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(*command, *output, stdout=pipe, stderr=pipe)
@@ -115,7 +119,7 @@ def _check(reading: Reading, url: str, frames: int, over: str) -> None:
     """The marks of access units as libav's demuxer gives them."""
     expected = camera_uuid(reading.camera.name)
     last, size_bytes = None, 0
-    with av.open(url, options={"rtsp_transport": over}, timeout=LIMIT_S) as container:
+    with av.open(url, options={"rtsp_transport": over, **BUFFER}, timeout=LIMIT_S) as container:
         for packet in container.demux(video=0):
             nals = split_annex_b(bytes(packet))
             mark = find_sei(nals)

@@ -18,6 +18,7 @@ from simulator import Credentials, Simulator, SimulatorOptions
 from simulator.oracle import find_sei
 from simulator.picture import HEIGHT, STRIP_HEIGHT, Picture
 from tests.builders_simulator import connect, film_units, make_film, nals
+from tests.scenario.city_reading import BUFFER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,8 @@ async def _run(*command: str, **environment: str) -> tuple[int, str]:
 
 async def _ffmpeg(url: str, frames: int, transport: str = "tcp") -> tuple[int, str]:
     """Decode with Debian's ffmpeg; -xerror makes the first decoding error fatal."""
-    reading = ("ffmpeg", "-nostdin", "-v", "warning", "-xerror", "-rtsp_transport", transport, "-i", url)
+    reading = ("ffmpeg", "-nostdin", "-v", "warning", "-xerror", "-rtsp_transport", transport)
+    reading += ("-buffer_size", BUFFER["buffer_size"], "-i", url)
     return await _run(*reading, "-frames:v", str(frames), "-f", "null", "-")
 
 
@@ -74,7 +76,11 @@ async def _gstreamer(url: str, frames: int, transport: str = "tcp") -> tuple[int
     a B-frame stream sends a picture further ahead than any before.
     """
     source = ("gst-launch-1.0", "-q", "rtspsrc", f"protocols={transport}", f"location={url}")
-    source += ("buffer-mode=none", "latency=0" if transport == "tcp" else "latency=200")
+    source += (
+        f"udp-buffer-size={BUFFER['buffer_size']}",
+        "buffer-mode=none",
+        "latency=0" if transport == "tcp" else "latency=200",
+    )
     sink = ("!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", f"num-buffers={frames}")
     return await _run(*source, *sink, GST_DEBUG="*:2", GST_DEBUG_NO_COLOR="1")
 
@@ -132,7 +138,7 @@ async def test_pyav_shows_the_pictures_of_the_file(tmp_path: Path, transport: st
         expected = [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
 
     def read(url: str) -> list[bytes]:
-        with av.open(url, options={"rtsp_transport": transport}, timeout=20) as container:
+        with av.open(url, options={"rtsp_transport": transport, **BUFFER}, timeout=20) as container:
             pictures = []
             for frame in container.decode(video=0):
                 pictures.append(frame.to_ndarray().tobytes())
