@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def make_plan(
     """The plan of a storm over the first `cameras` of a fleet. ConfigError names file and line."""
     settings, everyone = read_city(fleet)
     entries = {entry.name: entry for site in settings.sites for entry in site.cameras}
-    lineup = [camera for camera in everyone if entries[camera.name].enabled]
+    lineup = [_heard(camera, entries[camera.name]) for camera in everyone if entries[camera.name].enabled]
     if not lineup:
         raise ConfigError(f"{fleet}:1: sites: no camera is enabled")
     if cameras is not None and cameras > len(lineup):
@@ -52,6 +53,11 @@ def make_plan(
         seconds=seconds,
         seed=seed,
     )
+
+
+def _heard(camera: CameraOptions, entry: CameraEntry) -> CameraOptions:
+    """A camera makes sound where it is to be recorded, and only there: then all that was sent is to come back."""
+    return camera if entry.audio else replace(camera, audio="")
 
 
 def _is_ours(step: Step) -> bool:
@@ -97,6 +103,7 @@ def _simulated(camera: CameraOptions) -> dict[str, Any]:
             "gop": f"{camera.gop_us // 1000}ms",
             "b_frames": camera.b_frames,
             "codec": camera.codec,
+            **({"audio": camera.audio} if camera.audio else {}),
         },
     }
 
@@ -113,6 +120,7 @@ def _product_config(
             "policy": entry.policy,
             "class": entry.klass,
             "transport": entry.transport,
+            **({"audio": True} if entry.audio else {}),
         }
 
     policies = {name: _policy(rules) for name, rules in settings.policies.items()}

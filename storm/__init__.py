@@ -11,6 +11,7 @@ Carrying it out
 Collecting the evidence, from outside
     api             the public HTTP API                    logs           the simulator's two logs
     evidence        what the API gives back                footage        down to each frame's mark, hash and link
+    sound           which frame of sound is which
     listing         the object store                       examination    one camera, in a process of its own
 
 The verdict: pure functions
@@ -18,7 +19,7 @@ The verdict: pure functions
     costs           what each fault may cost               outages        when a camera could not be recorded
     case            the evidence as the rules ask it       verdict        the rules, all of them
     rules_loss      what did not come back                 rules_frames   what did
-    rules_spans     what is called recorded
+    rules_spans     what is called recorded                rules_sound    what was heard
     figures         the numbers, with their units          result         for people and for programs
     page            the same with plots, as HTML           page_plots     as SVG
     page_style      by day and by night

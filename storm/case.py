@@ -74,6 +74,10 @@ class Case:
             each for each in self.whole.values() if self.camera.asked(each.sent_us) and each.frame not in self.retrieved
         ]
 
+    def loses(self, instant_us: int) -> bool:
+        """Whether packets were being lost at an instant, and nothing worse that ends a session."""
+        return {window.kind for window in self._near(instant_us)} & {"loss", "garbage", "cut"} == {"loss"}
+
     @cached_property
     def time(self) -> CameraTime:
         """When the camera took its frames."""

@@ -15,7 +15,7 @@ from uuid import UUID
 from storm.api import instant_us, within
 from storm.facts import CameraEvidence, Interval
 from storm.footage import Footage, read_video
-from storm.logs import read_sent
+from storm.logs import read_sent, read_sound_sent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +64,9 @@ def collect(
         missing=[*timeline["missing"], *timeline["expired"], *timeline["pending"]],
         faults=faults,
         complaints=footage.complaints,
+        sounds=[footage.sounds[key] for key in sorted(footage.sounds, key=lambda key: footage.sounds[key].start_us)],
+        sound_ids=frozenset(footage.sounds),
+        sound_sent=[] if sent_log is None else read_sound_sent(sent_log),
     )
     return found, footage.segments
 

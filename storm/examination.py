@@ -76,6 +76,8 @@ class Counts:
     fragments_announced: int = 0
     fragments_retrieved: int = 0
     fragments_damaged: int = 0
+    sounds_sent: int = 0
+    sounds_retrieved: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
@@ -172,4 +174,6 @@ def count(case: Case) -> Counts:
         fragments_announced=len(camera.announced),
         fragments_retrieved=len(camera.fragments),
         fragments_damaged=len(case.damaged),
+        sounds_sent=len({each.frame for each in camera.sound_sent}),
+        sounds_retrieved=sum(len(each.frames) for each in camera.sounds),
     )

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from storm.sound import SoundFragment
+
 SECOND_US = 1_000_000
 
 TOLERANCE_US = 100_000
@@ -130,6 +132,11 @@ class CameraEvidence:
     missing: Sequence[Interval] = ()
     faults: Sequence[FaultWindow] = ()
     complaints: Sequence[str] = field(default=())
+    sounds: Sequence[SoundFragment] = ()
+    """As they lie on the timeline; not among `fragments`, which are of pictures."""
+    sound_ids: frozenset[FragmentId] = frozenset()
+    """Theirs: they are announced like those of pictures."""
+    sound_sent: Sequence[Sent] = ()
 
     @property
     def shift_us(self) -> int:

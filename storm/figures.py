@@ -39,6 +39,8 @@ def figures(
         "fragments_announced_durable": total.fragments_announced,
         "fragments_retrieved": total.fragments_retrieved,
         "fragments_flagged_as_damaged": total.fragments_damaged,
+        "frames_of_sound_sent": total.sounds_sent,
+        "frames_of_sound_retrieved": total.sounds_retrieved,
         **_gaps(reports),
         **_again(reports),
         "kills": dict(Counter(strike.role for strike in strikes if strike.kind == "kill")),

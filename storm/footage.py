@@ -15,9 +15,11 @@ import av
 from media.commit import ZERO_CHAIN, link
 from media.errors import MediaError
 from media.fmp4_read import fragment_samples, scan
+from media.moof import TRACK_ID
 from simulator.codecs import codec_of_entry, codec_of_libav
 from simulator.oracle import camera_uuid
 from storm.facts import UNKNOWN, Fragment, FragmentId, Seen
+from storm.sound import read_sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from media.fmp4_read import StoredFragment
     from media.track import Track
     from simulator.codec import Codec
+    from storm.sound import SoundFragment
 
 MDAT_HEADER_BYTES = 8
 
@@ -37,6 +40,7 @@ class Footage:
     """The segments of one camera, read whole."""
 
     fragments: dict[FragmentId, Fragment] = field(default_factory=dict)
+    sounds: dict[FragmentId, SoundFragment] = field(default_factory=dict)
     commits: list[Commit] = field(default_factory=list)
     segments: set[UUID] = field(default_factory=set)
     complaints: list[str] = field(default_factory=list)
@@ -56,19 +60,38 @@ class Footage:
             self.complaints.append(f"segment {scanned.identity} holds torn bytes at {scanned.torn}")
         for stored in scanned.fragments:
             commit = stored.commit
-            frames = tuple(fragment_frames(content, stored, camera, scanned.track))
-            identity = commit.identity
-            key = FragmentId(identity.run, identity.epoch, identity.sequence, commit.fragment)
-            whole = content[commit.offset : commit.offset + commit.length]
-            verified = sha256(whole).digest() == commit.sha256 and len(frames) == commit.samples
-            self.fragments[key] = Fragment(frames, commit.wall_us, commit.end_wall_us, verified, commit.lost_packets)
             self.commits.append(commit)
+            if commit.track != TRACK_ID:
+                self._add_sound(content, stored, scanned.sound)
+                continue
+            frames = tuple(fragment_frames(content, stored, camera, scanned.track))
+            verified = _is_verified(content, commit) and len(frames) == commit.samples
+            key = _key(commit)
+            self.fragments[key] = Fragment(frames, commit.wall_us, commit.end_wall_us, verified, commit.lost_packets)
+
+    def _add_sound(self, content: bytes, stored: StoredFragment, track: Track | None) -> None:
+        key = _key(stored.commit)
+        if track is None:
+            self.complaints.append(f"fragment {key} is sound in a file without a track of it")
+            return
+        self.sounds[key] = read_sound(content, stored, track)
+        if not _is_verified(content, stored.commit) or len(self.sounds[key].frames) != stored.commit.samples:
+            self.complaints.append(f"fragment {key} of sound does not fit its SHA-256")
 
     def finish(self) -> None:
         """When all segments are there: what can only be said of them together."""
         self.complaints += chain_complaints(self.commits)
         self.complaints += repetitions(self.fragments)
         self.commits.clear()
+
+
+def _key(commit: Commit) -> FragmentId:
+    identity = commit.identity
+    return FragmentId(identity.run, identity.epoch, identity.sequence, commit.fragment)
+
+
+def _is_verified(content: bytes, commit: Commit) -> bool:
+    return sha256(content[commit.offset : commit.offset + commit.length]).digest() == commit.sha256
 
 
 def fragment_frames(content: bytes, stored: StoredFragment, camera: str, track: Track) -> Iterator[Seen]:

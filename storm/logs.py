@@ -45,6 +45,11 @@ def read_sent(path: Path) -> list[Sent]:
     return [parse_sent(line.decode()) for line in _whole_lines(path) if SOUND not in line]
 
 
+def read_sound_sent(path: Path) -> list[Sent]:
+    """Its frames of sound, likewise."""
+    return [parse_sent(line.decode()) for line in _whole_lines(path) if SOUND in line]
+
+
 def parse_sent(line: str) -> Sent:
     """`camera session frame sent_us crc32 kind`."""
     _camera, session, frame, sent_us, crc32, kind = line.split()

@@ -23,7 +23,7 @@ REASONS = frozenset(GapReason)
 def announced_is_retrieved(case: Case) -> Iterator[str]:
     """A ⊆ R: what was announced durable comes back, verified."""
     camera = case.camera
-    lost = sorted(camera.announced - camera.fragments.keys())
+    lost = sorted(camera.announced - camera.fragments.keys() - camera.sound_ids)
     if lost:
         yield f"{len(lost)} fragments announced durable are not retrievable, the first {lost[0]}"
     broken = sorted(key for key, fragment in camera.fragments.items() if not fragment.verified)

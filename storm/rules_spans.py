@@ -52,7 +52,7 @@ def spans_are_footage(case: Case) -> Iterator[str]:
     stored = sorted(
         (seen.wall_us, seen.frame) for fragment in case.camera.fragments.values() for seen in fragment.frames
     )
-    for span in _joined(case.camera.spans):
+    for span in joined(case.camera.spans):
         inside = stored[bisect_left(stored, (span.start_us - EDGE_US,)) : bisect_left(stored, (span.end_us,))]
         points = [(span.start_us, UNKNOWN), *inside, (span.end_us, UNKNOWN)]
         wrong = [(one, two) for one, two in pairwise(points) if _is_empty(case, one, two)]
@@ -61,7 +61,7 @@ def spans_are_footage(case: Case) -> Iterator[str]:
             yield f"{span} has no footage from {start_us} for {(end_us - start_us) / 1e6:.2f} s"
 
 
-def _joined(spans: Iterable[Interval]) -> list[Interval]:
+def joined(spans: Iterable[Interval]) -> list[Interval]:
     """Spans with nothing between them are one."""
     result: list[Interval] = []
     for span in sorted(spans):

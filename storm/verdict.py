@@ -33,6 +33,7 @@ from storm.rules_loss import (
     loss_is_declared,
     recording_resumes,
 )
+from storm.rules_sound import sound_is_what_was_sent, sound_loss_is_declared
 from storm.rules_spans import spans_are_complete, spans_are_footage
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
     times_are_true,
     video_keeps_time,
     chain_verifies,
+    sound_is_what_was_sent,
+    sound_loss_is_declared,
 )
 
 

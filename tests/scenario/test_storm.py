@@ -20,12 +20,21 @@ FLEET = """\
 sites:
   - name: gate
     cameras:
-      - {name: gate-1, url: rtsp://127.0.0.1/, bitrate: 1M, transport: udp}
-      - {name: gate-2, url: rtsp://127.0.0.1/, bitrate: 800k, simulate: {fps: 12, gop: 2s, codec: h265}}
+      - {name: gate-1, url: rtsp://127.0.0.1/, bitrate: 1M, transport: udp, audio: true, simulate: {audio: opus}}
+      - name: gate-2
+        url: rtsp://127.0.0.1/
+        bitrate: 800k
+        audio: true
+        simulate: {fps: 12, gop: 2s, codec: h265, audio: aac}
   - name: the yard
     cameras:
       - {name: yard 1, url: rtsp://127.0.0.1/, bitrate: 600k, simulate: {fps: 15, gop: 3s, b_frames: true, codec: h265}}
-      - {name: yard 2, url: rtsp://127.0.0.1/, bitrate: 1M, transport: udp, simulate: {fps: 30}}
+      - name: yard 2
+        url: rtsp://127.0.0.1/
+        bitrate: 1M
+        transport: udp
+        audio: true
+        simulate: {fps: 30, audio: pcma}
 """
 
 SCRIPT = """\
@@ -61,3 +70,4 @@ def test_no_frame_is_lost_silently_whatever_goes_wrong(tmp_path: Path) -> None:
     assert len(result.figures["kills"]) == 5, "every part is killed"
     assert {"loss", "timestamp-jump", "cut", "duplicate", "503", "off"} <= result.figures["faults"].keys()
     assert result.figures["frames_spoiled_on_their_way"] > 0
+    assert result.figures["frames_of_sound_retrieved"] > 1000

@@ -33,11 +33,15 @@ policies:
 sites:
   - name: gate
     cameras:
-      - {name: gate 1, url: "rtsp://${NOT_SET}/x", bitrate: 1M, simulate: {fps: 12, gop: 500ms}}
+      - name: gate 1
+        url: "rtsp://${NOT_SET}/x"
+        bitrate: 1M
+        audio: true
+        simulate: {fps: 12, gop: 500ms, audio: opus}
       - {name: gate 2, url: rtsp://10.0.0.1/x, enabled: false}
   - name: yard
     cameras:
-      - {name: yard 1, url: rtsp://10.0.0.2/x, class: high}
+      - {name: yard 1, url: rtsp://10.0.0.2/x, class: high, simulate: {audio: aac}}
 """
 SCRIPT = """\
 steps:
@@ -82,13 +86,22 @@ def test_the_fleet_is_simulated_and_recorded(tmp_path: Path) -> None:
             {
                 "name": "gate",
                 "cameras": [
-                    {"name": "gate 1", "bitrate": "1000000", "policy": "default", "class": "normal", "transport": "tcp"}
+                    {
+                        "name": "gate 1",
+                        "bitrate": "1000000",
+                        "policy": "default",
+                        "class": "normal",
+                        "transport": "tcp",
+                        "audio": True,
+                    }
                 ],
             },
             {"name": "yard", "cameras": [{"name": "yard 1", "policy": "default", "class": "high", "transport": "tcp"}]},
         ],
     }
     fleet = parse_settings(json.dumps(plan.fleet), file="fleet.json", environment={})
+    # A sound that is not recorded is not made: what is made is to come back.
+    assert [camera.simulate.audio for site in fleet.sites for camera in site.cameras] == ["opus", None]
     assert [camera.simulate.gop for site in fleet.sites for camera in site.cameras] == [500_000, 1_000_000]
 
 

@@ -9,7 +9,7 @@ from simulator.faults import make_fault
 from simulator.sent_log import SentFrame, SentLog
 from simulator.steps import Event, Phase
 from storm.facts import FaultWindow, Sent
-from storm.logs import first_traceback, read_faults, read_sent, split_sent_log
+from storm.logs import first_traceback, read_faults, read_sent, read_sound_sent, split_sent_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +24,14 @@ def test_the_log_of_sent_frames_is_split_by_camera(tmp_path: Path) -> None:
         for number in range(2500):
             log(FRAME._replace(frame=number))
         log(FRAME._replace(camera="yard/2", sync=False, spoiled=True))
+        log(FRAME._replace(camera="yard/2", frame=9, sound=True))
     with path.open("ab") as file:
         file.write(b"yard/2 3 101 10")
     parts = split_sent_log(path, tmp_path / "sent")
     assert {*parts} == {"gate 1", "yard/2"}
     assert [each.frame for each in read_sent(parts["gate 1"])] == [*range(2500)]
     assert read_sent(parts["yard/2"]) == [Sent(100, 1_000_000, 7, 3, whole=False, sync=False)]
+    assert read_sound_sent(parts["yard/2"]) == [Sent(9, 1_000_000, 7, 3, sync=False)]
 
 
 def test_the_log_of_faults_becomes_windows(tmp_path: Path) -> None:
