@@ -36,6 +36,7 @@ class ReadRounds:
     def __init__(self) -> None:
         self._readers: dict[int, Read] = {}
         self._waiting: deque[int] = deque()  # sockets whose turn in this round is still to come
+        self._again: deque[int] = deque()  # those that had more
         self._readable: select.epoll | None = None
         self._timer: asyncio.Handle | None = None
         self._due_s = 0.0
@@ -69,28 +70,28 @@ class ReadRounds:
 
     def _begin(self) -> None:
         assert self._readable is not None
-        self._waiting = deque(fd for fd, _events in self._readable.poll(0, len(self._readers)))
+        self._waiting.extend(fd for fd, _events in self._readable.poll(0, len(self._readers)))
+        self._again.clear()
         self._go_on()
 
     def _go_on(self) -> None:
-        """A turn. Who has more is read again after all others, until the next round is due: so nobody keeps it."""
+        """A turn. Who has more is read again when all others were, until the next round is due: so nobody keeps it."""
         waiting, readers = self._waiting, self._readers
         for _ in range(min(READS_A_TURN, len(waiting))):
             fd = waiting.popleft()
             read = readers.get(fd)  # None: it has left in this round
             if read is not None and read():
-                waiting.append(fd)
+                self._again.append(fd)
+        loop = asyncio.get_running_loop()
+        late = loop.time() >= self._due_s + ROUND_S
+        if not waiting and not late:
+            self._waiting, self._again = self._again, waiting
         if not readers:
             self._timer = None
-            return
-        loop = asyncio.get_running_loop()
-        if not waiting:
-            self._rest()
-        elif loop.time() < self._due_s + ROUND_S:
+        elif self._waiting:
             self._timer = loop.call_soon(self._go_on)
         else:
-            self._due_s = loop.time()
-            self._timer = loop.call_soon(self._begin)
+            self._rest()
 
     def _rest(self) -> None:
         """Until the next round; one that would have begun by now is left out."""

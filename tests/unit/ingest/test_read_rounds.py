@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -78,6 +79,25 @@ async def test_each_socket_is_read_once_a_round(rounds: ReadRounds, listeners: l
 
     await eventually("three rounds are over", spread)
     assert max(seen) <= 1
+    for listener in listeners:
+        rounds.leave(listener.end.fileno())
+
+
+async def test_rounds_that_take_too_long_leave_nobody_out(rounds: ReadRounds, listeners: list[Listener]) -> None:
+    """A process that is overloaded, and a socket that floods it: the last one has its turn as well as the first."""
+    loop = asyncio.get_running_loop()
+
+    def read_slowly(listener: Listener) -> bool:
+        until_s = loop.time() + 2 * ROUND_S / READS_A_TURN
+        while loop.time() < until_s:
+            pass
+        return listener.read()
+
+    listeners[0].more = 1 << 30
+    for listener in listeners:
+        rounds.join(listener.end.fileno(), partial(read_slowly, listener))
+    await eventually("all were read twice", lambda: min(listener.reads for listener in listeners) >= 2)
+    assert listeners[0].reads <= 2 * max(listener.reads for listener in listeners[1:])
     for listener in listeners:
         rounds.leave(listener.end.fileno())
 
