@@ -190,7 +190,7 @@ async def test_the_reports_of_both_tracks_place_the_sound() -> None:
     wire = Talking()
     wire.talk(1)
     segmenter = wire.rig.recorder._segmenter
-    newest, _ticks = segmenter._timeline.placed
+    newest, *_ = segmenter._timeline.placed
     for kind, rtp in (("video", newest), ("audio", 24 * SOUND_BYTES + 160)):  # with the middle of the newest packet
         report = SenderReport(ssrc=9, ntp=NTP, rtp_timestamp=rtp, packets=0, octets=0)
         wire.takers[kind].reports(report)
