@@ -91,13 +91,17 @@ def spoiled_is_declared(case: Case) -> Iterator[str]:
 
 
 def damage_has_a_cause(case: Case) -> Iterator[str]:
-    """A fragment says that packets are missing only where a frame was spoiled, or packets had to look lost."""
+    """A fragment says that packets are missing only where a frame was spoiled, or packets had to look lost.
+
+    Or where footage of B-frames ends: some that are shown before the last one of them were never sent.
+    """
     spoiled = [each.sent_us for each in case.spoiled.values()]
     windows = [fault for fault in case.camera.faults if COSTS[fault.kind].spoils]
     wrong = [
         fragment
         for fragment in case.damaged
         if case.camera.asked(fragment.start_us)
+        and not _ends_between_b_frames(fragment, case)
         and not any(_is_near(fragment, sent_us, case) for sent_us in spoiled)
         and not any(
             fragment.start_us - FRAGMENT_US - TOLERANCE_US <= window.end_us
@@ -111,6 +115,10 @@ def damage_has_a_cause(case: Case) -> Iterator[str]:
             f"{len(wrong)} fragments say that packets are missing where none was lost, the first "
             f"[{first.start_us}, {first.end_us}) with {first.lost_packets}"
         )
+
+
+def _ends_between_b_frames(fragment: Fragment, case: Case) -> bool:
+    return case.camera.shift_us > 0 and any(abs(gap.start_us - fragment.end_us) <= EDGE_US for gap in case.camera.gaps)
 
 
 def _is_near(fragment: Fragment, sent_us: int, case: Case) -> bool:

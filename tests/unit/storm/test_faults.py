@@ -140,6 +140,14 @@ def test_damage_that_is_declared_where_nothing_was_spoiled() -> None:
     assert rules_broken(doubled, NO_KILLS) == {"damage_has_a_cause"}
 
 
+@pytest.mark.parametrize(("last", "reordered"), [(True, True), (True, False), (False, True)])
+def test_footage_of_b_frames_may_end_damaged(last: bool, reordered: bool) -> None:
+    """What was to be shown before its last frame was still to come. Elsewhere, or of others, it has no cause."""
+    camera = replace(evidence(durable=20, reason="stalled"), faults=[fault("off", 20, 22)], reordered=reordered)
+    camera = alter(camera, FIRST + (499 if last else 400), lost_packets=1)
+    assert rules_broken(camera, NO_KILLS) == (set() if last and reordered else {"damage_has_a_cause"})
+
+
 # Time
 
 
