@@ -274,7 +274,7 @@ class Segmenter:
 
     def _start_span(self, pts_ticks: int, *, follows: bool = False) -> None:
         self._follows = follows
-        self.sound.start_span(self._step_us)
+        self.sound.start_span(self._step_us, None if follows else self._timeline.wall_us(pts_ticks))
         if self._step_us:
             self._timeline.shift(self._step_us)
             self._step_us = 0

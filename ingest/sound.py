@@ -43,6 +43,8 @@ MOST_WAITING_BYTES = 1 << 20
 """What waits for pictures to go with: 10 s of packets of 20 ms. More is written without them, or, before there is a
 segment to write it to, forgotten from its beginning."""
 
+_NEVER_US = 1 << 62
+
 
 class Sound:
     """What one session brings of it, beside `pictures`. `track` is known from the first unit on."""
@@ -60,6 +62,7 @@ class Sound:
         self._last_ticks = -1
         self._goes_on = False  # something was written, and footage goes on since
         self._lost = 0  # before the next fragment
+        self._footage_us = _NEVER_US  # since then there are pictures, without a gap
 
     def add(self, unit: AccessUnit, arrival_us: int) -> bool:
         """Take a unit. True if it is the first one of another track than before."""
@@ -86,6 +89,7 @@ class Sound:
     def forget_overflow(self) -> None:
         """Before there is anything to write to: keep the newest."""
         while self.overflowing:
+            self._lost += self._waiting[0][1] > self._footage_us
             self._take()
 
     @property
@@ -100,12 +104,16 @@ class Sound:
     def stop(self, lost: int = 0) -> None:
         """Footage ends, and so many fragments of sound could not be written: what comes now belongs to a gap."""
         self._goes_on = False
+        self._footage_us = _NEVER_US
         self._lost += lost
 
-    def start_span(self, step_us: int) -> None:
-        """Another span begins; the wall clock was stepped by so much."""
+    def start_span(self, step_us: int, footage_us: int | None) -> None:
+        """Another span begins, with footage from `footage_us` on, or None: it goes on. The wall clock was stepped."""
         self._end_ticks = None
+        if footage_us is not None:
+            self._footage_us = footage_us
         if step_us:
+            self._footage_us += step_us
             self._reports.clear()
             self._lips.forget_half()
             self._timeline.shift(step_us)
@@ -165,14 +173,14 @@ class Sound:
         return buffers, commit
 
     def _leave_earlier(self, start_us: int) -> None:
-        """What ended before the span began belongs to nothing. In the midst of a session it came too late: a loss."""
+        """What ended before the span began belongs to nothing. In the midst of footage that is a loss."""
         assert self.track is not None
         while self._waiting:
             ticks, _arrival_us, unit = self._waiting[0]
             if self._wall_us(ticks + unit.duration_ticks) > start_us:
                 return
             self._take()
-            self._lost += self._goes_on
+            self._lost += self._goes_on or self._wall_us(ticks) >= self._footage_us
 
     def _wall_us(self, ticks: int) -> int:
         return self._timeline.wall_us(ticks) + self._apart_us

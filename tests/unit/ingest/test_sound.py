@@ -186,6 +186,8 @@ def test_sound_that_begins_later_begins_a_span_at_a_sync_sample() -> None:
     first = next(commit for commit in pictures if commit.span == 1)
     assert first.wall_us == START_US + 4_000_000
     frames = heard(files)
+    # There is no track for what was to be heard before: eleven frames are missing from footage, and declared.
+    assert [commit.lost_packets for commit in files.commits if commit.track != TRACK_ID][:2] == [11, 0]
     assert {each.span for each in frames} == {1}
     # The first one to be heard is that which sounds when the span begins; what is left of it is all that sounds.
     assert frames[0] == Heard(number=4_000_000 // SOUND_FRAME_US, span=1, media_us=0)
@@ -244,6 +246,27 @@ def test_sound_without_pictures_is_bounded() -> None:
         segmenter.add(unit, START_US + begin_us + number * FRAME_US)
     segmenter.end_span()
     assert heard(files)[0].number == begin_us // SOUND_FRAME_US
+    assert not any(commit.lost_packets for commit in files.commits)
+
+
+def test_sound_that_waits_too_long_for_its_span_is_declared() -> None:
+    """Its track came to the session in the midst of a group of pictures of twenty seconds."""
+    files = Files()
+    segmenter = segmenter_into(files)
+    sent = 0
+    for event in arrivals(24):
+        if not event.sound:
+            unit = unit_of(event.number, sync=event.number % 500 == 0, parameters=None if event.number else SMALL)
+            segmenter.add(unit, START_US + event.at_us)
+        elif event.number > 50:
+            frame = frame_of(event.number, description=DESCRIPTION if event.number == 51 else None)
+            for _ in range(3):  # so small that more wait than may
+                segmenter.add_sound(frame, START_US + event.at_us)
+                sent += 1
+    segmenter.end_span()
+    stored = len(heard(files))
+    declared = sum(commit.lost_packets for commit in files.commits)
+    assert 0 < stored < sent == stored + declared
 
 
 def test_a_step_of_the_hosts_clock_moves_both() -> None:
