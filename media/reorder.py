@@ -74,7 +74,7 @@ class ReorderBuffer:
     @property
     def held(self) -> int:
         """Packets that wait."""
-        return len(self._held)
+        return len(self._held) + len(self._beside)
 
     def receive(self, buffer: Buffer, start: int, end: int, now_us: int) -> None:
         """Take one datagram, `buffer[start:end]`, in place. `RtpError` for what is no RTP at all."""
@@ -93,7 +93,7 @@ class ReorderBuffer:
     def expire(self, now_us: int) -> None:
         """Wait no longer for what is missing since 100 ms."""
         if self._gathered and now_us - self._gathered[0][0] >= WAIT_US:
-            self._begin(now_us)
+            self._begin()
         while self._held and now_us - self._oldest_us() >= WAIT_US:
             self._give_up()
 
@@ -125,11 +125,11 @@ class ReorderBuffer:
         self._held_bytes += len(packet)
         full = len(self._gathered) >= HELD_PACKETS or self._held_bytes >= HELD_BYTES
         if full or _SEQUENCE.unpack_from(packet)[0] == self._promised:
-            self._begin(now_us)
+            self._begin()
         else:
             self.expire(now_us)
 
-    def _begin(self, now_us: int) -> None:
+    def _begin(self) -> None:
         """Where the session begins is decided: go on with everything that was gathered, in order."""
         gathered, self._gathered, self._held_bytes = self._gathered, [], 0
         headers = [_HEADER.unpack_from(packet) for _, packet in gathered]
@@ -149,8 +149,8 @@ class ReorderBuffer:
         self._receiver.expect(self._next)
         if missing >= HELD_PACKETS:
             self._next = lowest
-        for _, packet in gathered:
-            self.receive(packet, 0, len(packet), now_us)
+        for arrival_us, packet in gathered:
+            self.receive(packet, 0, len(packet), arrival_us)
 
     def _is_ours(self, buffer: Buffer, start: int) -> bool:
         """Whether its number is one of our source's. Other packets go past: what they mean the receiver knows."""
