@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ingest.backoff import Herd
     from ingest.carrier import Carrier
+    from ingest.read_rounds import ReadRounds
     from ingest.session import RtspSession
     from ingest.teardown import Farewells
     from ingest.tracks import CameraTrack, TrackTaker
@@ -63,12 +64,14 @@ class CameraSession:
         approach: Approach | None = None,
         memory: CameraMemory | None = None,
         farewells: Farewells | None = None,
+        rounds: ReadRounds | None = None,
     ) -> None:
         self._url = url
         self._clock = clock
         self._approach = approach or Approach(url=url)
         self._memory = memory or CameraMemory()
         self._farewells = farewells
+        self._rounds = rounds
         self._login = Login(url, self._memory, encrypted=session.encrypted)
         self._aggregate_url = url.request_url
         self._keepalive = KeepAlive(session, self._login)
@@ -201,6 +204,13 @@ class CameraSession:
     def _last(self) -> str:
         return f"the last was {self.receiver.last_sequence}, {self.receiver.packets} in all"
 
+    def hurry(self, *, wanted: bool) -> None:
+        """See `ingest.source.Source`. Called again and again; only a change costs anything."""
+        if wanted:
+            self.session.read_at_once()
+        elif self._rounds is not None:
+            self.session.read_in_rounds(self._rounds)
+
     def held(self, held_us: int) -> None:
         """The process stood still for so long: that is no silence of the camera."""
         self.session.last_media_us += held_us
@@ -299,11 +309,19 @@ async def open_session(
             raise SourceError(GapReason.UNSUPPORTED, message, hint="use `transport: tcp` with rtsps://")
         await herd.turn()
         session = await connect(present, clock)
-        camera = CameraSession(present.url, session, clock, approach=present, memory=memory, farewells=herd.farewells)
+        camera = CameraSession(
+            present.url,
+            session,
+            clock,
+            approach=present,
+            memory=memory,
+            farewells=herd.farewells,
+            rounds=herd.rounds,
+        )
         try:
             async with herd.handshakes:
                 await camera.play(takers)
-            session.read_in_rounds(herd.rounds)
+            camera.hurry(wanted=False)
         except RedirectedError as error:
             camera.close()
             present = follow(approach, present.url, error.location)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from media.errors import GapReason
 from storage import journal
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from media.errors import GapReason
     from storage.spool import SpoolRun
 
 REFINE_US = 1_000_000
@@ -37,10 +37,12 @@ class GapAccount:
         self.reason, self._detail = reason, detail
         self._open(self.since_us, reason, detail)
 
-    def interrupted(self, at_us: int, reason: GapReason, detail: str) -> None:
-        """As `missing`, where footage goes on at once; what keeps all footage away already is left as it is."""
+    def interrupted(self, at_us: int, silence_us: int) -> None:
+        """No picture came for so long, and footage goes on at once; what keeps all of it away already is left."""
         if self.reason is None:
-            self.missing(at_us, reason, detail)
+            seconds = silence_us / 1_000_000
+            detail = f"the camera sent no picture for {seconds:.1f} s, then went on"
+            self.missing(at_us, GapReason.STALLED, detail)
 
     def footage(self, at_us: int) -> None:
         """Footage begins."""

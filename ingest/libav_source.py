@@ -83,6 +83,9 @@ class LibavSource(asyncio.SubprocessProtocol):
             else:
                 self.fail(GapReason.NO_MEDIA, f"nothing from libav within {seconds} s")
 
+    def hurry(self, *, wanted: bool) -> None:
+        """Units come as soon as the child has them, whoever watches."""
+
     def held(self, held_us: int) -> None:
         """See `Source`."""
         self._last_us += held_us

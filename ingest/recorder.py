@@ -147,6 +147,7 @@ class Recorder:
             self._blocked = False
         watch = self._watch
         if watch is not None:
+            watch.camera.hurry(wanted=self.live is not None)
             watch.check(boot_us, self._segmenter, self._assignment.bitrate_bps or 0, blocked=self._blocked)
             if self._gaps.reason is GapReason.NO_SYNC and boot_us - watch.recording_us > NO_SYNC_SHOWN_US:
                 self._enter("failed", GapReason.NO_SYNC, self._segmenter.awaited)
@@ -198,6 +199,7 @@ class Recorder:
         pictures = TrackTaker(units=self._on_unit, reports=self._conditions.take_report)
         takers = self._sound.begin_session(self._segmenter, pictures, wanted=assignment.audio)
         camera = await open_source(approach, herd=self._herd, clock=self._clock, takers=takers, memory=self._memory)
+        camera.hurry(wanted=self.live is not None)  # its first sync sample is the one that takes several rounds
         self._watch = watch = SessionWatch(camera, self._clock.boot_us(), self._memory, self._counts)
         try:
             await first_of(self._changed.wait(), asyncio.wait([camera.failure]))
@@ -372,10 +374,7 @@ class Recorder:
 
     def interrupted(self, end_us: int, silence_us: int) -> None:
         """What is missing in the midst of a session is a gap as well."""
-        seconds = silence_us / 1_000_000
-        self._gaps.interrupted(
-            end_us, GapReason.STALLED, f"the camera sent no picture for {seconds:.1f} s, then went on"
-        )
+        self._gaps.interrupted(end_us, silence_us)
 
     def _spool_failed(self, file: SpoolSegment, commit: Commit, error: Exception) -> None:
         """A fragment is lost: its time becomes a gap. If its file is the open one, recording goes on in a new one."""

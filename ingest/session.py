@@ -114,18 +114,21 @@ class RtspSession(asyncio.BufferedProtocol):
                 self.stale_ssrcs.add(bytes(buffer[start + _SSRC : start + _SSRC_END]))
 
     def read_in_rounds(self, rounds: ReadRounds) -> None:
-        """From now on, until the session ends.
+        """From now on, until the session ends or `read_at_once`.
 
         What is encrypted only its transport can read, and beside datagrams there is little to read.
         """
-        if not self.connected or self.encrypted or self.beside:
+        if self._rounds is not None or self.failure.done() or not self.connected or self.encrypted or self.beside:
             return
         assert self._transport is not None
         self._fd = self._transport.get_extra_info("socket").fileno()
         self._transport.pause_reading()
         self._rounds = rounds
         rounds.join(self._fd, self._read)
-        self.at_end(self._leave_rounds)
+
+    def read_at_once(self) -> None:
+        """Whenever something comes, by the transport."""
+        self._leave_rounds()
 
     def _read(self) -> bool:
         """One read, of a socket that has something. How the connection ends is the transport's to tell."""
@@ -300,6 +303,7 @@ class RtspSession(asyncio.BufferedProtocol):
 
     def end_media(self) -> None:
         """Nothing comes from now on."""
+        self._leave_rounds()
         self._media_channel = -1
         self._takers.clear()
         while self._at_end:

@@ -50,6 +50,10 @@ class Source(Protocol):
         """Called a few times a second: notices silence, keeps the session alive."""
         ...
 
+    def hurry(self, *, wanted: bool) -> None:
+        """Somebody watches, or nobody does any more: then units may come a little later, where that is cheaper."""
+        ...
+
     def held(self, held_us: int) -> None:
         """The process stood still for so long: that is no silence of the camera."""
         ...

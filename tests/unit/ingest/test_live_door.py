@@ -10,16 +10,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock, patch
 from uuid import UUID
 
 import pytest
 
-from ingest import live_door
+from ingest import live_door, recorder
 from ingest.live_door import STALLED_US, LiveDoor
 from media.commit import COMMIT_BOX_BYTES
 from media.errors import GapReason
+from media.h264 import H264Depacketizer
 from media.live_wire import HEADER, LiveEnd, LiveUnit, read_header, read_message, request
+from media.rtp import RtpReceiver
 from media.track import Track
 from storage.clock import FakeClock
 from tests.builders_recorder import STREAM, Rig
@@ -407,3 +409,27 @@ async def test_a_killed_predecessors_socket_is_replaced(tmp_path: Path) -> None:
         built.rig.feed(1)
         assert isinstance(await (await built.watch()).next(), Track)
     assert not built.path.exists()
+
+
+async def test_a_camera_that_is_watched_is_read_at_once() -> None:
+    """Also one whose session begins while somebody watches: its first sync sample is the one that would take longest.
+
+    Once nobody watches any more it is read with the others again.
+    """
+    rig, told = Rig(), []
+    camera = rig.watch(RtpReceiver(96, H264Depacketizer(rig.recorder._on_unit)))
+    with (
+        patch.object(camera, "hurry", lambda *, wanted: told.append(wanted)),
+        patch.object(recorder, "open_source", AsyncMock(return_value=camera)),
+    ):
+        rig.tick()
+        assert told == [False]
+        rig.recorder.open_feed(1 << 20)
+        session = asyncio.create_task(rig.recorder._run_once())
+        await eventually("the session plays", lambda: rig.recorder._watch is not None and len(told) > 1)
+        assert told == [False, True]
+        rig.recorder.live = None
+        rig.tick()
+        assert told == [False, True, False]
+        session.cancel()
+        await asyncio.wait([session])

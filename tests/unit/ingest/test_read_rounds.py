@@ -7,10 +7,12 @@ import socket
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import uvloop
 
+from ingest import read_rounds
 from ingest.read_rounds import READS_A_TURN, ROUND_S, ReadRounds
 from ingest.session import RtspSession
 from media.errors import GapReason
@@ -181,6 +183,41 @@ async def test_a_session_reads_in_rounds_what_the_camera_sends() -> None:
     await asyncio.wait_for(loop.sock_sendall(camera.far, PACKET * 1_000_000), 10)
     await eventually("all packets came", lambda: camera.session.stray_packets == 1_000_000)
     camera.session.close()
+    camera.far.close()
+
+
+@on_both_loops
+async def test_who_is_watched_does_not_wait_for_a_round() -> None:
+    """What came in the round before stays where it is in the stream; nobody watches any more, and it waits again."""
+    with patch.object(read_rounds, "ROUND_S", 3600.0):
+        camera = await Camera.connected()
+        session = camera.session
+        await eventually("the first round is over", lambda: camera.rounds._due_s > asyncio.get_running_loop().time())
+        camera.far.sendall(PACKET + PACKET[:6])
+        session.read_at_once()
+        await eventually("a packet came", lambda: session.stray_packets == 1)
+        assert camera.rounds.resting
+        camera.far.sendall(PACKET[6:])
+        await eventually("so did the other", lambda: session.stray_packets == 2)
+        for _ in range(3):
+            session.read_in_rounds(camera.rounds)  # again and again, as it is called
+        await eventually("a round is over", lambda: camera.rounds._due_s > asyncio.get_running_loop().time())
+        camera.far.sendall(PACKET)
+        answer = session.send("OPTIONS", "rtsp://10.0.0.1/", {})
+        assert not (await asyncio.wait([answer], timeout=0.05))[0]
+        assert session.stray_packets == 2
+        session.read_at_once()
+        session.close()
+    camera.far.close()
+
+
+@on_both_loops
+async def test_who_has_ended_does_not_join_again() -> None:
+    """The answer to its farewell is read by the transport, whoever watches or does not."""
+    camera = await Camera.connected()
+    camera.session.fail(GapReason.STALLED, "no packet for 8 s")
+    camera.session.read_in_rounds(camera.rounds)
+    assert camera.rounds.resting
     camera.far.close()
 
 
