@@ -211,6 +211,11 @@ class CameraSession:
         elif self._rounds is not None:
             self.session.read_in_rounds(self._rounds)
 
+    @property
+    def waited_us(self) -> int:
+        """See `ingest.source.Source`."""
+        return self.session.waited_us
+
     def held(self, held_us: int) -> None:
         """The process stood still for so long: that is no silence of the camera."""
         self.session.last_media_us += held_us

@@ -101,6 +101,11 @@ class LibavSource(asyncio.SubprocessProtocol):
         parts = 0 if self._units is None else self._units.parts
         return Tally(wire_bytes=self._received_bytes, octets=self._octets, work=self._packets + parts)
 
+    @property
+    def waited_us(self) -> int:
+        """Nobody tells."""
+        return 0
+
     def what_came(self) -> str:
         """See `Source`."""
         words = [f"{self._packets} packets"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
+import time
 from typing import TYPE_CHECKING
 
 from ingest.network import family_of
@@ -17,6 +19,10 @@ nobody raised it) to those who may not ask for more."""
 
 UDP_GRO = 104  # linux/udp.h; Python has no name for it
 RXQ_OVFL = 40  # asm-generic/socket.h, likewise
+TIMESTAMPNS = 64  # the same, SO_TIMESTAMPNS_NEW
+STAMP = struct.Struct("=qq")
+"""When the kernel took a datagram: seconds and nanoseconds of the wall clock (__kernel_timespec)."""
+
 _TRIES = 64
 _RCVBUFFORCE = 33  # asm-generic/socket.h; for those with CAP_NET_ADMIN
 
@@ -41,6 +47,13 @@ def bind_pair(address: str) -> tuple[socket.socket, socket.socket]:
     raise OSError(errno.EADDRINUSE, "no two free ports that follow each other")
 
 
+def age_us(stamp: bytes) -> int:
+    """How long ago the kernel stamped a datagram, by the wall clock: wrong where that was stepped in between."""
+    seconds, nanoseconds = STAMP.unpack(stamp)
+    stamp_ns: int = seconds * 1_000_000_000 + nanoseconds
+    return (time.time_ns() - stamp_ns) // 1000
+
+
 def _even(address: str) -> Iterator[socket.socket]:
     """Sockets on even ports that the kernel finds free."""
     for _ in range(_TRIES):
@@ -57,10 +70,10 @@ def _even(address: str) -> Iterator[socket.socket]:
 
 
 def _read_in_batches(receiving: socket.socket) -> None:
-    """And be told what was dropped for want of room. A kernel that knows neither brings packets one by one."""
-    for level, option in ((socket.IPPROTO_UDP, UDP_GRO), (socket.SOL_SOCKET, RXQ_OVFL)):
+    """And be told what was dropped for want of room, and when each came. A kernel may know none of these."""
+    for option in (UDP_GRO, RXQ_OVFL, TIMESTAMPNS):
         try:
-            receiving.setsockopt(level, option, 1)
+            receiving.setsockopt(socket.IPPROTO_UDP if option == UDP_GRO else socket.SOL_SOCKET, option, 1)
         except OSError as error:
             if error.errno != errno.ENOPROTOOPT:
                 raise

@@ -233,7 +233,7 @@ class Recorder:
     def _take(self, unit: AccessUnit) -> None:
         now_us = self._clock.wall_us()
         if self._watch is not None:
-            self._watch.take_picture(self._clock.boot_us(), self._segmenter.segments)
+            now_us -= self._watch.take_picture(self._clock.boot_us(), self._segmenter.segments)
         self._counts["frames"] += 1
         self._counts["lost_packets"] += unit.lost_packets
         if unit.sync:

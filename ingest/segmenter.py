@@ -172,7 +172,8 @@ class Segmenter:
         """Close a fragment that has waited too long for the unit that would end it."""
         if not self._units and self.sound.waits_since(now_us - OVERDUE_US):
             self._close_sound(None)
-        if self._units and now_us - self._first_arrival_us >= (REORDERED_OVERDUE_US if self._reorders else OVERDUE_US):
+        patient = self._reorders or self._timeline.catching_up
+        if self._units and now_us - self._first_arrival_us >= (REORDERED_OVERDUE_US if patient else OVERDUE_US):
             self._close_fragment(max(self._pts) + self._typical_ticks)
 
     def end_span(self) -> int:
@@ -387,8 +388,7 @@ class Segmenter:
             self._sink.append_fragment(*fragment)
 
     def _samples(self, decode_ticks: list[int], end_ticks: int) -> list[Sample]:
-        following = decode_ticks[1:]
-        following.append(end_ticks)
+        following = [*decode_ticks[1:], end_ticks]
         if len(decode_ticks) > 1 and not self._lost:
             typical_ticks = decode_ticks[-1] - decode_ticks[-2] or self._typical_ticks
             self._typical_ticks = min(typical_ticks, self._fragment_ticks)

@@ -69,6 +69,8 @@ class RtspSession(asyncio.BufferedProtocol):
         self._read_error: OSError | None = None
         self.arrival_us = 0
         """When the last bytes came, on the boot clock, which never steps."""
+        self.waited_us = 0
+        """How long the datagram that was read last had waited for this process; of a connection nobody tells."""
         self.last_media_us = 0
         """When the last packet of the first track came, likewise."""
         self.stray_packets = 0

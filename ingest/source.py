@@ -46,6 +46,11 @@ class Source(Protocol):
         """Done once the session has ended by itself or was failed; from then on no unit comes."""
         ...
 
+    @property
+    def waited_us(self) -> int:
+        """How long what came last had waited for this process, as far as the kernel says; 0 where it does not."""
+        ...
+
     def check(self, boot_us: int) -> None:
         """Called a few times a second: notices silence, keeps the session alive."""
         ...

@@ -16,7 +16,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from ingest.port_pair import UDP_GRO, bind_pair
+from ingest.port_pair import STAMP, TIMESTAMPNS, UDP_GRO, age_us, bind_pair
 from ingest.source import Tally
 from media.errors import GapReason, RtpError, SourceError
 from media.reorder import ReorderBuffer
@@ -39,7 +39,7 @@ REPORT_EVERY_US = 5_000_000
 _INTEGER = struct.Struct("=i")
 _RECEIVER_REPORT = 201
 _EMPTY_REPORT = struct.Struct(">BBHI")
-_ANCILLARY_BYTES = 2 * socket.CMSG_SPACE(_INTEGER.size)
+_ANCILLARY_BYTES = 2 * socket.CMSG_SPACE(_INTEGER.size) + socket.CMSG_SPACE(STAMP.size)
 _BUFFER = bytearray(1 << 16)
 """Of all carriers: there is one event loop, and what is read is taken before the next read."""
 _INTO = [memoryview(_BUFFER)]
@@ -58,7 +58,7 @@ class UdpCarrier:
         self._camera = peers.camera
         self._server_ports: tuple[int, int] | None = None
         self._ssrc = secrets.randbits(32)
-        self._reported_us = 0
+        self._reported_us = self._emptied_us = 0
         self.foreign_datagrams = 0
         """From addresses that are not the camera's."""
         self.malformed_datagrams = 0
@@ -90,6 +90,7 @@ class UdpCarrier:
             self._camera = self._peers.source(answer.get("source"))
             self._server_ports = _ports(answer.get("server_port"))
         self._track, self._reorder = track, ReorderBuffer(track.receiver)
+        self._emptied_us = self._clock.boot_us()
         if self._first:
             self._session.watch_datagrams(track.receiver)
         loop = asyncio.get_running_loop()
@@ -140,6 +141,7 @@ class UdpCarrier:
             try:
                 size, ancillary, _flags, address = self._rtp.recvmsg_into(_INTO, _ANCILLARY_BYTES)
             except OSError:  # nothing more, or an ICMP error, which says nothing about the camera
+                self._emptied_us = now_us
                 return
             session.received_bytes += size
             if address[0] != self._camera:
@@ -152,6 +154,9 @@ class UdpCarrier:
             for _level, kind, value in ancillary:
                 if kind == UDP_GRO:
                     step = _INTEGER.unpack(value)[0]
+                elif kind == TIMESTAMPNS:
+                    # The socket was empty since: no clock that was stepped makes a wait longer than that.
+                    session.waited_us = max(0, min(age_us(value), now_us - self._emptied_us))
                 else:
                     self.overflowed = _INTEGER.unpack(value)[0] & 0xFFFFFFFF
             start = 0

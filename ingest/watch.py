@@ -93,8 +93,8 @@ class SessionWatch:
         elif segmenter.lagging:
             fail(GapReason.STALLED, "pictures come over 10 s after their time: the line does not carry them")
 
-    def take_picture(self, boot_us: int, segments: int) -> None:
-        """One came, and so many segments were begun in the run by then."""
+    def take_picture(self, boot_us: int, segments: int) -> int:
+        """One came, and so many segments were begun in the run by then; returns how long it waited, in microseconds."""
         self.picture_us = boot_us
         self._pictures += 1
         if self._segments_before is None:
@@ -103,6 +103,7 @@ class SessionWatch:
         if begun > FLOOD_SEGMENTS + (boot_us - self._begun_us) // 1_000_000:
             detail = f"what the camera sends would take {begun} files for {(boot_us - self._begun_us) // 1_000_000} s"
             self.camera.fail(GapReason.FLOOD, detail)
+        return self.camera.waited_us
 
     def held(self, held_us: int) -> None:
         """The process stood still for so long: what did not come meanwhile is not the camera's fault."""

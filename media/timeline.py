@@ -58,6 +58,10 @@ WAITED_US = 5_000
 """A frame that is less late than all before it by so much had to wait less for this host: jitter is found out in the
 first few frames, and no camera sends 200 a second."""
 
+CAUGHT_UP_US = 500_000
+"""A host that has so much to do as a session begins reads what waits bit by bit, other cameras in between. When for so
+long nothing was less late than what came before, it has caught up."""
+
 SILENCE_US = 3_000_000
 SILENT_INTERVALS = 4
 """A camera that sends nothing for over 3 s, and for over four of its usual intervals, has been interrupted."""
@@ -101,11 +105,7 @@ class StreamTimeline:
         self.floor_ticks = 0
         """Nothing from now on is shown before this; set it to the time of each sync sample."""
         self.jumps = 0
-        self.catching_up = False
-        """Whether the session begins with frames that waited for this host: each next one still tells the time better.
-
-        Nothing should be settled yet.
-        """
+        self._caught_us = 0
         self.quality = 0
         """Of the unit placed last: RATE_CORRECTED, PLACED_BY_ARRIVAL."""
 
@@ -145,10 +145,9 @@ class StreamTimeline:
         self._previous_timestamp = timestamp
         self._camera_ticks = camera_ticks
         if self._fresh_delay_us is None or delay_us < self._fresh_delay_us:
-            self.catching_up = not self._settled and delay_us < (self._fresh_delay_us or 0) - WAITED_US
+            if not self._settled and delay_us < (self._fresh_delay_us or 0) - WAITED_US:
+                self._caught_us = arrival_us + CAUGHT_UP_US
             self._fresh_delay_us = delay_us
-        else:
-            self.catching_up = False
         if delay_us > LATE_US:
             self._late_since_us = self._late_since_us or arrival_us
         elif self._late_since_us:
@@ -204,6 +203,14 @@ class StreamTimeline:
         self._alert_until_us += step_us
         self._rate.shift(step_us)
         self._not_before_us = 0
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether the session begins with frames that waited for this host: later ones may tell the time better.
+
+        Nothing should be settled yet.
+        """
+        return not self._settled and self._arrival_us < self._caught_us
 
     @property
     def settled(self) -> bool:

@@ -202,6 +202,16 @@ async def test_a_process_that_stood_still_blames_no_camera(wire: Wire) -> None:
     assert all(abs(unit.shown_us - stored[0].shown_us - unit.number * FRAME_US) < 100_000 for unit in stored)
 
 
+async def test_pictures_lie_where_they_came_however_long_they_waited(wire: Wire) -> None:
+    """The kernel says of each datagram that it waited for 0.7 s: this process is that far behind, and stays it."""
+    wire.camera.session.waited_us = 700_000
+    began_us = wire.rig.clock.wall_us() - 700_000
+    wire.play(75)
+    stored = wire.record()
+    assert numbers(stored) == list(range(75))
+    assert all(abs(unit.shown_us - began_us - unit.number * FRAME_US) < 10_000 for unit in stored)
+
+
 # --- what makes a file of each picture
 
 

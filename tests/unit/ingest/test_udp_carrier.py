@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -66,6 +67,26 @@ async def test_a_read_of_many_packets_is_one_call(link: Datagrams) -> None:
     assert sizes == [40 * 1412]
     assert _numbers(link) == list(range(1, 41))
     link.carrier._rtp = reading
+
+
+@pytest.mark.parametrize(
+    ("since_ms", "stepped_ms", "waited_ms"), [(2_500, 2_000, 2_000), (30, 2_000, 30), (2_500, -90, 0)]
+)
+async def test_how_long_a_datagram_waited_is_known(
+    link: Datagrams, monkeypatch: pytest.MonkeyPatch, since_ms: int, stepped_ms: int, waited_ms: int
+) -> None:
+    """By the kernel's stamp; a wall clock that was stepped makes it no longer than since nothing was there."""
+    link.hear()
+    link.send([packet_of(1)])
+    link.clock.advance(since_ms * 1000)
+    real = time.time_ns
+    monkeypatch.setattr("ingest.port_pair.time.time_ns", lambda: real() + stepped_ms * 1_000_000)
+    link.hear()
+    assert waited_ms <= link.session.waited_us / 1000 <= waited_ms + (0 if since_ms == waited_ms else 400)
+    link.hear()
+    link.send([packet_of(2)])
+    link.hear()
+    assert link.session.waited_us == 0, "it came since the socket was empty"
 
 
 async def test_nobody_else_is_heard(link: Datagrams) -> None:
