@@ -281,6 +281,15 @@ class Film(Recorded, Footage):
                 self.rig.tick()
                 await asyncio.sleep(0)
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for it, while the time of the test goes by at four times its pace."""
+
+        def there() -> bool:
+            self.rig.clock.advance(FRAME_US)
+            return condition()
+
+        await eventually("it is so", there)
+
     async def reopened(self) -> None:
         """Let the time of the backoff pass, until another session plays."""
         await eventually("the session is gone", lambda: self.session is None)
