@@ -18,6 +18,7 @@
 
     codec        what differs from codec to codec                       codecs     the table of them
     codec_nal    the codecs of NAL units                                codec_h264, codec_h265, codec_av1
+    scheduling   what an encoder library does to the process, undone
 
     oracle       the mark in every generated access unit that lets a test recognise it anywhere
     sent_log     what was sent, written outside of the system under test

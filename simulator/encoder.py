@@ -9,6 +9,7 @@ import av
 from av.video.frame import PictureType
 
 from media.errors import CodecError
+from simulator.scheduling import scheduled_as_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,6 +58,8 @@ class Encoder:
         self._context.bit_rate = setting.bitrate_bps
         self._context.thread_count = 1
         self._context.options = dict(options)
+        with scheduled_as_before():
+            self._context.open()
         self._pictures = 0
 
     def encode(self, planes: NDArray[np.uint8], *, sync: bool) -> list[bytes]:

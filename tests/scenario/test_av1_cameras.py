@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from simulator.picture import HEIGHT, STRIP_HEIGHT, WIDTH, Picture
+from simulator.scheduling import scheduled_as_before
 from simulator.timetable import Timetable, steady_lap
 from storm.footage import read_video
 from tests.product import output_of, running, simulated
@@ -137,6 +138,8 @@ def make_film(path: Path) -> None:
         stream = container.add_stream("libsvtav1", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
         stream.options = {"preset": "12", "g": str(FPS), "crf": "40", "svtav1-params": "rtc=1:pred-struct=1:lp=1"}
+        with scheduled_as_before():
+            container.start_encoding()
         for number in range(2 * FPS):
             picture = np.roll(noise, number * 3, axis=1) // 2
             for packet in stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")):

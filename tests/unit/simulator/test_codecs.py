@@ -29,6 +29,7 @@ from simulator.loops import encode_loop
 from simulator.options import Kind
 from simulator.oracle import OracleMark, camera_uuid
 from simulator.picture import Picture, corner
+from simulator.scheduling import scheduled_as_before
 from simulator.source import CodedFrame
 
 LIBRARIES = {"h264": ("libx264", "h264"), "h265": ("libx265", "hevc"), "av1": ("libsvtav1", "libdav1d")}
@@ -167,6 +168,8 @@ def test_a_file_is_played_as_it_is(codec: Codec, units: list[list[bytes]], exten
         stream: Any = container.add_stream(LIBRARIES[codec.name][0], rate=25)
         stream.width, stream.height, stream.pix_fmt = SETTING.width, SETTING.height, "yuv420p"
         stream.options = OPTIONS
+        with scheduled_as_before():
+            container.start_encoding()
         for number, planes in enumerate(pictures(20)):
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, 25)
