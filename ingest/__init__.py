@@ -3,6 +3,7 @@
     assignments.py     what this host is to record: a file the supervisor writes and this package follows
     worker.py          the recording process: one recorder per stream, one run of the spool
     recorder.py        one stream: sessions, backoff, memory bound
+    kept_bytes.py      what a stream has in memory until then, and its bound
     durable.py         how far one stream is durable
     gap_account.py     one stream's gaps, each with its reason
     conditions.py      what is odd about a camera that sends: frozen pictures, a clock that is off
@@ -38,6 +39,6 @@
 A frame's way: session.buffer_updated -> media.interleaved -> media.rtp -> media.h264 -> recorder._on_unit ->
 segmenter.add -> storage.spool (group commit) -> recorder's `appended` callback: durable.
 
-Kept here: I4 (a recorder has a span open or a gap, never neither) and I7 (reading buffer, access unit, pending bytes,
+Kept here: I4 (a recorder has a span open or a gap, never neither) and I7 (reading buffer, access unit, kept bytes,
 connects and handshakes are bounded). Nothing in this package opens the catalog or the object store.
 """

@@ -18,6 +18,7 @@ from ingest.backoff import Backoff
 from ingest.conditions import Conditions
 from ingest.durable import Durable
 from ingest.gap_account import GapAccount
+from ingest.kept_bytes import KeptBytes
 from ingest.live_feed import LiveFeed
 from ingest.opening import open_source
 from ingest.segment_sink import StreamIdentity
@@ -70,8 +71,7 @@ class Recorder:
         self.live: LiveFeed | None = None  # while somebody watches; nobody costs one test of it a frame
         self._file: SpoolSegment | None = None
         self._span = -1
-        self._pending_bytes = 0
-        self._blocked = False
+        self._kept = KeptBytes(spool)
         self._disk_failed = False  # and no fragment was durable since
         self._durable = Durable()
         self._sound = SoundTaker(assignment.name, clock)
@@ -143,12 +143,11 @@ class Recorder:
         self._segmenter.close_overdue(now_us)
         self._conditions.check(boot_us)
         self._segmenter.camera_clock_us = self._conditions.clock_offset_us
-        if self._blocked and self._pending_bytes <= self._spool.allowance_bytes // 2:
-            self._blocked = False
+        self._kept.recover()
         watch = self._watch
         if watch is not None:
             watch.camera.hurry(wanted=self.live is not None)
-            watch.check(boot_us, self._segmenter, self._assignment.bitrate_bps or 0, blocked=self._blocked)
+            watch.check(boot_us, self._segmenter, self._assignment.bitrate_bps or 0, blocked=self._kept.blocked)
             if self._gaps.reason is GapReason.NO_SYNC and boot_us - watch.recording_us > NO_SYNC_SHOWN_US:
                 self._enter("failed", GapReason.NO_SYNC, self._segmenter.awaited)
 
@@ -174,7 +173,7 @@ class Recorder:
             "since_us": self._since_us,
             "durable": self._durable.state(),
             "bitrate_bps": 0 if watch is None else watch.bitrate_bps,
-            "pending_bytes": self._pending_bytes,
+            "pending_bytes": self._kept.pending_bytes,
             **self._conditions.state(),
             **self._counts,
         }
@@ -240,14 +239,14 @@ class Recorder:
             self._conditions.take_sync(unit)
         if self.live is not None:
             self.live.take(unit, now_us)
-        if self._blocked:  # nothing is kept; but what describes the stream is told only once
-            self._segmenter.track = unit.parameters.track() if unit.parameters else self._segmenter.track
-        elif not self._segmenter.add(unit, now_us):
-            self._await_sync(now_us)
-        elif self._pending_bytes > self._spool.allowance_bytes:
-            self._blocked = True
+        if not self._kept.blocked and not self._kept.admits(len(unit.nals)):
             self._stop_recording(GapReason.DISK_ERROR, "the spool disk does not keep up")
             self._enter("failed", GapReason.DISK_ERROR, "the spool disk does not keep up")
+        if self._kept.blocked:  # nothing is kept; but what describes the stream is told only once
+            self._segmenter.track = unit.parameters.track() if unit.parameters else self._segmenter.track
+        elif not self._segmenter.add(unit, now_us):
+            self._kept.forget()
+            self._await_sync(now_us)
 
     def _refuse(self, error: Exception) -> None:
         """A unit that could not be taken is not skipped in silence: the footage ends before it, and the session."""
@@ -314,12 +313,12 @@ class Recorder:
         shown = commit.track == TRACK_ID
         if shown and not self._disk_failed:
             self._begin_footage(commit)
-        size_bytes = sum(map(len, buffers))
-        self._pending_bytes += size_bytes
+        size_bytes, parts = sum(map(len, buffers)), len(buffers)
+        self._kept.queue(size_bytes, parts, pictures=shown)
         file, gap = self._file, self._gaps.opened
 
         def appended(error: Exception | None) -> None:
-            self._pending_bytes -= size_bytes
+            self._kept.settled(size_bytes, parts)
             if error is not None:
                 self._spool_failed(file, commit, error)
                 return

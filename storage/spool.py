@@ -4,8 +4,9 @@ Called from the event loop and never blocks it; the work is in `group_commit`. A
 commit round, so opening one costs nothing here either. `done(None)` means durable, `done(error)` that the file has
 failed for good: open the next segment. Buffers belong to the spool until their `done`.
 
-`pending_bytes` is what waits for the disk. Whoever appends compares what it has waiting with `allowance_bytes`, and
-drops and declares before memory runs out: the spool never drops anything by itself.
+`pending_bytes` is what waits for the disk. Whoever appends keeps an account of what it has in memory
+(`ingest.kept_bytes`) and compares it with `allowance_bytes`: it drops and declares before memory runs out. The spool
+never drops anything by itself.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ JOURNAL_RESERVE_BYTES = 1 << 20
 
 PENDING_STREAM_BYTES = 16 << 20
 PENDING_TOTAL_BYTES = min(512 << 20, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8)
-"""What may wait for the disk: of one stream, and of all of them. 512 MiB are 4.7 s of 220 cameras with 4 Mbit/s."""
+"""What may be kept in memory until it is durable: of one stream, and of all of them. 512 MiB are 4 s of 220 cameras
+with 4 Mbit/s, one of which is in fragments that are open."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -57,6 +59,8 @@ class SpoolRun:
         self.directory = directory
         self.run = run
         self.pending_bytes = 0
+        self.kept_bytes = 0
+        """What all streams together have in memory, and may have soon, by their own accounts."""
         self._lock_fd = lock_fd
         self._journal = journal_file
         self._commit = commit
@@ -104,6 +108,11 @@ class SpoolRun:
         return self._journal.error or self._commit.broken
 
     @property
+    def rest_bytes(self) -> int:
+        """What is left of what all streams together may keep."""
+        return PENDING_TOTAL_BYTES - max(self.pending_bytes, self.kept_bytes)
+
+    @property
     def allowance_bytes(self) -> int:
         """How much of one stream may wait now: no more than what is left for all.
 
@@ -111,7 +120,7 @@ class SpoolRun:
         (N + 1)th of the whole each. The rest is thus never used up, and a stream that waits little goes on longest
         (dynamic thresholds as in shared switch buffers: Choudhury and Hahne, IEEE/ACM ToN 6(2), 1998).
         """
-        return max(0, min(PENDING_STREAM_BYTES, PENDING_TOTAL_BYTES - self.pending_bytes))
+        return max(0, min(PENDING_STREAM_BYTES, self.rest_bytes))
 
     def open_segment(self, identity: SegmentIdentity, init: bytes) -> SpoolSegment:
         """Begin the file of a segment of this run with its init section; an error shows in the first append."""

@@ -77,6 +77,12 @@ class Spool:
     notes: list[dict[str, Any]] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
     pending_bytes: int = 0
+    kept_bytes: int = 0
+
+    @property
+    def rest_bytes(self) -> int:
+        """As the real one."""
+        return SpoolRun.rest_bytes.fget(self)  # type: ignore[attr-defined,no-any-return]
 
     @property
     def allowance_bytes(self) -> int:
