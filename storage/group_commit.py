@@ -3,7 +3,7 @@
 A round takes all tickets that are queued and goes through fixed steps:
 
 1. create and append, in queue order;
-2. fdatasync of each touched file, on a small pool;
+2. fdatasync of each touched file, on this thread and a small pool;
 3. rename of the files that are sealed (their bytes are durable now), close of those let go;
 4. fsync of the directories in which a name was made or changed;
 5. one call into the event loop that runs every `done`, in queue order, with None or the error of its file.
@@ -82,7 +82,8 @@ class GroupCommit:
         self._lost_names: dict[Path, OSError] = {}
         self._successors: dict[Path, Path] = {}
         self.broken: SpoolError | None = None  # every ticket fails with it from then on
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hulta-sync")
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="hulta-sync")
         self._thread = threading.Thread(target=self._run, name="hulta-commit", daemon=True)
         self._thread.start()
 
@@ -169,11 +170,25 @@ class GroupCommit:
             file.append(ticket.buffers)
 
     def _sync_files(self, touched: Iterable[CommitFile]) -> None:
-        self._on_pool(_datasync, [file for file in touched if file.usable])
+        self._together(_datasync, [file for file in touched if file.usable])
 
-    def _on_pool(self, work: Callable[[_Item], _Result], items: list[_Item]) -> list[_Result]:
-        """Do blocking work on all items at once; a single one is not worth the way to another thread."""
-        return list(map(work, items)) if len(items) == 1 else list(self._pool.map(work, items))
+    def _together(self, work: Callable[[_Item], _Result], items: list[_Item]) -> list[_Result]:
+        """Do blocking work on all items: this thread and those of the pool each take the next one, until none is left.
+
+        With a future for each item this thread would be woken for each: that took 1.28 to 1.44 times the CPU.
+        """
+        results: dict[int, _Result] = {}
+        numbered = enumerate(items)  # of a list: the interpreter's lock is held while it gives the next one
+
+        def take() -> None:
+            for number, item in numbered:
+                results[number] = work(item)
+
+        others = [self._pool.submit(take) for _ in items[1 : self._threads]]
+        take()
+        for other in others:
+            other.result()
+        return [results[number] for number in range(len(items))]
 
     def _finish(self, ticket: Ticket) -> None:
         if ticket.step is Step.RELEASE:
@@ -195,7 +210,7 @@ class GroupCommit:
                 waiting.setdefault(directory, []).append(file)
             file.names.clear()
         directories = list(waiting)
-        for directory, error in zip(directories, self._on_pool(_sync_directory, directories), strict=True):
+        for directory, error in zip(directories, self._together(_sync_directory, directories), strict=True):
             if error is not None:
                 self._lose(directory, waiting[directory], error)
         # Only one file makes the stream's directory, but the names of all that came with it hang on that directory's.

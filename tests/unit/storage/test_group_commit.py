@@ -11,6 +11,7 @@ import pytest
 
 from media.errors import SpoolError
 from storage import files, journal, layout
+from storage.group_commit import SYNC_THREADS
 from storage.journal import read_journal
 from tests.builders_commit import INIT, Announcements, create_run, open_file, sealed_file
 from tests.builders_spool import RUN, STREAM, FileSeam, identity
@@ -85,6 +86,39 @@ async def test_announcements_keep_the_order_of_the_queue(tmp_path: Path) -> None
         await run.close(at_us=9)
     assert announced.names == expected
     assert {name for name, error in announced.errors.items() if error is not None} == {f"1.{turn}" for turn in range(5)}
+
+
+async def test_a_round_syncs_several_files_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Concurrent syncs share a flush of the disk. Each file is synced once, before anybody hears of the round."""
+    run = create_run(tmp_path)
+    begun, go_on, together = threading.Event(), threading.Event(), threading.Barrier(SYNC_THREADS)
+    synced: list[int] = []
+    real = files.datasync
+
+    def hold(fd: int) -> None:
+        begun.set()
+        go_on.wait()
+        real(fd)
+
+    def meet(fd: int) -> None:
+        together.wait(timeout=20)
+        real(fd)
+        synced.append(fd)
+
+    announced = Announcements()
+    monkeypatch.setattr(files, "datasync", hold)
+    run.note(journal.gap_close(stream=STREAM, at_us=1), lambda error: announced.add("before", error))
+    await asyncio.to_thread(begun.wait)
+    for number in range(2 * SYNC_THREADS):  # all of them wait for the next round
+        segment = run.open_segment(identity(number), INIT)
+        segment.append([b"x"], lambda error, n=f"{number}": announced.add(n, error))
+    monkeypatch.setattr(files, "datasync", meet)
+    go_on.set()
+    for number in range(2 * SYNC_THREADS):
+        assert await announced.wait(f"{number}") is None
+    assert len(synced) == len(set(synced)) == 2 * SYNC_THREADS
+    monkeypatch.setattr(files, "datasync", real)
+    await run.close(at_us=9)
 
 
 async def test_pending_bytes_count_what_waits(tmp_path: Path) -> None:
