@@ -23,6 +23,7 @@
     stale.py           what an earlier session still sends, kept away
     policies.py        where we deviate from RTSP because cameras do, each by name
     libav_source.py    an odd device, through libav in a process of its own; libav_child.py: that process
+    libav_lines.py     the only connections that process gets; relay.py: TLS in front of it
     libav_order.py     what libav may and may not do; libav_wire.py: what is said between the two
     segmenter.py       access units -> fragments, segments, spans (no I/O)
     segment_sink.py    what it writes into                         segment_bounds.py  how long and how large
@@ -33,6 +34,7 @@
     backoff.py         when to try again, and how many at once
     still.py           a picture as JPEG; still_child.py: the process that decodes it
     disposable.py      processes that hostile bytes are given to; confinement.py: what they take from themselves
+    seccomp.py         system calls among that
     network.py         which addresses a camera may have
     anchored_clock.py  UTC tied to the boot clock
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from ingest.disposable import Processes
 from ingest.read_rounds import ReadRounds
 from ingest.teardown import Farewells
 from media.errors import GapReason
@@ -68,6 +69,7 @@ class Herd:
         self.handshakes = asyncio.Semaphore(HANDSHAKES)
         self.farewells = Farewells(self.turn)
         self.rounds = ReadRounds()
+        self.processes = Processes()
 
     async def turn(self) -> None:
         """Wait for this camera's turn to connect."""

@@ -6,14 +6,16 @@ files) and before the first foreign byte:
 
 - it dies with its parent, leaves no core file, and nobody but root may look into its memory;
 - memory, CPU time and open files are bounded; it can write no file (RLIMIT_FSIZE);
-- it can gain no privileges (PR_SET_NO_NEW_PRIVS), which is also what Landlock asks for;
-- Landlock (Linux 5.13, landlock(7)) takes the file system away, but for what is in `readable`: the data directory with
-  its keys and the assignments of other cameras cannot be opened. It also forbids to trace, and so to read the memory
-  and the environment of, any process outside; from Linux 6.7 on it leaves only one TCP port to connect to and none to
-  listen at; from 6.12 on no signals to others.
+- it can gain no privileges (PR_SET_NO_NEW_PRIVS), which is also what the next two ask for;
+- Landlock (Linux 5.13, landlock(7)) takes the file system away: the data directory with its keys and the assignments
+  of other cameras cannot be opened. It also forbids to trace, and so to read the memory and the environment of, any
+  process outside;
+- seccomp (`ingest.seccomp`) takes away connections, datagrams, names, other programs, and signals to other processes. A
+  process that reads from a camera may ask for connections: each leads where its parent made it to, whatever address was
+  asked for (`ingest.libav_lines`).
 
-What is left: UDP to anywhere, and TCP to any address at that port. Where the kernel has no Landlock, files are
-protected by permissions only; `confine` returns the version, for the log.
+Where the kernel has no Landlock, files are protected by permissions only; `confine` returns the version, for the log.
+Where it has no seccomp, nothing runs: OSError.
 """
 
 from __future__ import annotations
@@ -24,23 +26,25 @@ import os
 import pkgutil
 import resource
 import signal
+import socket
 import struct
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest import seccomp
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import ModuleType
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 # landlock(7), <linux/landlock.h>. The numbers of the system calls are the same on every architecture.
-_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_CREATE_RULESET, _RESTRICT_SELF = 444, 446
 _ASK_VERSION = 1
-_RULE_PATH_BENEATH, _RULE_NET_PORT = 1, 2
 _FILE_ACCESS_BITS = {1: 13, 2: 14, 3: 15, 4: 15}
 _NEWEST_FILE_ACCESS_BITS = 16
-_READ_FILE = 1 << 2
 _BIND_TCP, _CONNECT_TCP = 1, 2
 _SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1, 2
 _NET_VERSION, _SCOPE_VERSION = 4, 6
@@ -48,13 +52,25 @@ _NET_VERSION, _SCOPE_VERSION = 4, 6
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def confine(
-    *, parent: int, memory_bytes: int, files: int, cpu_s: int | None, tcp_port: int | None, readable: Sequence[str] = ()
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Where connections come from, for a process that cannot make any."""
+
+    call: str
+    """The system call that is a question: "connect", or "bind" for datagrams."""
+    kind: int
+    """Of sockets, such as SOCK_STREAM."""
+    whom: socket.socket
+    """Gets the descriptor that the questions come out of, and is closed then."""
+
+
+def confine(*, parent: int, memory_bytes: int, files: int, cpu_s: int | None, asking: Asking | None = None) -> int:
     """Give up what is not needed; returns the version of Landlock in force, 0 for none.
 
     `cpu_s` None leaves the bound on CPU time to the parent (prlimit(2)). OSError where a promise cannot be kept.
     """
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        raise seccomp.Unconfinable("there are other threads, which would stay as they are")
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(0)  # it died before the request: nobody waits for this process
@@ -66,7 +82,14 @@ def confine(
         limits[resource.RLIMIT_CPU] = cpu_s
     for kind, most in limits.items():
         resource.setrlimit(kind, (most, most))
-    return _landlock(tcp_port, readable)
+    version = _landlock()
+    if asking is not None:
+        questions = seccomp.ask_for(asking.call)
+        with asking.whom:
+            socket.send_fds(asking.whom, [b"?"], [questions])
+        os.close(questions)
+    seccomp.give_up(asked=asking.call if asking else "", sockets=asking.kind if asking else None)
+    return version
 
 
 def load_everything(package: ModuleType) -> None:
@@ -81,7 +104,7 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({option})")
 
 
-def _landlock(tcp_port: int | None, readable: Sequence[str]) -> int:
+def _landlock() -> int:
     version: int = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_VERSION)
     if version < 1:
         return 0  # ENOSYS, or not enabled at boot
@@ -92,12 +115,6 @@ def _landlock(tcp_port: int | None, readable: Sequence[str]) -> int:
     if version >= _SCOPE_VERSION:
         handled += struct.pack("=Q", _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS)
     rules = _landlock_call(_CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0)
-    for path in readable:
-        where = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        _landlock_call(_ADD_RULE, rules, _RULE_PATH_BENEATH, struct.pack("=Qi", _READ_FILE, where), 0)
-        os.close(where)
-    if tcp_port is not None and version >= _NET_VERSION:
-        _landlock_call(_ADD_RULE, rules, _RULE_NET_PORT, struct.pack("=QQ", _CONNECT_TCP, tcp_port), 0)
     _landlock_call(_RESTRICT_SELF, rules, 0)
     os.close(rules)
     return version

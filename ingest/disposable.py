@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from media.errors import CodecError
+from storage.waiting import first_of
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
 
+    from storage.clock import Clock
+
 READ_BYTES = 1 << 16
+END_TIMEOUT_S = 2.0
 
 
 def command(module: str) -> tuple[str, ...]:
@@ -39,6 +43,25 @@ def surroundings() -> Surroundings:
     """Everything else that starting it takes."""
     code = str(Path(__file__).parent.parent)
     return {"env": {"PYTHONPATH": code}, "start_new_session": True, "close_fds": True, "cwd": "/"}
+
+
+class Processes:
+    """Those whose end is not waited for where they are ended: by the end of this one, all of them are reaped."""
+
+    def __init__(self) -> None:
+        self._gone: set[asyncio.Event] = set()
+
+    def add(self, gone: asyncio.Event) -> None:
+        """One more, which will say when nothing of it is left."""
+        self._gone = {other for other in self._gone if not other.is_set()} | {gone}
+
+    async def finish(self, clock: Clock) -> None:
+        """Wait until all are gone, for END_TIMEOUT_S at most: a process that the kernel holds cannot be ended."""
+        await first_of(self._all_gone(), clock.sleep(END_TIMEOUT_S))
+
+    async def _all_gone(self) -> None:
+        for gone in tuple(self._gone):
+            await gone.wait()
 
 
 async def answer_of(module: str, question: bytes, *, most_bytes: int, timeout_s: float) -> bytes:

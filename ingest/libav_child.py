@@ -3,15 +3,13 @@
 Runs as `python -P -m ingest.libav_child PARENT`: the order comes on standard input, packets leave on standard output
 (`ingest.libav_wire`). Confined before the first foreign byte (`ingest.confinement`). It decodes nothing.
 
-Redirects. Names were resolved by the parent, and no demuxer is allowed that opens other URLs; of HTTP no redirect is
-followed. libav follows those of RTSP and RTMP by itself: Landlock keeps them to the camera's port, and a stream that
-comes from another address than the one that was checked is refused before a byte of it is told.
+It can make no connection and resolve no name. libav follows redirects of RTSP by itself: wherever they lead, what
+answers is the camera, because its parent makes the connections (`ingest.libav_lines`).
 """
 
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import socket
 import sys
@@ -21,7 +19,7 @@ import av
 import av.logging
 
 from ingest import libav_wire as wire
-from ingest.confinement import confine, load_everything
+from ingest.confinement import Asking, confine, load_everything
 from ingest.libav_wire import Opened, Order
 from media.errors import GapReason
 from media.url import redact
@@ -57,15 +55,20 @@ def main() -> int:
     """Until the device ends or the parent does."""
     load_everything(av)
     av.logging.set_level(av.logging.ERROR)  # the last line goes with the error; standard error leads nowhere
-    order = Order.from_bytes(sys.stdin.buffer.read())
-    version = confine(
-        parent=int(sys.argv[1]),
-        memory_bytes=MEMORY_BYTES,
-        files=MOST_FILES,
-        cpu_s=None,
-        tcp_port=order.tcp_port,
-        readable=order.readable,
-    )
+    with socket.socket(fileno=os.dup(0)) as parent:
+        os.close(0)
+        order = Order.from_bytes(_everything(parent))
+        version = confine(
+            parent=int(sys.argv[1]),
+            memory_bytes=MEMORY_BYTES,
+            files=MOST_FILES,
+            cpu_s=None,
+            asking=Asking(
+                call="bind" if order.datagrams else "connect",
+                kind=socket.SOCK_DGRAM if order.datagrams else socket.SOCK_STREAM,
+                whom=parent,
+            ),
+        )
     opened = False
     try:
         with av.open(
@@ -75,17 +78,21 @@ def main() -> int:
             timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
         ) as device:
             opened = True
-            _forward(device, order, version)
+            _forward(device, version)
         _tell(wire.ended(GapReason.UNREACHABLE, "the stream ended"))
     except (OSError, ValueError, av.FFmpegError) as error:
         _tell(wire.ended(*_why(error, order, opened=opened)))
     return 0
 
 
-def _forward(device: InputContainer, order: Order, version: int) -> None:
-    foreign = _foreign_peers(order.address)
-    if foreign:
-        raise PermissionError(errno.EPERM, f"the stream comes from {foreign[0]}, not from {order.address}")
+def _everything(parent: socket.socket) -> bytes:
+    parts = []
+    while part := parent.recv(1 << 16):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _forward(device: InputContainer, version: int) -> None:
     if not device.streams.video:
         raise ValueError("no video in it")
     stream = device.streams.video[0]
@@ -111,24 +118,6 @@ def _ticks(time_in_stream: int | None, stream: VideoStream) -> int | None:
     return round(time_in_stream * stream.time_base * TIMESCALE)
 
 
-def _foreign_peers(address: str) -> list[str]:
-    """Addresses that this process is connected to, but for the one that was checked."""
-    found = []
-    for number in range(3, MOST_FILES):
-        try:
-            twin = os.dup(number)
-        except OSError:
-            continue
-        try:
-            with socket.socket(fileno=twin) as connection:
-                if connection.family in {socket.AF_INET, socket.AF_INET6}:
-                    found.append(connection.getpeername()[0])
-        except OSError as error:  # no socket, or one that is not connected
-            if error.errno == errno.ENOTSOCK:
-                os.close(twin)
-    return [peer for peer in found if address and ipaddress.ip_address(peer) != ipaddress.ip_address(address)]
-
-
 def _why(error: BaseException, order: Order, *, opened: bool) -> tuple[GapReason, str]:
     """A gap's reason, and what libav says: in words, and in the last line of its log."""
     if isinstance(error, ValueError) and not isinstance(error, av.FFmpegError):
@@ -141,8 +130,6 @@ def _why(error: BaseException, order: Order, *, opened: bool) -> tuple[GapReason
     if "not on whitelist" in line.lower():
         return GapReason.UNSUPPORTED, f"libav: it is of the kind {part!r}, which is not opened"
     words = getattr(error, "strerror", None) or str(error)
-    if part == "tls":
-        return GapReason.TLS, f"libav: {redact(line.strip()[:200])}"
     if level is not None:
         words = f"{words} ({part}: {line.strip()[:150]})"
     elif order.redirects_refused and getattr(error, "errno", None) == errno.EIO:

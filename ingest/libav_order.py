@@ -2,18 +2,18 @@
 
 One scheme allows the protocols it is made of and no other: `concat:`, `subfile:`, `crypto:`, `data:` and the like are
 never among them. And it allows demuxers that read what they are given: none of playlists (HLS, DASH, concat, SDP),
-which would open the URLs that somebody wrote into them.
+which would open the URLs that somebody wrote into them. TLS is spoken for libav (`ingest.libav_lines`): it gets the URL
+as it is inside.
 """
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ingest.libav_wire import Order
 from media.errors import GapReason, SourceError
-from media.url import DEFAULT_PORTS
+from media.url import DEFAULT_PORTS, ENCRYPTED
 
 if TYPE_CHECKING:
     from media.url import CameraUrl
@@ -23,13 +23,13 @@ _CONTAINERS = f"{_STREAMS},flv,live_flv,matroska,mov"
 
 _PROTOCOLS = {
     "http": ("http,tcp", _CONTAINERS),
-    "https": ("https,http,tls,tcp", _CONTAINERS),
     "rtsp": ("rtsp,rtp,tcp", "rtsp"),
     "rtmp": ("rtmp,tcp", "flv,live_flv"),
     "tcp": ("tcp", _STREAMS),
     "udp": ("udp", _STREAMS),
 }
-SCHEMES = frozenset(_PROTOCOLS)
+_INSIDE = {"https": "http", "rtsps": "rtsp", "rtmps": "rtmp"}
+SCHEMES = frozenset({*_PROTOCOLS, *ENCRYPTED})
 
 _IO_TIMEOUT_US = 8_000_000
 _COMMON = {
@@ -49,35 +49,29 @@ def source_problem(source: str, scheme: str) -> str:
     return ""
 
 
-def libav_order(url: CameraUrl, address: str, authorities: str = "") -> Order:
-    """For a camera whose host is at `address`, which was checked. SourceError for a scheme that is not allowed.
-
-    `authorities` is a file with those that may have signed its certificate; empty for those of this host.
-    """
-    if url.scheme not in _PROTOCOLS:
+def libav_order(url: CameraUrl, address: str) -> Order:
+    """For a camera whose host is at `address`, which was checked. SourceError for a scheme that is not allowed."""
+    scheme = _INSIDE.get(url.scheme, url.scheme)
+    if scheme not in _PROTOCOLS:
         raise SourceError(
             GapReason.UNSUPPORTED,
             f"{url.scheme} is not opened by libav here",
             hint=f"allowed are {', '.join(sorted(SCHEMES))}",
         )
-    protocols, formats = _PROTOCOLS[url.scheme]
-    readable = (authorities or _authorities(),) if url.scheme == "https" else ()
-    options = {**_COMMON, "protocol_whitelist": protocols, **_options(url, readable)}
+    protocols, formats = _PROTOCOLS[scheme]
     return Order(
-        url=_pinned(url, address),
-        address="" if url.scheme == "udp" else address,
-        tcp_port=None if url.scheme == "udp" else url.port,
+        url=_pinned(url, scheme, address),
+        datagrams=scheme == "udp",
         formats=formats,
-        options=options,
-        readable=readable,
-        redirects_refused=url.scheme in {"http", "https"},
+        options={**_COMMON, "protocol_whitelist": protocols, **_options(url, scheme)},
+        redirects_refused=scheme == "http",
     )
 
 
-def _options(url: CameraUrl, readable: tuple[str, ...]) -> dict[str, str]:
+def _options(url: CameraUrl, scheme: str) -> dict[str, str]:
     timeout = str(_IO_TIMEOUT_US)
-    if url.scheme in {"http", "https"}:
-        options = {
+    if scheme == "http":
+        return {
             "max_redirects": "0",  # they could lead anywhere
             "seekable": "0",
             "icy": "0",
@@ -85,30 +79,21 @@ def _options(url: CameraUrl, readable: tuple[str, ...]) -> dict[str, str]:
             "headers": f"Host: {_authority(url)}\r\n",
             "rw_timeout": timeout,
         }
-        if readable:
-            options |= {"tls_verify": "1", "ca_file": readable[0], "verifyhost": url.host}
-        return options
-    if url.scheme == "rtsp":
+    if scheme == "rtsp":
         return {"rtsp_transport": "tcp", "timeout": timeout}
-    return {"rw_timeout": timeout} if url.scheme == "rtmp" else {"timeout": timeout}
-
-
-def _authorities() -> str:
-    """The host's certificate authorities."""
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile or paths.openssl_cafile
+    return {"rw_timeout": timeout} if scheme == "rtmp" else {"timeout": timeout}
 
 
 def _authority(url: CameraUrl) -> str:
     return url.request_url.partition("://")[2].partition("/")[0].partition("?")[0]
 
 
-def _pinned(url: CameraUrl, address: str) -> str:
+def _pinned(url: CameraUrl, inside: str, address: str) -> str:
     """The URL with the address that was checked instead of the name, and the login."""
-    scheme, _, rest = url.request_url.partition("://")
+    rest = url.request_url.partition("://")[2]
     target = rest[len(_authority(url)) :]
     login = ""
     if url.username is not None:
         login = f"{quote(url.username, safe='')}:{quote(url.password or '', safe='')}@"
     host = f"[{address}]" if ":" in address else address
-    return f"{scheme}://{login}{host}:{url.port}{target}"
+    return f"{inside}://{login}{host}:{url.port}{target}"

@@ -12,11 +12,13 @@ from __future__ import annotations
 import asyncio
 import resource
 import signal
+import socket
 from typing import TYPE_CHECKING, cast
 
 import structlog
 
 from ingest.disposable import command, surroundings
+from ingest.libav_lines import Lines, dial
 from ingest.libav_order import libav_order
 from ingest.libav_wire import Messages, Opened, Order, Packet
 from ingest.network import resolve
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from ingest.approach import Approach
     from ingest.backoff import Herd
+    from ingest.libav_lines import Line
     from ingest.tracks import Emit, TrackTaker
     from media.packet_units import PacketUnits
     from storage.clock import Clock
@@ -52,8 +55,9 @@ log = structlog.get_logger()
 class LibavSource(asyncio.SubprocessProtocol):
     """A session with one device. See `ingest.source.Source`."""
 
-    def __init__(self, emit: Emit, clock: Clock) -> None:
+    def __init__(self, emit: Emit, clock: Clock, lines: Lines | None = None) -> None:
         self._emit = emit
+        self._lines = lines
         self._clock = clock
         self._transport: asyncio.SubprocessTransport | None = None
         self._messages = Messages(on_opened=self._opened, on_packet=self._packet, on_ended=self._ended)
@@ -160,6 +164,9 @@ class LibavSource(asyncio.SubprocessProtocol):
                 self._units.finish()
             except CodecError as error:
                 self._note(error)
+        refused = None if self._lines is None or self.opened.done() else self._lines.refused
+        if refused is not None:
+            why = refused  # libav only knows that there was no connection
         self.fail(why.reason, str(why))
 
     # --- the process
@@ -207,19 +214,31 @@ class LibavSource(asyncio.SubprocessProtocol):
 
     def _end(self) -> None:
         self._closed = True
+        if self._lines is not None:
+            self._lines.close()
         if self._transport is not None:
             self._transport.close()  # which kills it
 
 
 async def open_libav(approach: Approach, *, herd: Herd, clock: Clock, takers: Mapping[str, TrackTaker]) -> LibavSource:
-    """Start libav on a camera, and wait until it says what there is. SourceError otherwise, as `open_session`."""
+    """Start libav on a camera, and wait until it says what there is. SourceError otherwise, as `open_session`.
+
+    The connection is made first: a camera that is not there costs no process.
+    """
     await herd.turn()
-    address, *_others = await resolve(approach.url.host, approach.url.port, approach.networks)
-    order = libav_order(approach.url, address, approach.tls_ca)
-    source = LibavSource(takers["video"].units, clock)
+    addresses = await resolve(approach.url.host, approach.url.port, approach.networks)
+    order = libav_order(approach.url, addresses[0])
+
+    async def again() -> Line:
+        await herd.turn()
+        return await dial(approach, addresses)
+
+    lines = Lines(await dial(approach, addresses), again)
+    source = LibavSource(takers["video"].units, clock, lines)
+    herd.processes.add(source.gone)
     try:
         async with herd.handshakes:
-            await _start(source, order)
+            await _start(source, order, lines, clock)
             said = await _wait_opened(source, clock)
     except BaseException:
         source.close()
@@ -238,22 +257,41 @@ async def _wait_opened(source: LibavSource, clock: Clock) -> Opened:
     return source.opened.result()
 
 
-async def _start(source: LibavSource, order: Order) -> None:
+async def _start(source: LibavSource, order: Order, lines: Lines, clock: Clock) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.setblocking(False)
+        with theirs:
+            try:
+                await asyncio.get_running_loop().subprocess_exec(
+                    lambda: source,
+                    *command("ingest.libav_child"),
+                    stdin=theirs.fileno(),
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.DEVNULL,
+                    **surroundings(),
+                )
+            except OSError as error:
+                source.gone.set()
+                message = f"the process of libav could not be started: {error.strerror}"
+                raise SourceError(GapReason.CRASH, message) from error
+        await first_of(_introduced(ours, order, lines), asyncio.wait([source.failure]), clock.sleep(OPEN_TIMEOUT_S))
+
+
+async def _introduced(ours: socket.socket, order: Order, lines: Lines) -> None:
+    """The child has its order, and we have what it asks for connections with: from then on it is confined."""
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(ours, order.to_bytes())
+    ours.shutdown(socket.SHUT_WR)
+    readable = asyncio.Event()
+    loop.add_reader(ours, readable.set)
     try:
-        transport, _ = await asyncio.get_running_loop().subprocess_exec(
-            lambda: source,
-            *command("ingest.libav_child"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            **surroundings(),
-        )
-    except OSError as error:
-        source.gone.set()
-        raise SourceError(GapReason.CRASH, f"the process of libav could not be started: {error.strerror}") from error
-    given = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))  # uvloop's is none by its class
-    given.write(order.to_bytes())
-    given.close()
+        await readable.wait()
+    finally:
+        loop.remove_reader(ours)
+    _word, found, _flags, _address = socket.recv_fds(ours, 1, 1)
+    for questions in found:
+        lines.open(questions)
 
 
 def _exit_words(code: int | None) -> str:

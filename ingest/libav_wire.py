@@ -1,8 +1,9 @@
 """What is said between `record` and the process in which libav reads one odd device.
 
-To the child, once, on its standard input: the order, as JSON. From it: messages of a kind, a length and a body, until
-it ends. The child may have been broken into by what it reads, so nothing it says is believed: lengths are bounded, what
-is no message ends it, and times and codecs are looked at like a camera's.
+To the child, once, on its standard input, which is a socket: the order, as JSON. Back on that, once: the descriptor its
+connections are asked for with (`ingest.libav_lines`). On its standard output: messages of a kind, a length and a body,
+until it ends. The child may have been broken into by what it reads, so nothing it says is believed: lengths are
+bounded, what is no message ends it, and times and codecs are looked at like a camera's.
 """
 
 from __future__ import annotations
@@ -44,17 +45,12 @@ class Order:
     """What the child is to open, and with what. Holds the credentials of this one camera."""
 
     url: str
-    """With the address that was checked in the place of the name."""
-    address: str
-    """Which every connection must lead to."""
-    tcp_port: int | None
-    """The only one to connect to."""
+    """With the address that was checked in the place of the name, and without TLS, which is spoken for the child."""
+    datagrams: bool
+    """Whether it listens; else it connects."""
     formats: str
     """Demuxers that may be chosen, comma separated: none that opens other URLs."""
     options: Mapping[str, str] = field(default_factory=dict)
-    readable: tuple[str, ...] = ()
-    """Files it must read itself, such as certificates."""
-
     redirects_refused: bool = False
     """Whether libav was told so: it does not say when it meets one."""
 
@@ -65,8 +61,7 @@ class Order:
     @classmethod
     def from_bytes(cls, text: bytes) -> Order:
         """The inverse, in the child, which trusts its parent."""
-        fields = json.loads(text)
-        return cls(**{**fields, "readable": tuple(fields["readable"])})
+        return cls(**json.loads(text))
 
     def __repr__(self) -> str:
         return "Order(...)"

@@ -30,7 +30,7 @@ _OPTIONS = {"protocol_whitelist": "", "max_pixels": str(MOST_PIXELS)}
 def main() -> int:
     """Decode, scale, encode."""
     load_everything(av)
-    confine(parent=int(sys.argv[1]), memory_bytes=MEMORY_BYTES, files=16, cpu_s=CPU_S, tcp_port=None)
+    confine(parent=int(sys.argv[1]), memory_bytes=MEMORY_BYTES, files=16, cpu_s=CPU_S)
     try:
         answer, code = _jpeg(_first_picture(sys.stdin.buffer.read())), 0
     except (av.FFmpegError, ValueError, MemoryError) as error:

@@ -87,6 +87,7 @@ class Worker:
                 recorder.stop()
             await spool.close(at_us=self._clock.wall_us())
             await self._herd.farewells.finish(self._clock, FAREWELL_S)
+            await self._herd.processes.finish(self._clock)
             log.info("recording_stopped", run=f"{self._run:016x}")
 
     def state(self) -> dict[str, Any]:

@@ -11,8 +11,11 @@ from media.errors import ConfigError
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 """What our own client speaks."""
 
-OTHER_PORTS = {"http": 80, "https": 443, "rtmp": 1935, "tcp": 0, "udp": 0}
+OTHER_PORTS = {"http": 80, "https": 443, "rtmp": 1935, "rtmps": 443, "tcp": 0, "udp": 0}
 """What libav may be asked to open as well; 0: the URL must name one."""
+
+ENCRYPTED = frozenset({"rtsps", "https", "rtmps"})
+"""Spoken inside TLS."""
 
 MAX_URL_CHARACTERS = 4096
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import io
 import os
-import re
+import select
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,100 +20,22 @@ import numpy as np
 import pytest
 
 from ingest import libav_source
-from ingest.assignments import Assignment, write_assignments
-from media.fmp4_read import scan
 from media.nal import split_annex_b, split_length_prefixed
-from media.url import CameraUrl
-from simulator import Simulator, SimulatorOptions
 from storage.layout import Layout
-from tests.certificates import certify
+from tests.builders_libav import CANARY, assign, children, odd, proc, stored
 from tests.mjpeg_server import jpeg, web_camera
 from tests.ports import free_port
 from tests.product import running
 from tests.scenario.test_foreign_cameras import LUMA_ERROR_MAX, gstreamer, source_pictures, stored_pictures
-from tests.scenario.test_recording import LOOPBACK, Recording, recording, samples_of, stream_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.scenario
 
-CANARY = "canary-of-another-camera"
-
-
-def assign(record: Recording, *urls: str, tls_ca: str = "") -> None:
-    """Record these through libav, and one more camera, whose password is nobody else's business."""
-    common = Assignment(
-        stream=stream_of(""),
-        camera=stream_of("c"),
-        name="",
-        epoch=1,
-        url=None,
-        segment_us=1_000_000,
-        networks=LOOPBACK,
-    )
-    wanted = [
-        replace(
-            common,
-            stream=stream_of(url),
-            camera=stream_of("c" + url),
-            name=url[-30:],
-            url=CameraUrl.parse(url),
-            source="libav",
-            tls_ca=tls_ca,
-        )
-        for url in urls
-    ]
-    other = CameraUrl.parse(f"rtsp://u:{CANARY}@127.0.0.1:9/x")
-    wanted.append(replace(common, stream=stream_of(str(other)), name="other", url=other))
-    write_assignments(Layout(record.data).assignments, wanted, record.box)
-
-
-def children() -> dict[int, str]:
-    """The processes of libav that this one or one of its children has, and their command lines."""
-    found, unseen = {}, [os.getpid()]
-    while unseen:
-        pid = unseen.pop()
-        try:
-            line = _proc(pid, "cmdline").replace(b"\0", b" ").decode()
-            unseen += [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _children_of(task)]
-        except OSError:
-            continue  # it has just ended
-        if "ingest.libav_child" in line:
-            found[pid] = line
-    return found
-
-
-def _children_of(task: Path) -> list[str]:
-    return (task / "children").read_text().split()
-
-
-@asynccontextmanager
-async def odd(data: Path) -> AsyncIterator[Recording]:
-    """A recording; afterwards no process is left."""
-    async with recording(data) as record:
-        yield record
-    await eventually("no process left", lambda: not children())
-
-
-def stored(record: Recording, url: str) -> list[bytes]:
-    """Every stored access unit of a stream, in order."""
-    units = []
-    files = Layout(record.data).spool.glob(f"*/{stream_of(url)}/*.mp4")
-    for path in sorted(files, key=lambda path: int(path.name.split(".")[2])):
-        content = path.read_bytes()
-        segment = scan(lambda at, n, c=content: c[at : at + n], len(content), verify=True)  # type: ignore[misc]
-        assert not segment.torn
-        units += samples_of(content, segment)
-    return units
-
-
-def gaps(record: Recording, url: str) -> list[str]:
-    """The reasons of the gaps that were told, without the one from the beginning on."""
-    return [note["reason"] for note in record.notes(url) if note["kind"] == "gap_open"][1:]
-
 
 async def test_a_process_that_is_killed_costs_a_gap(tmp_path: Path) -> None:
-    """It is started again; what came before and after is there, and nothing twice."""
+    """It is started again; what came before and after is there, and nothing twice. No descriptor stays behind."""
     async with web_camera() as camera:
+        before = _descriptors(os.getpid())
         async with odd(tmp_path) as record:
             assign(record, camera.url)
             await eventually("footage", lambda: record.durable(camera.url) >= 0)
@@ -128,6 +47,7 @@ async def test_a_process_that_is_killed_costs_a_gap(tmp_path: Path) -> None:
             await eventually(
                 "more of it", lambda: record.state(camera.url)["frames"] > 0 and len(camera.sent) > begun + 60
             )
+        assert not _questions(_descriptors(os.getpid())) - _questions(before)
         units = stored(record, camera.url)
         numbers = [camera.sent.index(unit) for unit in units]
     assert numbers == sorted(set(numbers))
@@ -158,7 +78,7 @@ async def test_the_process_knows_one_camera(tmp_path: Path) -> None:
         assign(record, url)
         await eventually("footage", lambda: record.durable(url) >= 0)
         ((pid, line),) = children().items()
-        environment = _proc(pid, "environ")
+        environment = proc(pid, "environ")
         assert "canary" not in line
         assert environment.startswith(b"PYTHONPATH=")
         assert environment.count(b"=") == 1
@@ -167,34 +87,63 @@ async def test_the_process_knows_one_camera(tmp_path: Path) -> None:
         assert CANARY.encode() not in memory
         opened = _descriptors(pid)
         assert all(path.startswith(("pipe:", "socket:", "/dev/null")) for path in opened), opened
-        limits = _proc(pid, "limits").decode()
+        limits = proc(pid, "limits").decode()
         assert [line.split()[3:5] for line in limits.splitlines() if line.startswith("Max file size")] == [["0", "0"]]
-        status = _proc(pid, "status").decode()
+        status = proc(pid, "status").decode()
         assert "NoNewPrivs:\t1" in status
         granted = [line.split()[3] for line in limits.splitlines() if line.startswith("Max cpu time")]
         assert 30 <= int(granted[0]) < 60
         assert os.getsid(pid) == pid
 
 
-def _proc(pid: int, name: str) -> bytes:
-    return Path(f"/proc/{pid}/{name}").read_bytes()
-
-
 def _descriptors(pid: int) -> set[str]:
-    return {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    found = set()
+    for entry in list(Path(f"/proc/{pid}/fd").iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # the descriptor of this listing itself
+            found.add(str(entry.readlink()))
+    return found
+
+
+def _questions(descriptors: set[str]) -> set[str]:
+    """The pipes among them, and what connections are asked for with."""
+    return {path for path in descriptors if path.startswith(("pipe:", "anon_inode:seccomp"))}
 
 
 def _memory(pid: int) -> bytes:
     """All that the process could write to."""
     parts = []
     with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
-        for line in _proc(pid, "maps").decode().splitlines():
+        for line in proc(pid, "maps").decode().splitlines():
             span, rights = line.split()[:2]
             if rights.startswith("rw"):
                 start, end = (int(number, 16) for number in span.split("-"))
                 memory.seek(start)
                 parts.append(memory.read(end - start))
     return b"".join(parts)
+
+
+async def test_whoever_dies_first_nobody_is_left(tmp_path: Path) -> None:
+    """`record` is killed while its process of libav records: that ends with it, and so does the connection."""
+    async with web_camera() as camera:
+        async with asyncio.timeout(60):
+            await asyncio.to_thread(_killed_above, tmp_path, {"url": camera.url, "source": "libav"})
+        await eventually("nobody watches", lambda: not camera.connections)
+
+
+def _killed_above(folder: Path, keys: dict[str, str]) -> None:
+    with running(folder, {"gate": keys}, segment_s=1):
+        _wait_for("a process", children)
+        (pid,) = children()
+        watched = os.pidfd_open(pid)
+        try:
+            parent = int(proc(pid, "stat").rpartition(b")")[2].split()[1])
+            os.kill(parent, signal.SIGKILL)
+            assert select.select([watched], [], [], 10)[0]
+        finally:
+            os.close(watched)
+        _wait_for("another one", lambda: set(children()) - {pid})
+    assert children() == {}
+    assert not Path(f"/proc/{pid}").exists() or b" Z " not in proc(pid, "stat")
 
 
 @pytest.mark.parametrize("path", ["slices", "mjpeg"])
@@ -274,107 +223,6 @@ def _timeline(http: httpx.Client) -> dict[str, list[dict[str, str]]]:
         return {"spans": [], "gaps": []}
     found: dict[str, list[dict[str, str]]] = {"spans": [], "gaps": [], **answer.json()}
     return found
-
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: "
-
-
-@pytest.mark.parametrize(
-    ("head", "reason", "words"),
-    [
-        (
-            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\n\r\n",
-            "unreachable",
-            "redirect, which is not followed",
-        ),
-        (b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=x\r\n\r\n", "auth", "401 Unauthorized"),
-        (b"HTTP/1.1 404 No\r\n\r\n", "not_found", "404 Not Found"),
-        (
-            HEAD
-            + b"application/vnd.apple.mpegurl\r\n\r\n#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n",
-            "unsupported",
-            "'hls'",
-        ),
-        (HEAD + b"video/mp4\r\n\r\n" + b"\xff\x00garbage" * 9000, "unreachable", "libav: "),
-        (b"\x00\x01\x02 no HTTP at all\r\n\r\n", "unreachable", "libav: "),
-    ],
-)
-async def test_what_libav_refuses_is_a_sentence(tmp_path: Path, head: bytes, reason: str, words: str) -> None:
-    """And nobody else is asked."""
-    async with web_camera(head=head, interval_s=0) as camera, odd(tmp_path) as record:
-        assign(record, camera.url)
-        await eventually("a reason", lambda: record.state(camera.url).get("state") == "failed")
-        state = record.state(camera.url)
-        assert state["reason"] == reason, state
-        assert words in state["detail"]
-
-
-async def test_a_stream_from_another_address_is_refused(tmp_path: Path) -> None:
-    """FFmpeg follows RTSP's redirects by itself: the camera's address is checked again before anything is taken."""
-    async with Simulator(SimulatorOptions(host="127.0.0.2", port=0)) as elsewhere:
-        port = int(elsewhere.urls[0].split(":")[2].split("/")[0])
-        async with _redirecting(port, elsewhere.urls[0]) as url, odd(tmp_path) as record:
-            assign(record, url)
-            await eventually("a reason", lambda: record.state(url).get("state") == "failed")
-            state = record.state(url)
-    assert (state["reason"], state["frames"]) == ("unsupported", 0), state
-    assert "the stream comes from 127.0.0.2, not from 127.0.0.1" in state["detail"]
-
-
-async def test_a_redirect_to_another_port_asks_nobody(tmp_path: Path) -> None:
-    """Where the kernel can forbid it: from Linux 6.7 on."""
-    asked = asyncio.Event()
-
-    async def note(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.set()
-        writer.close()
-
-    other = await asyncio.start_server(note, "127.0.0.1", 0)
-    async with other:
-        location = f"rtsp://127.0.0.1:{other.sockets[0].getsockname()[1]}/x"
-        async with _redirecting(0, location) as url, odd(tmp_path) as record:
-            assign(record, url)
-            await eventually("a reason", lambda: record.state(url).get("state") == "failed")
-            assert record.state(url)["frames"] == 0
-    if _landlock_version() < 4:
-        pytest.skip("this kernel cannot forbid ports")
-    assert not asked.is_set()
-
-
-def _landlock_version() -> int:
-    """As landlock(7) asks for it."""
-    return int(ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1))
-
-
-@asynccontextmanager
-async def _redirecting(port: int, location: str) -> AsyncIterator[str]:
-    """An RTSP server that sends everybody elsewhere."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                (cseq,) = re.findall(rb"CSeq: (\d+)", head)
-                writer.write(b"RTSP/1.0 302 Moved\r\nCSeq: %s\r\nLocation: %s\r\n\r\n" % (cseq, location.encode()))
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", port)
-    async with server:
-        yield f"rtsp://127.0.0.1:{server.sockets[0].getsockname()[1]}/moved"
-
-
-@pytest.mark.parametrize("known", [True, False])
-async def test_a_certificate_is_verified(tmp_path: Path, known: bool) -> None:
-    """By the authorities that the configuration names, or else by the host's, which do not know this one."""
-    authority = certify(tmp_path / "authority.pem")
-    device = certify(tmp_path / "device.pem", by=authority)
-    data = tmp_path / "data"
-    data.mkdir()
-    async with web_camera(tls=device.server_context()) as camera, odd(data) as record:
-        assign(record, camera.url, tls_ca=str(authority.path) if known else "")
-        await eventually("an end", lambda: record.state(camera.url).get("state") in {"recording", "failed"})
-        state = record.state(camera.url)
-        assert (state["state"], state["reason"]) == (("recording", None) if known else ("failed", "tls")), state
 
 
 async def test_a_transport_stream_over_udp_is_stored_bit_for_bit(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ def order(url: str) -> Order:
         ("rtsp://u:p%2F@cam.example/x", "rtsp://u:p%2F@10.9.8.7:554/x"),
         ("rtmp://u@cam.example/live", "rtmp://u:@10.9.8.7:1935/live"),
         ("udp://cam.example:5000", "udp://10.9.8.7:5000"),
+        ("https://cam.example/v", "http://10.9.8.7:443/v"),
+        ("rtsps://u:p@cam.example/x", "rtsp://u:p@10.9.8.7:322/x"),
+        ("rtmps://cam.example/live", "rtmp://10.9.8.7:443/live"),
     ],
 )
 def test_the_address_that_was_checked_stands_in_the_place_of_the_name(url: str, pinned: str) -> None:
@@ -63,29 +66,21 @@ def test_each_scheme_allows_what_it_is_made_of_and_nothing_else() -> None:
     for scheme in SCHEMES:
         told = order(f"{scheme}://cam.example:5000/x")
         protocols = set(told.options["protocol_whitelist"].split(","))
-        assert scheme in protocols
+        assert told.url.partition("://")[0] in protocols
+        assert not protocols & {"tls", "dtls", "https", "rtmps", "rtsps"}
         assert not protocols & never
         assert not set(told.formats.split(",")) & playlists
     assert order("http://cam.example/x").options["max_redirects"] == "0"
 
 
-def test_an_own_port_is_the_only_one() -> None:
-    """Or none at all, where datagrams are received."""
-    assert (order("http://cam.example/x").tcp_port, order("udp://cam.example:5000").tcp_port) == (80, None)
+def test_only_datagrams_are_waited_for() -> None:
+    """Everybody else is called."""
+    assert [scheme for scheme in sorted(SCHEMES) if order(f"{scheme}://cam.example:5000/x").datagrams] == ["udp"]
 
 
 def test_a_server_of_several_names_learns_which_one_is_meant() -> None:
-    """And a certificate is checked against it."""
-    told = order("https://cam.example:8443/x").options
-    assert told["headers"] == "Host: cam.example:8443\r\n"
-    assert (told["tls_verify"], told["verifyhost"]) == ("1", "cam.example")
-
-
-def test_rtsps_is_our_own_clients() -> None:
-    """Libav would have to be trusted with whom to trust."""
-    with pytest.raises(SourceError, match="rtsps is not opened by libav here") as caught:
-        order("rtsps://cam.example/x")
-    assert caught.value.reason is GapReason.UNSUPPORTED
+    """Also inside of TLS, which is spoken with that name."""
+    assert order("https://cam.example:8443/x").options["headers"] == "Host: cam.example:8443\r\n"
 
 
 def test_an_order_does_not_print_its_login() -> None:
