@@ -131,7 +131,7 @@ def _why(error: BaseException, order: Order, *, opened: bool) -> tuple[GapReason
         return GapReason.UNSUPPORTED, f"libav: it is of the kind {part!r}, which is not opened"
     words = getattr(error, "strerror", None) or str(error)
     if level is not None:
-        words = f"{words} ({part}: {line.strip()[:150]})"
+        words = f"{words} ({part}: {redact(line.strip())[:150]})"
     elif order.redirects_refused and getattr(error, "errno", None) == errno.EIO:
         words = f"{words}, as with a redirect, which is not followed"
     reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), GapReason.UNREACHABLE)

@@ -44,8 +44,6 @@ def source_problem(source: str, scheme: str) -> str:
     """Why a camera with a URL of this scheme cannot be reached that way; empty if it can."""
     if source == "rtsp" and scheme not in DEFAULT_PORTS:
         return f"{scheme}:// is opened by `source: libav` only"
-    if source == "libav" and scheme not in SCHEMES:
-        return f"{scheme}:// is not opened by `source: libav`"
     return ""
 
 

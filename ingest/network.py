@@ -1,9 +1,10 @@
 """Which addresses a camera may have.
 
 Cameras live in private networks, so private addresses are legitimate here; what a camera URL must not reach is this
-host itself, link-local services and multicast, unless the site's `networks` list them. The address checked is the
-address connected to: a name is resolved once. Where a camera itself names an address, in a redirect or in a Transport
-field, the same is asked again; what it names in URLs of its tracks is never connected to at all.
+host itself, by whichever of its addresses, link-local services and multicast, unless the site's `networks` list them.
+The address checked is the address connected to: a name is resolved once. Where a camera itself names an address, in a
+redirect or in a Transport field, the same is asked again; what it names in URLs of its tracks is never connected to at
+all.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ RESOLVE_TIMEOUT_S = 3
 MOST_ADDRESSES = 3
 """Of a name: an IPv6 and an IPv4 address, mostly. Each that does not answer takes 3 s."""
 
+_ANY_PORT = 9
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
@@ -42,7 +44,11 @@ async def resolve(host: str, port: int, networks: Sequence[str]) -> list[str]:
     except (OSError, UnicodeError) as error:
         raise SourceError(GapReason.DNS, f"{host}: the name does not resolve ({error})") from error
     addresses = [str(entry[4][0]) for entry in found]
-    found_allowed = [address for address in dict.fromkeys(addresses) if allowed(address, networks)]
+    found_allowed = [
+        address
+        for address in dict.fromkeys(addresses)
+        if allowed(address, networks) and (networks or not is_this_host(address))
+    ]
     if found_allowed:
         return found_allowed[:MOST_ADDRESSES]
     raise SourceError(
@@ -50,6 +56,20 @@ async def resolve(host: str, port: int, networks: Sequence[str]) -> list[str]:
         f"{_named(host, addresses)}: the site's `networks` do not allow it",
         hint="list the camera's network under the site's `networks`",
     )
+
+
+def is_this_host(address: str) -> bool:
+    """Whether one of this host's own interfaces has the address, loopback or not: services listen at all of them.
+
+    The kernel is asked what it would send from: connecting a datagram socket sends nothing.
+    """
+    try:
+        with socket.socket(family_of(address), socket.SOCK_DGRAM) as question:
+            question.connect((address, _ANY_PORT))
+            ours: str = question.getsockname()[0]
+    except OSError:
+        return False  # there is no way to it
+    return ipaddress.ip_address(ours.partition("%")[0]) == ipaddress.ip_address(address.partition("%")[0])
 
 
 def _named(host: str, addresses: Sequence[str]) -> str:

@@ -39,7 +39,7 @@ def follow(original: Approach, present: CameraUrl, location: str) -> Approach:
     try:
         url = CameraUrl.parse(location)
     except ConfigError as error:
-        shown = redact(location[:_SHOWN_CHARACTERS])
+        shown = redact(location)[:_SHOWN_CHARACTERS]
         raise SourceError(GapReason.UNSUPPORTED, f"the camera redirects to {shown!r}: {error}") from error
     if url.scheme not in DEFAULT_PORTS:
         raise SourceError(GapReason.UNSUPPORTED, f"the camera redirects to {url}: only rtsp and rtsps are followed")

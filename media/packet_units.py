@@ -4,6 +4,7 @@
   a packet of its own (RFC 6184 5.6, RFC 7798 4.4.1). So there is one place that knows where a unit ends, which
   parameter sets are new and what a sync sample is; and a picture whose slices came as packets of their own, as FFmpeg's
   RTSP demuxer gives them, is one unit again, because they have one time.
+- AV1: a packet is a temporal unit, and its OBUs go through the network's depacketizer likewise.
 - Motion JPEG: a packet is a picture.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Protocol
 
+from media.av1 import Av1Depacketizer, packetize, split_obus
 from media.codecs import VIDEO
 from media.errors import CodecError
 from media.jpeg import JpegParameters, jpeg_unit
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     Receive = Callable[[MediaDescription, Emit], PayloadTaker]
 
 _MOST_SETS = 64
+_LARGEST_PAYLOAD = 16 << 20  # an OBU is never cut
 _H265_FIELDS = {32: "sprop-vps", 33: "sprop-sps", 34: "sprop-pps"}
 
 
@@ -55,11 +58,13 @@ def packet_units(codec: str, configuration: bytes, emit: Emit) -> PacketUnits:
     """What takes the packets of a codec, named as libav does, with its decoder configuration. CodecError if unknown."""
     if codec == "mjpeg":
         return _Pictures(emit)
+    if codec == "av1":
+        return _TemporalUnits(emit)
     encoding = {"h264": "H264", "hevc": "H265"}.get(codec)
     known = {row.encoding: row.receive for row in VIDEO}
     receive = known.get(encoding or "")
     if encoding is None or receive is None:
-        raise CodecError(f"{codec} is none of h264, hevc and mjpeg, which can be recorded")
+        raise CodecError(f"{codec} is none of h264, hevc, av1 and mjpeg, which can be recorded")
     return _NalUnits(encoding, configuration, receive, emit)
 
 
@@ -85,6 +90,27 @@ class _Pictures:
 
     def finish(self) -> None:
         """Every picture is out already."""
+
+
+class _TemporalUnits:
+    def __init__(self, emit: Emit) -> None:
+        self._taker = Av1Depacketizer(emit)
+
+    def push(self, packet: bytes, timestamp: int, lost: int) -> None:
+        """See `PacketUnits`."""
+        *payloads, last = packetize(split_obus(packet, most=most_small_nals(len(packet))), _LARGEST_PAYLOAD) or [b""]
+        for payload in payloads:
+            self._taker.push(payload, 0, len(payload), timestamp, False, lost)
+            lost = 0
+        self._taker.push(last, 0, len(last), timestamp, True, lost)
+
+    @property
+    def parts(self) -> int:
+        """See `PacketUnits`."""
+        return self._taker.parts
+
+    def finish(self) -> None:
+        """Every unit is out already."""
 
 
 class _NalUnits:

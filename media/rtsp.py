@@ -10,7 +10,6 @@ from media.errors import RtspError
 from media.rtsp_fields import (
     RtpInfo,
     Transport,
-    keepalive_method,
     parse_integer,
     parse_public,
     parse_rtp_info,
@@ -29,7 +28,6 @@ __all__ = [
     "Transport",
     "content_base",
     "content_length",
-    "keepalive_method",
     "parse_head",
     "parse_public",
     "parse_rtp_info",
@@ -164,7 +162,9 @@ def parse_head(head: bytes) -> Request | Response:
         return Response(status=int(match[1]), reason=match[2] or "", headers=headers)
     if match := _REQUEST_LINE.fullmatch(first):
         return Request(method=match[1], url=match[2], headers=headers)
-    raise RtspError(f"no RTSP message starts with {redact(first[:40])!r}")
+    if first.startswith("HTTP/"):
+        raise RtspError(f"a web server answers there, not a camera's RTSP: {redact(first)[:40]!r}")
+    raise RtspError(f"no RTSP message starts with {redact(first)[:40]!r}")
 
 
 def _parse_headers(lines: Iterable[str]) -> Headers:

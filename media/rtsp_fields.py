@@ -132,11 +132,6 @@ def parse_public(header: str) -> frozenset[str]:
     return frozenset(method.strip().upper() for method in header.split(",") if method.strip())
 
 
-def keepalive_method(public: Iterable[str]) -> str:
-    """What keeps a session alive once OPTIONS was answered: GW cameras ignore GET_PARAMETER (quirk S19)."""
-    return "SET_PARAMETER" if "SET_PARAMETER" in public else "GET_PARAMETER"
-
-
 def _parameters(parts: Iterable[str]) -> dict[str, str]:
     """Parts like "name=value" by lower-case name; the first counts, without quotes and blanks (quirks S3 S10 S15)."""
     parameters: dict[str, str] = {}

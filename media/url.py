@@ -52,7 +52,9 @@ class CameraUrl:
         usual_port = {**DEFAULT_PORTS, **OTHER_PORTS}.get(scheme)
         if not separator or usual_port is None:
             named = f"scheme {scheme!r}" if separator and scheme.isalnum() else "no scheme"
-            raise ConfigError(f"camera URL: {named}, but only rtsp and rtsps are supported", hint="rtsp://host/path")
+            others = ", ".join(OTHER_PORTS)
+            message = f"camera URL: {named}, but only rtsp and rtsps are supported, and {others} with `source: libav`"
+            raise ConfigError(message, hint="rtsp://host/path")
         userinfo, host, target = _split_authority(rest)
         request_url = f"{scheme}://{host}{target}"
         name, port = _host_and_port(request_url)

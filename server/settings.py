@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from ingest.libav_order import source_problem
 from media.errors import ConfigError
+from media.url import ENCRYPTED
 from server import settings_errors, yaml_loader
 from server.quantities import ListenAddress
 from server.settings_alerts import AlertRules
@@ -151,8 +152,10 @@ class CameraEntry(Table):
 
     @model_validator(mode="after")
     def _tls_is_spoken(self) -> Self:
-        if (self.tls_ca and self.url.scheme not in {"rtsps", "https"}) or (self.tls_pin and self.url.scheme != "rtsps"):
-            raise PydanticCustomError("tls", "tls_ca and tls_pin are of use with an rtsps:// url only")
+        if (self.tls_ca or self.tls_pin) and self.url.scheme not in ENCRYPTED:
+            raise PydanticCustomError(
+                "tls", "tls_ca and tls_pin are of use with an encrypted url only, such as rtsps://"
+            )
         if self.tls_ca and self.tls_pin:
             raise PydanticCustomError("tls", "tls_pin takes the place of tls_ca: give one of them")
         if self.url.scheme == "rtsps" and self.transport == "udp":

@@ -83,6 +83,13 @@ def test_a_server_of_several_names_learns_which_one_is_meant() -> None:
     assert order("https://cam.example:8443/x").options["headers"] == "Host: cam.example:8443\r\n"
 
 
+def test_what_is_not_opened_is_named() -> None:
+    """Here as well, whatever else asked about the URL before."""
+    with pytest.raises(SourceError, match="file is not opened by libav here") as caught:
+        libav_order(CameraUrl(scheme="file", host="x", port=1, request_url="file://x/etc/passwd"), "10.9.8.7")
+    assert caught.value.reason is GapReason.UNSUPPORTED
+
+
 def test_an_order_does_not_print_its_login() -> None:
     """It crosses a pipe, and no log."""
     told = order("http://u:canary@cam.example/x")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ingest import network
 from ingest.approach import Approach
 from ingest.connect import connect
 from ingest.network import allowed, resolve
@@ -44,6 +45,24 @@ async def test_an_address_out_of_bounds_is_named_with_a_hint() -> None:
         await resolve("127.0.0.1", 554, ())
     assert caught.value.reason is GapReason.UNSUPPORTED
     assert "networks" in caught.value.hint
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0", "[::1]", "[::ffff:7f00:1]"])
+async def test_however_an_address_is_written_it_is_the_address_that_counts(host: str) -> None:
+    """What the C library reads in decimal, octal and hexadecimal, and in fewer parts than four."""
+    with pytest.raises(SourceError, match="networks"):
+        await resolve(CameraUrl.parse(f"rtsp://{host}/").host, 554, ())
+
+
+async def test_this_host_has_other_addresses_than_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its services listen there as well; where the site lists it, a camera may be on it."""
+    assert network.is_this_host("127.0.0.1")
+    assert not network.is_this_host("192.0.2.1")
+    monkeypatch.setattr(network, "is_this_host", lambda address: address == "10.17.0.5")
+    with pytest.raises(SourceError, match="networks"):
+        await resolve("10.17.0.5", 554, ())
+    assert await resolve("10.17.0.5", 554, ("10.17.0.0/24",)) == ["10.17.0.5"]
+    assert await resolve("10.17.0.6", 554, ()) == ["10.17.0.6"]
 
 
 async def test_a_name_that_does_not_resolve_is_a_dns_gap() -> None:

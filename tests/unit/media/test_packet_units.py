@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from media.access_unit import AccessUnit
+from media.av1 import split_obus
+from media.av1_obu import TEMPORAL_DELIMITER, join_obus
 from media.errors import CodecError
 from media.fmp4_write import Sample, fragment_header, init_section
 from media.nal import join_length_prefixed, split_annex_b, split_length_prefixed
 from media.packet_times import PacketTimes
 from media.packet_units import packet_units, split_lengths
+from tests.builders_av1 import encode as encode_av1
 from tests.builders_h264 import encode, with_start_codes
 from tests.mjpeg_server import jpeg
 
@@ -203,3 +206,19 @@ def test_split_annex_b_is_what_a_byte_stream_is_read_with() -> None:
     taker = packet_units("h264", b"", lambda _unit: None)
     with pytest.raises(CodecError):
         taker.push(b"abc", 0, 0)
+
+
+def test_temporal_units_of_av1_come_out_as_they_went_in() -> None:
+    """Each OBU with its content; delimiters are not stored. A cut one costs itself."""
+    sent = encode_av1(frames=12)
+    packets = [
+        (3600 * number, bytes(join_obus([bytes([TEMPORAL_DELIMITER << 3]), *unit]))) for number, unit in enumerate(sent)
+    ]
+    found = units_of("av1", b"", *packets)
+    assert [split_obus(bytes(unit.nals)) for unit in found] == sent
+    assert [unit.rtp_timestamp for unit in found] == [timestamp for timestamp, _packet in packets]
+    assert found[0].sync
+    assert found[0].parameters is not None
+    taker = packet_units("av1", b"", found.append)
+    with pytest.raises(CodecError, match="past the"):
+        taker.push(packets[0][1][:-5], 0, 0)

@@ -83,7 +83,7 @@ def test_a_field_may_come_twice() -> None:
 )
 def test_what_is_no_message_is_refused(head: bytes) -> None:
     """By its start line."""
-    with pytest.raises(RtspError, match="no RTSP message starts with"):
+    with pytest.raises(RtspError, match=r"no RTSP message starts with|a web server answers there"):
         parse_head(head)
 
 
@@ -155,3 +155,18 @@ def test_only_line_breaks_break_lines() -> None:
     message = parse_head("RTSP/1.0 200 OK\r\nServer: a\x1cb\x85c\u2028d\r\nX:\r\n y\r\n\r\n".encode())
     assert message.headers["Server"] == "a\x1cb\x85c\u2028d"
     assert message.headers["X"] == "y"
+
+
+def test_a_web_server_is_called_one() -> None:
+    """It is what most often listens at the port that somebody mistook for RTSP's."""
+    with pytest.raises(
+        RtspError, match=r"a web server answers there, not a camera's RTSP: 'HTTP/1\.1 400 Bad Request'"
+    ):
+        parse_head(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n")
+
+
+def test_what_is_shown_of_a_message_is_redacted_before_it_is_cut() -> None:
+    """The cut would take away what a login is known by."""
+    with pytest.raises(RtspError) as caught:
+        parse_head(b"rtsp://operator:canary-of-a-password-that-is-long@10.0.0.1/\r\n\r\n")
+    assert "canary" not in str(caught.value)

@@ -7,7 +7,6 @@ import pytest
 from media.errors import RtspError
 from media.rtsp import (
     RtpInfo,
-    keepalive_method,
     parse_public,
     parse_rtp_info,
     parse_session,
@@ -126,12 +125,10 @@ def test_rtp_info_without_a_url_says_nothing() -> None:
     assert parse_rtp_info("seq=1;rtptime=2") == parse_rtp_info("") == ()
 
 
-def test_what_keeps_a_session_alive() -> None:
-    """SET_PARAMETER where it is offered: GW ignores GET_PARAMETER (quirk S19)."""
+def test_the_methods_of_a_camera() -> None:
+    """However they are written."""
     public = parse_public("OPTIONS, DESCRIBE,SETUP , play, SET_PARAMETER,")
     assert public == {"OPTIONS", "DESCRIBE", "SETUP", "PLAY", "SET_PARAMETER"}
-    assert keepalive_method(public) == "SET_PARAMETER"
-    assert keepalive_method(parse_public("OPTIONS, PLAY")) == "GET_PARAMETER"
 
 
 @pytest.mark.parametrize(("value", "ports"), [("5000-5001", (5000, 5001)), ("5000", (5000, 5001)), ("7-9", (7, 9))])

@@ -119,8 +119,8 @@ def test_a_fault_names_line_field_and_remedy(text: str, message: str) -> None:
         ({"url": "ftp://10.0.0.1/x"}, "5: sites[0].cameras[0].url: scheme 'ftp', but only rtsp"),
         ({"url": "http://10.0.0.1/x"}, "4: sites[0].cameras[0]: http:// is opened by `source: libav` only"),
         (
-            {"url": "rtsps://10.0.0.1/x", "source": "libav"},
-            "4: sites[0].cameras[0]: rtsps:// is not opened by `source: libav`",
+            {"url": "srt://10.0.0.1:9000", "source": "libav"},
+            "5: sites[0].cameras[0].url: scheme 'srt', but only rtsp and rtsps are supported, and http, https,",
         ),
         ({"source": "vlc"}, "6: sites[0].cameras[0].source: must be 'rtsp' or 'libav'"),
         (
@@ -138,7 +138,10 @@ def test_a_fault_names_line_field_and_remedy(text: str, message: str) -> None:
         ({"policy": "nope"}, "6: sites[0].cameras[0].policy: names no entry of `policies`"),
         ({"transport": "sctp"}, "6: sites[0].cameras[0].transport: must be 'tcp' or 'udp'"),
         ({"tls_ca": "ca.pem"}, "6: sites[0].cameras[0].tls_ca: must be the whole path of a file"),
-        ({"tls_ca": "/ca.pem"}, "4: sites[0].cameras[0]: tls_ca and tls_pin are of use with an rtsps:// url only"),
+        (
+            {"tls_ca": "/ca.pem"},
+            "4: sites[0].cameras[0]: tls_ca and tls_pin are of use with an encrypted url only, such as rtsps://",
+        ),
         (
             {"url": "rtsps://10.0.0.1/x", "transport": "udp"},
             "4: sites[0].cameras[0]: with rtsps, packets over udp would not be encrypted",
