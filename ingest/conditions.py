@@ -60,6 +60,7 @@ class Conditions:
     def begin_session(self) -> None:
         """Another session: the camera may be another, and so may its clock."""
         self._camera_clock = CameraClock()
+        self._pictures.begin_session()
 
     def take_report(self, report: SenderReport) -> None:
         """A sender report of the video."""

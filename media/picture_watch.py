@@ -21,7 +21,11 @@ STILL_US = 20_000_000
 """So long nothing new is shown before it is said: an alarm is to be out within 30 s."""
 
 REPEATS = 2
-"""And so many sync samples that are not new: one repetition in a group of pictures of 30 s proves little."""
+"""And so many sync samples that are not new."""
+
+LONG_US = 13_000_000
+"""So far apart one is enough: the second would come too late for the alarm, and after so long not a byte of a new
+picture is that of an old one."""
 
 _PIECES = 8
 _PIECE_BYTES = 512
@@ -36,6 +40,8 @@ class PictureWatch:
     def __init__(self) -> None:
         self._prints: deque[tuple[int, int]] = deque(maxlen=2)
         self._timestamp = -1
+        self._distance_us = 0
+        self._follows = False
         self._looked_us = self._new_us = self._ticking_us = 0
         self._repeats = self._stuck = 0
 
@@ -43,7 +49,8 @@ class PictureWatch:
         """A sync sample."""
         if at_us - self._looked_us < LOOK_US and self._looked_us:
             return
-        self._looked_us = at_us
+        self._distance_us = at_us - self._looked_us if self._follows else 0
+        self._looked_us, self._follows = at_us, True
         seen = picture_print(unit.nals)
         if seen in self._prints:
             self._repeats += 1
@@ -55,17 +62,24 @@ class PictureWatch:
         else:
             self._timestamp, self._ticking_us, self._stuck = unit.rtp_timestamp, at_us, 0
 
+    def begin_session(self) -> None:
+        """What comes next may be far from what came before because nothing was sent: a film may begin anew."""
+        self._follows = False
+
     @property
     def still_since_us(self) -> int | None:
         """Since when all pictures are the same; None while they are not."""
-        still = self._repeats >= REPEATS and self._looked_us - self._new_us >= STILL_US
-        return self._new_us if still else None
+        return self._new_us if self._enough(self._repeats, self._new_us) else None
 
     @property
     def stuck_since_us(self) -> int | None:
         """Since when all timestamps are the same."""
-        stuck = self._stuck >= REPEATS and self._looked_us - self._ticking_us >= STILL_US
-        return self._ticking_us if stuck else None
+        return self._ticking_us if self._enough(self._stuck, self._ticking_us) else None
+
+    def _enough(self, repeats: int, since_us: int) -> bool:
+        if repeats and self._distance_us >= LONG_US:
+            return True
+        return repeats >= REPEATS and self._looked_us - since_us >= STILL_US
 
 
 def picture_print(unit: bytes | bytearray) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from media.access_unit import AccessUnit
 from tests.builders_recorder import FRAME_US, Rig, Wire
 from tests.unit.media.test_camera_clock import ntp_of, report
 
@@ -61,6 +62,26 @@ async def test_a_camera_that_comes_back_with_the_same_picture_is_still_frozen() 
     wire.rig.recorder._conditions.begin_session()
     freeze(wire, 3)
     assert told(wire.rig) == [("frozen_picture", False)]
+
+
+@pytest.mark.parametrize(("anew", "begun"), [(False, ["frozen_picture"]), (True, [])])
+async def test_one_repetition_after_a_long_time_counts_within_a_session(anew: bool, begun: list[str]) -> None:
+    """A group of 20 s that is the one before is told; a film that begins anew with another session is none."""
+    rig = Rig()
+    for ticks in (0, 1):
+        if anew:
+            rig.recorder._conditions.begin_session()
+        picture = AccessUnit(
+            nals=bytearray(b"\0\0\4\0\x65" + b"picture" * 146 + b"!"),
+            rtp_timestamp=ticks,
+            sync=True,
+            lost_packets=0,
+            parameters=None,
+        )
+        rig.recorder._conditions.take_sync(picture)
+        rig.clock.advance(20 * SECOND_US)
+        rig.tick()
+    assert [*conditions(rig)] == begun
 
 
 async def test_timestamps_that_stand_still_are_told() -> None:

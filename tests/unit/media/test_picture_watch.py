@@ -48,17 +48,17 @@ def _unit(nals: bytearray, ticks: int) -> AccessUnit:
     return AccessUnit(nals=nals, rtp_timestamp=ticks & 0xFFFFFFFF, sync=True, lost_packets=0, parameters=None)
 
 
-@pytest.mark.parametrize(("gop_us", "within_us"), [(SECOND_US, 21), (4 * SECOND_US, 24), (10 * SECOND_US, 20)])
-def test_a_frozen_picture_is_found_within_half_a_minute(gop_us: int, within_us: int) -> None:
+@pytest.mark.parametrize(("gop_s", "within_s"), [(1, 21), (4, 24), (10, 20), (12, 24), (13, 13), (18, 18), (27, 27)])
+def test_a_frozen_picture_is_found_within_half_a_minute(gop_s: int, within_s: int) -> None:
     """Its clock runs in the metadata and the header counts; and it is over with the first new one."""
-    camera = Camera(gop_us)
+    camera = Camera(gop_s * SECOND_US)
     for seed in range(5):
         camera.show(slice_of(seed))
     froze_us = camera.now_us
     while camera.watch.still_since_us is None:
         camera.show(slice_of(99))
     assert camera.watch.still_since_us == froze_us
-    assert camera.now_us - gop_us - froze_us <= within_us * SECOND_US
+    assert camera.now_us - gop_s * SECOND_US - froze_us <= within_s * SECOND_US
     camera.show(slice_of(100))
     assert camera.watch.still_since_us is None
 
@@ -71,13 +71,23 @@ def test_a_picture_that_changes_now_and_then_is_not_frozen() -> None:
         assert camera.watch.still_since_us is None
 
 
-def test_one_repetition_of_a_long_group_proves_nothing_yet() -> None:
-    """Half a minute apart: after the second one it is said."""
+def test_a_film_that_begins_anew_with_each_session_is_not_frozen() -> None:
+    """Half a minute lies between two equal pictures, and nothing was sent in it."""
     camera = Camera(30 * SECOND_US)
-    camera.show(slice_of(1), 2)
+    for _ in range(2):
+        camera.watch.begin_session()
+        camera.show(slice_of(1))
+        assert camera.watch.still_since_us is None
+        assert camera.watch.stuck_since_us is None
+
+
+def test_timestamps_that_stand_still_in_long_groups_are_found_with_the_first_repetition() -> None:
+    """As pictures are."""
+    camera = Camera(20 * SECOND_US)
+    camera.show(slice_of(1), ticks=0)
+    camera.show(slice_of(2), ticks=0)
+    assert camera.watch.stuck_since_us == SECOND_US
     assert camera.watch.still_since_us is None
-    camera.show(slice_of(1))
-    assert camera.watch.still_since_us == SECOND_US
 
 
 def test_timestamps_that_stand_still_are_found_though_the_picture_moves() -> None:
