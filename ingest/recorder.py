@@ -170,6 +170,7 @@ class Recorder:
             "state": self._state,
             "reason": self._reason or None,
             "detail": self._detail or "; ".join(filter(None, (self._conditions.words, self._sound.words))) or None,
+            "without_sound": self._sound.words or None,
             "since_us": self._since_us,
             "durable": self._durable.state(),
             "bitrate_bps": 0 if watch is None else watch.bitrate_bps,

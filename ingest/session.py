@@ -120,7 +120,7 @@ class RtspSession(asyncio.BufferedProtocol):
 
         What is encrypted only its transport can read, and beside datagrams there is little to read.
         """
-        if self._rounds is not None or self.failure.done() or not self.connected or self.encrypted or self.beside:
+        if self._rounds is not None or not self.connected or self.encrypted or self.beside:
             return
         assert self._transport is not None
         self._fd = self._transport.get_extra_info("socket").fileno()

@@ -33,10 +33,10 @@ Alerts (in `keep`)
 
 The HTTP API
     http            the application; parts: what its handlers work with
-    api_cameras, api_camera_test, api_recording, api_media, api_live, api_health, api_page    the routes
+    api_cameras, api_camera_test, api_remarks, api_recording, api_media, api_live, api_health, api_page    the routes
     api_schema      their JSON, described
     uninterrupted   since when a camera records: our restarts do not count
-    camera_view     a camera as it is shown; fleet: what the roles say
+    camera_view     a camera as it is shown; camera_remarks: what is odd about it; fleet: what the roles say
     metrics         the same for Prometheus; metrics_live: of live pictures
     live_viewer     one viewer's WebSocket; live_protocol: WebSockets that can be closed when nobody reads
     byte_ranges     bytes over HTTP; head: HEAD for every GET

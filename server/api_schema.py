@@ -32,6 +32,31 @@ class CameraJson(BaseModel):
     camera_clock_offset_us: int | None = Field(description="The camera's own clock minus this host's.")
 
 
+class RemarkJson(BaseModel):
+    """Something odd about a camera that is no failure by itself."""
+
+    kind: Literal[
+        "not_heard",
+        "frozen_picture",
+        "frozen_timestamps",
+        "camera_clock",
+        "without_sound",
+        "lost_packets",
+        "overflowed_packets",
+        "foreign_packets",
+    ]
+    since: datetime
+    words: str
+
+
+class RemarksJson(BaseModel):
+    """What there is to say about a camera."""
+
+    id: UUID
+    detail: str | None = Field(description="Why it fails, with the evidence; null while it does not.")
+    remarks: list[RemarkJson] = Field(description="The gravest first.")
+
+
 class IntervalJson(BaseModel):
     """A half-open interval."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from media.errors import GapReason
 from playback.timerange import format_instant
+from server.camera_remarks import Remarks
 from server.uninterrupted import recording_since_us
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ LOOK_BACK_US = 900_000_000  # longer than any segment
 MAX_GAPS_BACK = 200
 SETTLED_US = 30_000_000  # after which the gap before the footage is in the catalog, if there was one
 
-RECORDER_SILENT = {"state": "failed", "reason": GapReason.CRASH.value}
+RECORDER_SILENT = {"state": "failed", "reason": GapReason.CRASH.value, "detail": "the recorder does not answer"}
 NOT_TAKEN_UP = {"state": "connecting"}  # assigned a moment ago
 
 
@@ -38,6 +39,7 @@ class CameraView:
         self._library = library
         self._fleet = fleet
         self._clock = clock
+        self._remarks = Remarks()
         self._through_us: dict[UUID, int] = {}
         self._began_us: dict[UUID, tuple[int, int]] = {}  # since when the recorder says, and since when that is
 
@@ -56,6 +58,20 @@ class CameraView:
             "durable_through": _instant(through_us),
             "bitrate_bps": live.get("bitrate_bps"),
             "camera_clock_offset_us": live.get("camera_clock_offset_us"),
+        }
+
+    def remarks(self, camera: Camera) -> dict[str, Any]:
+        """What there is to say about a camera beyond its state: why it fails, and what is odd though it records."""
+        live, record = self._live(camera), self._fleet.record
+        silent_us = 0 if record.answer is None else record.silent_us
+        found = self._remarks.of(camera.stream, live, self._clock.wall_us(), silent_us=silent_us)
+        return {
+            "id": str(camera.id),
+            "detail": (live.get("detail") or None) if live["state"] == "failed" else None,
+            "remarks": [
+                {"kind": remark.kind, "since": format_instant(remark.since_us), "words": remark.words}
+                for remark in found
+            ],
         }
 
     async def _since_us(self, live: dict[str, Any], through_us: int | None, camera: Camera) -> int | None:

@@ -1,4 +1,8 @@
-"""What the roles say about themselves, read from their sockets when somebody asks, at most a few times a second."""
+"""What the roles say about themselves, read from their sockets when somebody asks, at most a few times a second.
+
+A role that does not answer at once is not a role that failed: the host may be busy. So its last answer holds for a
+while, with its age, and the next question is asked with more patience.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,17 @@ if TYPE_CHECKING:
 
 FRESH_US = 200_000  # footage is to be retrievable 2 s after it happened; this is the part of it spent here
 ANSWER_S = 0.5
+PATIENT_S = 2.0
+"""For one question after one that found no answer in time, then `ANSWER_S` again: whoever asks waits as well."""
+
+KEPT_US = 10_000_000
+"""How long an answer holds. An alert about a silent recorder is due by then, too."""
+
 OTHERS = ("ship", "keep", "supervisor")
 
 
 class RoleWatch:
-    """One role's last answer. Concurrent questions share one look."""
+    """One role's last answer, for as long as it holds. Concurrent questions share one look."""
 
     def __init__(self, name: str, data: Layout, clock: Clock) -> None:
         self.name = name
@@ -28,16 +38,29 @@ class RoleWatch:
         self._socket = data.socket(name)
         self._clock = clock
         self._asked_us: int | None = None
+        self._heard_us = 0
+        self._patient = False
+        self.silent_us = 0
+        """How old the answer is, where the last question found none; 0 where it did."""
         self._looking = asyncio.Lock()
 
     async def look(self) -> dict[str, Any] | None:
-        """The role's document, not older than FRESH_US; None if it does not answer."""
+        """The role's document, as of FRESH_US ago at most, or the last one; None after KEPT_US without any."""
         async with self._looking:
             now_us = self._clock.boot_us()
             if self._asked_us is None or now_us - self._asked_us > FRESH_US:
-                self.answer = await read_status(self._socket, timeout_s=ANSWER_S)
-                self._asked_us = self._clock.boot_us()
+                self._hear(await read_status(self._socket, timeout_s=PATIENT_S if self._patient else ANSWER_S))
         return self.answer
+
+    def _hear(self, answer: dict[str, Any] | None) -> None:
+        self._asked_us = now_us = self._clock.boot_us()
+        self._patient = answer is None and not self._patient
+        if answer is not None:
+            self.answer, self._heard_us, self.silent_us = answer, now_us, 0
+            return
+        self.silent_us = now_us - self._heard_us
+        if self.silent_us > KEPT_US:
+            self.answer = None
 
 
 class Fleet:
@@ -52,7 +75,7 @@ class Fleet:
         await self.record.look()
 
     async def states(self) -> dict[str, dict[str, Any] | None]:
-        """Every other role's document and the recorder's, by name."""
+        """Every other role's document and the recorder's, by name; None for one that has been silent for long."""
         watches = {"record": self.record, **self.others}
         answers = await asyncio.gather(*(watch.look() for watch in watches.values()))
         return dict(zip(watches, answers, strict=True))

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from server import api_camera_test, api_cameras, api_health, api_live, api_media, api_page, api_recording, problems
+from server import (
+    api_camera_test,
+    api_cameras,
+    api_health,
+    api_live,
+    api_media,
+    api_page,
+    api_recording,
+    api_remarks,
+    problems,
+)
 from server.api_schema import describe
 from server.auth import Gate
 from server.head import HeadAsGet
@@ -21,6 +31,18 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from server.parts import Parts
+
+
+PARTS = (
+    api_camera_test,
+    api_cameras,
+    api_remarks,
+    api_recording,
+    api_media,
+    api_live,
+    api_health,
+    api_page,
+)
 
 
 def guarded(api: ASGIApp, *, token: str | None) -> ASGIApp:
@@ -41,6 +63,6 @@ def create_api(parts: Parts) -> FastAPI:
     api.state.parts = parts
     problems.install(api)
     api.openapi = lambda: describe(api)  # type: ignore[method-assign]
-    for part in (api_camera_test, api_cameras, api_recording, api_media, api_live, api_health, api_page):
+    for part in PARTS:
         api.include_router(part.router)
     return api

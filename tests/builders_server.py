@@ -24,15 +24,16 @@ from storage.layout import Layout
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from storage.clock import Clock
     from storage.model import Camera
     from tests.builders_playback import Archive
 
 
-def parts_of(archive: Archive) -> Parts:
-    """What the API's handlers work with, over an archive."""
+def parts_of(archive: Archive, *, clock: Clock | None = None) -> Parts:
+    """What the API's handlers work with, over an archive; the roles are asked by this clock, or the host's."""
     data = Layout(archive.root)
     data.socket("record").parent.mkdir(exist_ok=True)
-    fleet = Fleet(data, HostClock())
+    fleet = Fleet(data, clock or HostClock())
     cameras = CameraView(catalog=archive.catalog, library=archive.library, fleet=fleet, clock=archive.clock)
     live = LiveHub(data.live, HostClock())
     return Parts(

@@ -33,6 +33,12 @@ const camera = (id) => `cameras/${encodeURIComponent(id)}`;
 
 export const listCameras = async (options) => (await ask("cameras", null, options)).json();
 
+/** What there is to say about cameras beyond their state, by id; of most nothing. */
+export async function readRemarks(options) {
+  const said = await (await ask("remarks", null, options)).json();
+  return new Map(said.map((each) => [each.id, each]));
+}
+
 /** The timeline of a range. Its times are there twice: to the microsecond as text, and in milliseconds. */
 export async function readTimeline(id, from, to, options) {
   const answer = await (await ask(`${camera(id)}/timeline`, range(from, to), options)).json();

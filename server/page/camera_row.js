@@ -14,6 +14,7 @@ export class CameraRow {
     this.onPlay = onPlay;
     this.visible = false;
     this.readAt = 0;
+    this.said = [];
     this.element = document.createElement("li");
     this.button = this.element.appendChild(document.createElement("button"));
     this.button.type = "button";
@@ -21,18 +22,41 @@ export class CameraRow {
     this.title = this.button.appendChild(document.createElement("b"));
     this.line = this.button.appendChild(document.createElement("small"));
     this.button.addEventListener("click", () => this.playNewest());
+    this.remarks = document.createElement("ul");
+    this.remarks.className = "remarks";
     this.bar = new DayBar(`Footage of ${camera.name}`, hint, (ms) => onPlay(this.camera, ms));
-    this.element.append(this.bar.element);
+    this.element.append(this.bar.element, this.remarks);
     this.move();
   }
 
-  update(camera, playing) {
+  /** `said`: why it fails and what is odd about it, or nothing. */
+  update(camera, playing, said) {
     this.camera = camera;
-    this.element.className = `${camera.state}${playing ? " playing" : ""}`;
+    this.mark(playing);
     this.title.textContent = camera.name;
     this.line.textContent = [sentence(camera), camera.site].join(" · ");
     this.line.title = this.line.textContent;
     this.button.title = `Play the newest footage of ${camera.name}`;
+    this.said = said ? sentences(said) : [];
+    if (this.remarks.textContent === this.said.join("")) return; // whoever has selected the words keeps them
+    this.remarks.replaceChildren(...this.said.map(item));
+  }
+
+  /** Who needs to be looked at comes first: 0 fails, 1 has remarks, then those that are not there yet, and the rest. */
+  get rank() {
+    if (this.camera.state === "failed") return 0;
+    if (this.said.length) return 1;
+    return { connecting: 2, recording: 3, disabled: 4 }[this.camera.state];
+  }
+
+  /** Whether all words are somewhere in what is said of it. */
+  says(words) {
+    const text = `${this.title.textContent} ${this.line.textContent} ${this.said.join(" ")}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  }
+
+  mark(playing) {
+    this.element.className = `${this.camera.state}${playing ? " playing" : ""}`;
   }
 
   playNewest() {
@@ -56,6 +80,18 @@ function sentence(camera) {
   const since = camera.since ? ` since ${sinceWhen(Date.parse(camera.since))}` : "";
   const reason = camera.reason && camera.state !== "disabled" ? `, ${camera.reason.replaceAll("_", " ")}` : "";
   return `${camera.state}${reason}${since}`;
+}
+
+/** Why it fails, in the recorder's words, and what is odd about it, since when. */
+function sentences({ detail, remarks }) {
+  const odd = remarks.map((remark) => `${remark.words}, since ${sinceWhen(Date.parse(remark.since))}`);
+  return detail ? [detail, ...odd] : odd;
+}
+
+function item(text) {
+  const element = document.createElement("li");
+  element.textContent = text;
+  return element;
 }
 
 const sinceWhen = (ms) => (dateOf(ms) === dateOf(Date.now()) ? timeOfDay(ms) : moment(ms));

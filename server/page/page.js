@@ -1,6 +1,6 @@
 // The page: cameras and their days, and a player. What is worth a link is in the address: #camera@moment, or #camera@live.
 
-import { Problem, listCameras, readTimeline } from "./api.js";
+import { Problem, listCameras, readRemarks, readTimeline } from "./api.js";
 import { CameraRow, RECENT } from "./camera_row.js";
 import { HOUR, MINUTE, SECOND, dateOf, moment, zoneName } from "./clock.js";
 import { DayBar } from "./day_bar.js";
@@ -9,6 +9,7 @@ import { Player } from "./player.js";
 import { View, ZOOMS, drawMarks } from "./view.js";
 
 const CAMERAS_EVERY = 3 * SECOND;
+const POINTING = 4 * SECOND;
 const CLOSEUP = 10 * MINUTE;
 const ADDRESS_EVERY = SECOND; // browsers refuse more than a few changes of the address a second, and at 8x there are 8
 
@@ -23,7 +24,7 @@ const refreshEvery = () => (view.toMs - view.fromMs > 2 * HOUR ? 6 : 2) * SECOND
 // --- the list
 
 async function refreshCameras() {
-  const cameras = await listCameras();
+  const [cameras, said] = await Promise.all([listCameras(), readRemarks()]);
   for (const [id, row] of rows) {
     if (cameras.some((camera) => camera.id === id)) continue;
     row.element.remove();
@@ -31,12 +32,16 @@ async function refreshCameras() {
   }
   for (const camera of cameras) {
     if (!rows.has(camera.id)) addRow(camera);
-    rows.get(camera.id).update(camera, playing?.id === camera.id);
+    rows.get(camera.id).update(camera, playing?.id === camera.id, said.get(camera.id));
   }
   const count = (state) => cameras.filter((camera) => camera.state === state).length;
   const counts = ["recording", "connecting", "failed", "disabled"].map((state) => [count(state), state]);
+  const remarked = [...rows.values()].filter((row) => row.rank === 1).length;
+  counts.push([remarked, remarked === 1 ? "has a remark" : "have remarks"]);
   byId("summary").textContent = counts.filter(([number]) => number).map((pair) => pair.join(" ")).join(", ");
   byId("empty").hidden = cameras.length > 0;
+  sortRows();
+  findRows();
   openLink();
 }
 
@@ -45,6 +50,32 @@ function addRow(camera) {
   rows.set(camera.id, row);
   byId("cameras").append(row.element);
   watcher.observe(row.element);
+}
+
+/** Failing ones first. Nothing moves under somebody's pointer, and the focus stays where it is. */
+let pointedAt = 0;
+function sortRows() {
+  if (Date.now() - pointedAt < POINTING) return;
+  const list = byId("cameras");
+  const name = (row) => row.camera.name;
+  const sorted = [...rows.values()].sort((a, b) => a.rank - b.rank || (name(a) < name(b) ? -1 : 1));
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  sorted.forEach((row, place) => {
+    if (list.children[place] !== row.element) list.insertBefore(row.element, list.children[place] ?? null);
+  });
+  if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
+}
+
+/** Show those that say what is looked for, and of these the troubled ones alone where that is wanted. */
+function findRows() {
+  const words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const troubled = byId("troubled").getAttribute("aria-pressed") === "true";
+  let shown = 0;
+  for (const row of rows.values()) {
+    row.element.hidden = !row.says(words) || (troubled && row.rank > 1);
+    shown += !row.element.hidden;
+  }
+  byId("none").hidden = shown > 0 || !rows.size;
 }
 
 /** Only rows on the screen are read: there may be hundreds. */
@@ -165,7 +196,7 @@ function show(camera) {
   playing = camera;
   byId("player").hidden = false;
   byId("playing").textContent = camera.name;
-  for (const row of rows.values()) row.update(row.camera, row.camera.id === camera.id);
+  for (const row of rows.values()) row.mark(row.camera.id === camera.id);
   closeup.set(null);
   closeupReadAt = 0;
   byId("screen").scrollIntoView({ block: "nearest" });
@@ -208,7 +239,7 @@ function closePlayer() {
   playing = null;
   byId("player").hidden = true;
   history.replaceState(null, "", location.pathname);
-  for (const row of rows.values()) row.update(row.camera, false);
+  for (const row of rows.values()) row.mark(false);
 }
 
 function showPaused() {
@@ -253,6 +284,13 @@ byId("before").addEventListener("click", () => changeView(() => view.shift(-1)))
 byId("after").addEventListener("click", () => changeView(() => view.shift(1)));
 byId("now").addEventListener("click", () => changeView(() => view.now()));
 byId("date").addEventListener("change", ({ target }) => target.value && changeView(() => view.showDate(target.value)));
+byId("cameras").addEventListener("pointermove", () => (pointedAt = Date.now()));
+byId("cameras").addEventListener("pointerleave", () => (pointedAt = 0));
+byId("find").addEventListener("input", findRows);
+byId("troubled").addEventListener("click", ({ currentTarget }) => {
+  currentTarget.setAttribute("aria-pressed", String(currentTarget.getAttribute("aria-pressed") !== "true"));
+  findRows();
+});
 byId("when").addEventListener("submit", (event) => event.preventDefault());
 byId("toggle").addEventListener("click", toggle);
 byId("back").addEventListener("click", () => step(-10 * SECOND));

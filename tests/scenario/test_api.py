@@ -114,6 +114,28 @@ async def test_the_recorder_says_which_fragment_is_durable(http: httpx.AsyncClie
         }
 
 
+async def test_remarks_are_of_those_there_is_a_word_of(http: httpx.AsyncClient, archive: Archive) -> None:
+    """Why one fails, in words; nothing of a camera that is as it should be."""
+    said = recorder(archive.camera, conditions={"camera_clock": NOON_US}, detail="its clock is wrong")
+    async with answering(Layout(archive.root).socket("record"), lambda: said):
+        clock = {"kind": "camera_clock", "since": at(0), "words": "its clock is 0.1 s slow"}
+        answer = (await http.get("/api/v1/remarks")).json()
+        assert answer == [{"id": str(archive.camera.id), "detail": None, "remarks": [clock]}]
+        (stream,) = said["streams"].values()
+        stream |= {"conditions": {}, "state": "failed", "detail": "DESCRIBE was answered with 401"}
+        failed = {"id": str(archive.camera.id), "detail": "DESCRIBE was answered with 401", "remarks": []}
+        await told(http, [failed])
+        stream |= {"state": "recording"}
+        await told(http, [])
+
+
+async def told(http: httpx.AsyncClient, remarks: list[dict[str, object]]) -> None:
+    """Wait for these: the last look at the recorder may be 0.2 s old."""
+    async with asyncio.timeout(10):
+        while (await http.get("/api/v1/remarks")).json() != remarks:
+            pass
+
+
 async def test_a_camera_without_a_durable_fragment_has_none(http: httpx.AsyncClient, archive: Archive) -> None:
     """A run that began a moment ago has announced nothing."""
     said = recorder(archive.camera)

@@ -125,12 +125,55 @@ async def test_cameras_are_listed_with_state_reason_and_day(browser: Browser, ar
         serving(archive) as http,
         visit(browser, http) as seen,
     ):
-        row = seen.page.locator(".cameras li")
+        row = seen.page.locator(".cameras > li")
         await expect(row).to_have_count(1)
         await expect(row).to_contain_text("gate")
         await expect(row).to_contain_text("failed, auth since 12:00:18 · town")
         await expect(seen.page.locator("#summary")).to_have_text("1 failed")
         await expect(seen.page.locator("#date")).to_have_value(DAY)
+
+
+async def test_what_is_odd_about_cameras_is_said_and_found(browser: Browser, archive: Archive) -> None:
+    """Of 220 cameras the one that fails is first, with its reason in words; then those with remarks, since when.
+
+    Words that somebody looks for leave the others out, and so does a button. What they say is text, whoever says it.
+    """
+    url, inventory = CameraUrl.parse("rtsp://10.0.0.9/"), archive.catalog.inventory
+    named = [DesiredCamera(name=f"camera-{number:03}", url=url) for number in range(219)]
+    cameras = [archive.camera, *[await inventory.add(camera, site="town") for camera in named]]
+    said = recorder(cameras[0])
+    streams = [recorder(camera, since_us=NOON_US)["streams"] for camera in cameras]
+    said["streams"] = {stream: state for known in streams for stream, state in known.items()}
+    failing, frozen, wrong = (said["streams"][str(cameras[number].stream)] for number in (200, 100, 50))
+    failing |= {"state": "failed", "reason": "auth", "detail": f"DESCRIBE was answered with 401 {HOSTILE}"}
+    frozen |= {"conditions": {"frozen_picture": NOON_US + 30 * SECOND_US}}
+    wrong |= {"conditions": {"camera_clock": NOON_US}, "camera_clock_offset_us": -41_000_000}
+    async with (
+        answering(Layout(archive.root).socket("record"), lambda: said),
+        serving(archive) as http,
+        visit(browser, http) as seen,
+    ):
+        rows = seen.page.locator(".cameras > li")
+        shown = rows.filter(visible=True)
+        await expect(rows).to_have_count(220)
+        await expect(seen.page.locator("#summary")).to_have_text("219 recording, 1 failed, 2 have remarks")
+        await expect(rows.nth(0)).to_contain_text(f"DESCRIBE was answered with 401 {HOSTILE}")
+        await expect(rows.nth(1)).to_contain_text("its clock is 41.0 s slow, since 12:00:00")
+        await expect(rows.nth(2)).to_contain_text("shows the same picture again and again, since 12:00:30")
+        await expect(rows.nth(3)).to_contain_text("camera-000")
+        await seen.page.get_by_role("button", name="Troubled only").click()
+        await expect(shown).to_have_count(3)
+        await seen.page.get_by_role("searchbox").fill("SAME picture")
+        await expect(shown).to_have_count(1)
+        await expect(shown).to_contain_text("camera-099")
+        await seen.page.get_by_role("searchbox").fill("zebra")
+        await expect(seen.page.locator("#none")).to_be_visible()
+        await seen.page.get_by_role("searchbox").fill("")
+        await seen.page.get_by_role("button", name="Troubled only").click()
+        await rows.nth(2).get_by_role("button").focus()
+        frozen["conditions"] = {}
+        await expect(seen.page.locator("#summary")).to_have_text("219 recording, 1 failed, 1 has a remark")
+        await expect(rows.nth(100).get_by_role("button")).to_be_focused()
 
 
 async def test_a_click_plays_from_there_over_the_gap_and_says_when(browser: Browser, archive: Archive) -> None:
@@ -276,7 +319,7 @@ async def test_a_hostile_name_is_shown_and_not_run(browser: Browser, archive: Ar
     hostile = DesiredCamera(name=HOSTILE, url=CameraUrl.parse("rtsp://10.0.0.9/"))
     await archive.catalog.inventory.add(hostile, site="town")
     async with serving(archive) as http, visit(browser, http) as seen:
-        await expect(seen.page.locator(".cameras li")).to_have_count(2)
+        await expect(seen.page.locator(".cameras > li")).to_have_count(2)
         await expect(seen.page.locator(".cameras")).to_contain_text(HOSTILE)
 
 

@@ -99,6 +99,23 @@ async def test_a_recorder_that_does_not_answer_is_a_failure(archive: Archive) ->
     assert picked(await shown(archive, None)) == ("failed", "crash", format_instant(archive.camera.enabled_since_us))
 
 
+async def test_a_recorder_that_is_silent_for_a_moment_has_not_failed(archive: Archive) -> None:
+    """Its cameras stay what it said last, and that it was not heard is a remark; after 10 s it is a failure."""
+    parts, camera = parts_of(archive, clock=archive.clock), await archive.catalog.inventory.camera("gate")
+    async with answering(Layout(archive.root).socket("record"), lambda: recorder(camera, since_us=NOON_US)):
+        await parts.fleet.refresh()
+    archive.clock.advance(4_500_000)
+    await parts.fleet.refresh()
+    assert (await parts.cameras.describe(camera))["state"] == "recording"
+    (remark,) = parts.cameras.remarks(camera)["remarks"]
+    assert (remark["kind"], remark["words"]) == ("not_heard", "the recorder has not been heard from for 4 s")
+    archive.clock.advance(6_000_000)
+    await parts.fleet.refresh()
+    said = parts.cameras.remarks(camera)
+    assert picked(await parts.cameras.describe(camera))[:2] == ("failed", "crash")
+    assert (said["detail"], said["remarks"]) == ("the recorder does not answer", [])
+
+
 async def test_a_camera_that_was_just_added_is_connecting(archive: Archive) -> None:
     """The recorder has not read its assignment yet."""
     since = format_instant(archive.camera.enabled_since_us)
