@@ -16,8 +16,9 @@ from simulator.picture import HEIGHT, STRIP_HEIGHT, WIDTH, Picture
 from simulator.scheduling import scheduled_as_before
 from simulator.timetable import Timetable, steady_lap
 from storm.footage import read_video
+from tests.chromium import ONE_LOOP, PICTURES, page_of
 from tests.product import output_of, running, simulated
-from tests.scenario.test_players import PLAYED, browser_page
+from tests.scenario.test_players import PLAYED
 from tests.scenario.test_round_trip import check_units, iso, recorded, seconds_recorded, units
 from tests.waiting import eventually
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     import httpx
     from numpy.typing import NDArray
+    from playwright.async_api import Browser
 
     from storm.facts import Seen
 
@@ -37,37 +39,19 @@ FRAME = timedelta(seconds=1 / FPS)
 LIVE = "cam/0001"
 SECONDS = 4
 
-STRIPS_AT = """async ([url, times, height]) => {
-  const video = document.createElement('video');
-  video.muted = true;
-  const happens = name => new Promise((resolve, reject) => {
-    video.addEventListener(name, resolve, {once: true});
-    video.addEventListener('error', () => reject(new Error(video.error.message)), {once: true});
-  });
-  const ready = happens('loadeddata');
-  video.src = url;
-  await ready;
-  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
-  const context = canvas.getContext('2d', {willReadFrequently: true});
-  const strips = [];
-  for (const time of times) {
-    // The picture on screen may still be an earlier one when a seek has ended.
-    const shown = new Promise(resolve => {
-      const look = (_, {mediaTime}) =>
-        time >= mediaTime && time < mediaTime + 0.04 ? resolve() : video.requestVideoFrameCallback(look);
-      video.requestVideoFrameCallback(look);
-    });
-    video.currentTime = time;
-    await shown;
-    context.drawImage(video, 0, 0);
-    const strip = context.getImageData(0, 0, video.videoWidth, height).data;
-    strips.push(Array.from({length: strip.length / 4}, (_, at) => strip[4 * at]));
-  }
+STRIPS_AT = f"""async ([url, times, height]) => {{
+  {PICTURES}
+  const video = await loaded(url), strips = [];
+  for (const [time, begins] of times) {{
+    strips.push(red((await soughtBy(video, time, begins)).pixels(0, height)));
+  }}
   return [video.videoWidth, video.videoHeight, strips];
-}"""
+}}"""
 
-
-WATCHED = """async ([url, frames, height]) => {
+WATCHED = (
+    """async ([url, frames, height]) => {"""
+    + PICTURES
+    + """
   const source = new MediaSource();
   const video = document.createElement('video');
   video.muted = true;
@@ -94,18 +78,15 @@ WATCHED = """async ([url, frames, height]) => {
       buffer.onupdateend = () => { begin(); append(); };
     }
   };
-  const picture = await new Promise((resolve, reject) => {
+  const shown = await new Promise((resolve, reject) => {
     video.onerror = () => reject(new Error(video.error.message));
     socket.onclose = () => reject(new Error('the live socket was closed'));
-    const look = (_, shown) => --frames ? video.requestVideoFrameCallback(look) : resolve(shown);
+    const look = () => --frames ? video.requestVideoFrameCallback(look) : resolve(shownBy(video));
     video.requestVideoFrameCallback(look);
   });
-  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
-  const context = canvas.getContext('2d', {willReadFrequently: true});
-  context.drawImage(video, 0, 0);
-  const strip = context.getImageData(0, 0, video.videoWidth, height).data;
-  return [media, picture.mediaTime, Array.from({length: strip.length / 4}, (_, at) => strip[4 * at])];
+  return [media, shown.us, red(shown.pixels(0, height))];
 }"""
+)
 
 
 class City(NamedTuple):
@@ -215,36 +196,39 @@ def test_a_still_shows_the_frame_of_its_instant(city: City) -> None:
         assert nearest(picture[:STRIP_HEIGHT], seen[number].frame) == 0
 
 
+@ONE_LOOP
 @pytest.mark.browser
-async def test_chromium_shows_the_frames_of_an_export(city: City) -> None:
+async def test_chromium_shows_the_frames_of_an_export(browser: Browser, city: City) -> None:
     """Each picture at its time, by the clock in it."""
     start = city.start + timedelta(seconds=0.5)
     file = city.export("live", start, 3)
     seen = city.frames(file, start)
     wanted = [0, 1, 12, 13, 40, 74]
     start_us = round(start.timestamp() * 1_000_000)
-    times = [(seen[number].wall_us - start_us) / 1_000_000 + 0.5 / FPS for number in wanted]
+    begins = [(seen[number].wall_us - start_us) / 1_000_000 for number in wanted]
+    times = [(begin + 0.5 / FPS, begin) for begin in begins]
     asked = f"from={iso(start)}&to={iso(start + timedelta(seconds=3))}"
     origin = str(city.client.base_url)
-    async with browser_page(origin, "/healthz") as page:
-        url = f"{origin}/api/v1/cameras/live/video.mp4?{asked}"
-        width, height, strips = await page.evaluate(STRIPS_AT, [url, times, STRIP_HEIGHT])
-        _, frames = await page.evaluate(PLAYED, f"{origin}/api/v1/cameras/live/playlist.m3u8?{asked}")
+    page = await page_of(browser, f"{origin}/healthz")
+    url = f"{origin}/api/v1/cameras/live/video.mp4?{asked}"
+    width, height, strips = await page.evaluate(STRIPS_AT, [url, times, STRIP_HEIGHT])
+    _, frames = await page.evaluate(PLAYED, f"{origin}/api/v1/cameras/live/playlist.m3u8?{asked}")
     assert (width, height) == (WIDTH, HEIGHT)
     shown = [np.array(strip, np.uint8).reshape(STRIP_HEIGHT, WIDTH) for strip in strips]
     assert [nearest(strip, seen[number].frame) for strip, number in zip(shown, wanted, strict=True)] == [0] * 6
     assert frames >= 2 * FPS, "of the playlist, but for what a busy machine drops"
 
 
+@ONE_LOOP
 @pytest.mark.browser
-async def test_chromium_shows_the_camera_live(city: City) -> None:
+async def test_chromium_shows_the_camera_live(browser: Browser, city: City) -> None:
     """As fMP4 over the WebSocket; after two seconds the picture's clock is what its time in the stream says."""
     origin = str(city.client.base_url)
     live = f"{origin.replace('http', 'ws')}/api/v1/cameras/live/live"
-    async with browser_page(origin, "/healthz") as page:
-        media, shown_s, strip = await page.evaluate(WATCHED, [live, 2 * FPS, STRIP_HEIGHT])
+    page = await page_of(browser, f"{origin}/healthz")
+    media, shown_us, strip = await page.evaluate(WATCHED, [live, 2 * FPS, STRIP_HEIGHT])
     assert media["mime"] == 'video/mp4; codecs="av01.0.01M.08"'
-    at = datetime.fromisoformat(media["zero"]) + timedelta(seconds=shown_s)
+    at = datetime.fromisoformat(media["zero"]) + timedelta(microseconds=shown_us)
     strip = np.array(strip, np.uint8).reshape(STRIP_HEIGHT, WIDTH)
     # Live time counts from the arrival of one frame, which is as late as the machine is busy.
     assert -FPS < nearest(strip, round(at.timestamp() * FPS), within=FPS) <= 1

@@ -6,57 +6,38 @@ import asyncio
 import io
 import os
 import pwd
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 import pytest
-from playwright.async_api import async_playwright
+import pytest_asyncio
 
 from tests.builders_playback import NOON_US, Archive, Film, Recorded, film, saved, whole
+from tests.chromium import ONE_LOOP, PICTURES, page_of
 from tests.range_server import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from playwright.async_api import Page
+    from playwright.async_api import Browser
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, ONE_LOOP]
 
 SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
 WIDTH, HEIGHT = 128, 96
 
-SHOWN_AT = """async ([url, times]) => {
-  const video = document.createElement('video');
-  video.muted = true;
-  const happens = name => new Promise((resolve, reject) => {
-    video.addEventListener(name, resolve, {once: true});
-    video.addEventListener('error', () => reject(new Error(video.error.message)), {once: true});
-  });
-  let presented = -1, look;
-  const note = (_, {mediaTime}) => { presented = mediaTime; video.requestVideoFrameCallback(note); look?.(); };
-  video.requestVideoFrameCallback(note);
-  const ready = happens('loadeddata');
-  video.src = url;
-  await ready;
-  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
-  const context = canvas.getContext('2d', {willReadFrequently: true});
-  const rows = [];
-  for (const [time, begins] of times) {
-    const sought = happens('seeked');
-    video.currentTime = time;
-    await sought;
-    // 'seeked' may come before the picture can be drawn; one that was there already is not presented again.
-    while (Math.abs(presented - begins) > 0.005) await new Promise(resolve => look = resolve);
-    context.drawImage(video, 0, 0);
-    const row = context.getImageData(0, video.videoHeight - 10, video.videoWidth, 1).data;
-    rows.push(Array.from({length: video.videoWidth}, (_, x) => row[4 * x]));
-  }
+SHOWN_AT = f"""async ([url, times]) => {{
+  {PICTURES}
+  const video = await loaded(url), rows = [];
+  for (const [time, begins] of times) {{
+    const shown = await soughtBy(video, time, begins);
+    rows.push(red(shown.pixels(video.videoHeight - 10, 1)));
+  }}
   return [video.duration, rows];
-}"""
+}}"""
 
 PLAYED = """async (url) => {
   const video = document.createElement('video');
@@ -74,7 +55,7 @@ PLAYED = """async (url) => {
 }"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
     """An archive whose clock stands an hour after noon."""
     made = await Archive.create(tmp_path, now_us=NOON_US + HOUR_US, enabled_at_us=NOON_US - HOUR_US)
@@ -113,20 +94,8 @@ async def published(archive: Archive, segments: list[Recorded]) -> Path:
     return www
 
 
-@asynccontextmanager
-async def browser_page(address: str, path: str = "/page.html") -> AsyncIterator[Page]:
-    """An empty page of that origin in Debian's Chromium."""
-    async with async_playwright() as playwright:
-        arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
-        page = await browser.new_page()
-        await page.goto(f"{address}{path}")
-        yield page
-        await browser.close()
-
-
 @pytest.mark.browser
-async def test_chromium_shows_exactly_the_frames_of_a_range(archive: Archive) -> None:
+async def test_chromium_shows_exactly_the_frames_of_a_range(archive: Archive, browser: Browser) -> None:
     """From the middle of a group to between two B-frames, over a gap: each picture at its time, the first at 0."""
     await recorded(archive)
     from_us, to_us = NOON_US + 7_400_000, NOON_US + 31_200_000
@@ -140,20 +109,20 @@ async def test_chromium_shows_exactly_the_frames_of_a_range(archive: Archive) ->
     begins = [0.0, 0.04, 0.08, 0.56, 0.56, 22.6, 22.64, 22.68, 23.76, 23.76]
     bars = [185, 186, 187, 199, 199, 0, 1, 2, 29, 29]
     with served(www) as (address, _):
-        async with browser_page(address) as page:
-            duration, rows = await page.evaluate(SHOWN_AT, [f"{address}/range.mp4", [*zip(times, begins, strict=True)]])
+        page = await page_of(browser, f"{address}/page.html")
+        duration, rows = await page.evaluate(SHOWN_AT, [f"{address}/range.mp4", [*zip(times, begins, strict=True)]])
     # Chromium counts the end of the hidden frame that B-frames before the end of the range need; it never shows it.
     assert 23.8 <= duration <= 23.84
     assert [int(np.argmax(np.array(row) > 128)) for row in rows] == [bar % WIDTH for bar in bars]
 
 
 @pytest.mark.browser
-async def test_chromium_plays_a_playlist_over_a_gap(archive: Archive) -> None:
+async def test_chromium_plays_a_playlist_over_a_gap(archive: Archive, browser: Browser) -> None:
     """Its own HLS player (hls.js was tried by hand: decision 0041) plays both spans to the end."""
     www = await published(archive, await recorded(archive))
     with served(www) as (address, _):
-        async with browser_page(address) as page:
-            end, frames = await page.evaluate(PLAYED, f"{address}/list.m3u8")
+        page = await page_of(browser, f"{address}/page.html")
+        end, frames = await page.evaluate(PLAYED, f"{address}/list.m3u8")
     assert end >= 16
     assert frames >= 390, "all 400, but for what a busy machine drops"
 

@@ -10,16 +10,18 @@ import pytest
 
 from tests.builders_audio import AAC, OPUS, PCMU, encoded, packetized
 from tests.builders_playback import NOON_US, saved, whole
+from tests.chromium import ONE_LOOP, page_of
 from tests.range_server import served
-from tests.scenario.test_players import browser_page
 from tests.unit.playback.test_sound import SECONDS, pcm_packets, recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from playwright.async_api import Browser
+
     from tests.builders_playback import Archive
 
-pytestmark = [pytest.mark.scenario, pytest.mark.browser]
+pytestmark = [pytest.mark.scenario, pytest.mark.browser, ONE_LOOP]
 
 PLAYED = """async (url) => {
   const video = document.createElement('video');
@@ -75,40 +77,41 @@ async def _published(archive: Archive) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("codec", "section", "rate", "ticks"), [("aac", AAC, 16_000, 1024), ("libopus", OPUS, 48_000, 960)]
+    ("codec", "section", "timing"), [("aac", AAC, (16_000, 1024)), ("libopus", OPUS, (48_000, 960))]
 )
 async def test_chromium_plays_pictures_and_sound(
-    tmp_path: Path, codec: str, section: str, rate: int, ticks: int
+    browser: Browser, tmp_path: Path, codec: str, section: str, timing: tuple[int, int]
 ) -> None:
     """An export and a playlist to their ends; what is heard is the tone that was sent."""
+    rate, ticks = timing
     frames, extradata = encoded(codec, rate=rate, seconds=SECONDS)
     packets = [
         ((n + 1) * ticks * 1_000_000 // rate, n * ticks, packetized(codec, frame)) for n, frame in enumerate(frames)
     ]
     archive = await recorded(tmp_path, section.replace("config=1408", f"config={extradata.hex()}"), packets)
     with served(await _published(archive)) as (address, _):
-        async with browser_page(address) as page:
-            for name, seconds in (("export.mp4", 8.4), ("list.m3u8", SECONDS)):
-                end, shown, decoded = await page.evaluate(PLAYED, f"{address}/{name}")
-                assert abs(end - seconds) < 0.2, name
-                assert shown > 0.9 * seconds * 25, name
-                assert decoded > 0.9 * seconds / SECONDS * sum(map(len, frames)), name
-            duration, crossings = await page.evaluate(HEARD, f"{address}/export.mp4")
-            assert abs(duration - 8.4) < 0.2
-            assert abs(crossings - 440) <= 1
+        page = await page_of(browser, f"{address}/page.html")
+        for name, seconds in (("export.mp4", 8.4), ("list.m3u8", SECONDS)):
+            end, shown, decoded = await page.evaluate(PLAYED, f"{address}/{name}")
+            assert abs(end - seconds) < 0.2, name
+            assert shown > 0.9 * seconds * 25, name
+            assert decoded > 0.9 * seconds / SECONDS * sum(map(len, frames)), name
+        duration, crossings = await page.evaluate(HEARD, f"{address}/export.mp4")
+        assert abs(duration - 8.4) < 0.2
+        assert abs(crossings - 440) <= 1
     await archive.close()
 
 
-async def test_chromium_plays_a_camera_with_g711_in_silence(tmp_path: Path) -> None:
+async def test_chromium_plays_a_camera_with_g711_in_silence(browser: Browser, tmp_path: Path) -> None:
     """It would refuse the file as a whole if it told of a codec that the browser does not know."""
     archive = await recorded(tmp_path, PCMU, pcm_packets())
     with served(await _published(archive)) as (address, _):
-        async with browser_page(address) as page:
-            for name, seconds in (("export.mp4", 8.4), ("list.m3u8", SECONDS)):
-                end, shown, decoded = await page.evaluate(PLAYED, f"{address}/{name}")
-                assert abs(end - seconds) < 0.2, name
-                assert shown > 0.9 * seconds * 25, name
-                assert decoded == 0, name
-            ranges, _end = await page.evaluate(BUFFERED, [f"{address}/segment.mp4", "avc1.64000a", ""])
-            assert ranges == 1
+        page = await page_of(browser, f"{address}/page.html")
+        for name, seconds in (("export.mp4", 8.4), ("list.m3u8", SECONDS)):
+            end, shown, decoded = await page.evaluate(PLAYED, f"{address}/{name}")
+            assert abs(end - seconds) < 0.2, name
+            assert shown > 0.9 * seconds * 25, name
+            assert decoded == 0, name
+        ranges, _end = await page.evaluate(BUFFERED, [f"{address}/segment.mp4", "avc1.64000a", ""])
+        assert ranges == 1
     await archive.close()

@@ -31,3 +31,10 @@ def test_the_page_refers_to_elements_that_exist() -> None:
     document = (PAGE / "index.html").read_text()
     asked = set(re.findall(r'byId\("([^"]+)"\)', (PAGE / "page.js").read_text()))
     assert {name for name in asked if f'id="{name}"' not in document} == set()
+
+
+@pytest.mark.parametrize("path", sorted(PAGE.iterdir()), ids=lambda path: path.name)
+def test_a_file_is_valid_for_a_strict_policy(path: Path) -> None:
+    """No inline script, style or handler, and no address but our own."""
+    text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+    assert re.findall(r"https?://|style=|onclick|onload|<script>|innerHTML|eval\(", text) == []
