@@ -17,6 +17,7 @@
     tracks.py          which tracks are taken, and by whom
     carrier.py         how a track's packets get here: on the connection
     udp_carrier.py     as datagrams beside it                   port_pair.py  the sockets for that
+    strangers.py       who else sends to them
     session.py         the connection and the hot path: socket -> interleaved -> RTP -> access unit
     read_rounds.py     when it is read: all cameras in common rounds
     keepalive.py       what keeps a session alive               teardown.py  what ends one on the camera's side

@@ -1,8 +1,8 @@
 """The packets of one track as datagrams: RTP to an even port of ours, RTCP to the next one (RFC 3550 11).
 
-Nobody but the camera is heard: datagrams of other addresses are dropped and counted. What is lost on the way is found
-by `media.reorder` and the receiver, and declared as damage, as over TCP. A camera that needs to hear that somebody is
-there gets receiver reports.
+Nobody but the camera is heard: datagrams of other addresses are dropped and counted (`ingest.strangers`). What is lost
+on the way is found by `media.reorder` and the receiver, and declared as damage, as over TCP. A camera that needs to
+hear that somebody is there gets receiver reports.
 
 Batches: the kernel puts datagrams of one length that came together into one read (UDP_GRO, udp(7)) and says how long
 each is; Python has no recvmmsg, and with this none is missed. Figures: docs/decisions/0083.
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ingest.port_pair import STAMP, TIMESTAMPNS, UDP_GRO, age_us, bind_pair
 from ingest.source import Tally
+from ingest.strangers import Strangers
 from media.errors import GapReason, RtpError, SourceError
 from media.reorder import ReorderBuffer
 from media.rtcp import build_receiver_report
@@ -59,18 +60,18 @@ class UdpCarrier:
         self._server_ports: tuple[int, int] | None = None
         self._ssrc = secrets.randbits(32)
         self._reported_us = self._emptied_us = 0
-        self.foreign_datagrams = 0
-        """From addresses that are not the camera's."""
         self.malformed_datagrams = 0
         """That are no RTP: over TCP they would be the end of the connection, here each stands for itself."""
         self.overflowed = 0
-        """Datagrams that came and found no room in this host's buffer."""
+        """Datagrams that came and found no room in this host's buffer, as long as nobody had to be shut out."""
+        self._dropped = 0
         self.unsent = 0
         """Reports that could not be sent, which no camera need notice."""
         try:
             self._rtp, self._rtcp = bind_pair(peers.local)
         except OSError as error:
             raise SourceError(GapReason.PROTOCOL, f"no two UDP ports for the camera's packets: {error}") from error
+        self._strangers, self._report_strangers = Strangers(self._rtp, 8), Strangers(self._rtcp, 4)
         self._readers = False
         session.at_end(self.close)
 
@@ -99,6 +100,11 @@ class UdpCarrier:
         self._readers = True
         self._punch()
 
+    @property
+    def foreign_datagrams(self) -> int:
+        """From addresses that are not the camera's."""
+        return self._strangers.turned_away + self._report_strangers.turned_away
+
     def tally(self) -> Tally:
         """See `Carrier`."""
         return Tally(
@@ -117,6 +123,9 @@ class UdpCarrier:
         if self._rtp.fileno() < 0:
             return
         self._reorder.expire(boot_us)
+        silent_us = boot_us - self._session.last_media_us
+        self._strangers.look(boot_us, self._track.receiver.foreign_packets, silent_us)
+        self._report_strangers.look(boot_us, 0, silent_us)
         if boot_us - self._reported_us >= REPORT_EVERY_US:
             self._reported_us = boot_us
             self._report()
@@ -143,11 +152,10 @@ class UdpCarrier:
             except OSError:  # nothing more, or an ICMP error, which says nothing about the camera
                 self._emptied_us = now_us
                 return
-            session.received_bytes += size
             if address[0] != self._camera:
-                self.foreign_datagrams += 1
-                session.stray_packets += 1
+                self._strangers.turn_away(self._camera)
                 continue
+            session.received_bytes += size
             session.heard_beside = True
             step = size
             session.stray_packets += not size
@@ -158,13 +166,22 @@ class UdpCarrier:
                     # The socket was empty since: no clock that was stepped makes a wait longer than that.
                     session.waited_us = max(0, min(age_us(value), now_us - self._emptied_us))
                 else:
-                    self.overflowed = _INTEGER.unpack(value)[0] & 0xFFFFFFFF
+                    self._count_dropped(_INTEGER.unpack(value)[0] & 0xFFFFFFFF)
             start = 0
             while start < size:
                 self._take(start, min(start + step, size), now_us)
                 if self._rtp.fileno() < 0:
                     return  # what came ended the session
                 start += step
+            receiver = self._track.receiver
+            if receiver.foreign_packets and receiver.packets and receiver.ssrc is not None:
+                self._strangers.meet_others(self._camera, receiver.ssrc, receiver.foreign_packets)
+
+    def _count_dropped(self, dropped: int) -> None:
+        """So many in all, those among them that a filter of the socket turned away."""
+        if self._strangers.shut_to is None:
+            self.overflowed += dropped - self._dropped
+        self._dropped = dropped
 
     def _take(self, start: int, end: int, now_us: int) -> None:
         try:
@@ -186,11 +203,10 @@ class UdpCarrier:
                 size, address = self._rtcp.recvfrom_into(_BUFFER)
             except OSError:  # as above
                 return
-            self._session.received_bytes += size
             if address[0] != self._camera:
-                self.foreign_datagrams += 1
-                self._session.stray_packets += 1
+                self._report_strangers.turn_away(self._camera)
                 continue
+            self._session.received_bytes += size
             self._session.side_packets += 1
             self._track.take_report(_BUFFER, 0, size)
 

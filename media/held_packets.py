@@ -15,6 +15,10 @@ over 500 ms late, which reads as a jump of the clock."""
 NEIGHBOUR_SILENT_TICKS = 360_000
 """A source that has once been seen beside ours is only believed after 4 s, without holding anything."""
 
+OVERTAKEN_TICKS = 9_000
+"""For 0.1 s, as long as datagrams are waited for, packets of ours may come behind the first ones of another source:
+they were overtaken as it changed its name."""
+
 HELD_BYTES = 2 << 20
 """0.4 s at 40 Mbit/s. A source that sends more is believed at once."""
 
@@ -29,7 +33,7 @@ RESTART_PACKETS, CLOSE_RESTART_PACKETS = 2, 16
 
 
 class ForeignRun:
-    """Packets of one other SSRC with none of our own between."""
+    """Packets of one other SSRC with none of our own between, but for those that the first ones overtook."""
 
     __slots__ = ("_first_timestamp", "_held_bytes", "_neighbour", "first_sequence", "held", "since", "ssrc")
 
@@ -43,16 +47,32 @@ class ForeignRun:
         self.held: list[bytes] = []
         self._held_bytes = 0
 
+    def goes_on(self, since: int, timestamp: int) -> bool:
+        """Whether a packet belongs to this run, before which so many packets of our own came in all."""
+        if since != self.since and not self._neighbour and self._ticks(timestamp) <= OVERTAKEN_TICKS:
+            self.since = since
+        return since == self.since
+
     def takes_over(self, timestamp: int, packet: bytes) -> bool:
         """Whether our source goes on as this one. `held` are then its packets, this one the last."""
-        ticks = (timestamp - self._first_timestamp) & 0xFFFFFFFF
-        ticks = min(ticks, (1 << 32) - ticks)
+        ticks = self._ticks(timestamp)
         if self._neighbour:
             self.held = [packet]
             return ticks >= NEIGHBOUR_SILENT_TICKS
         self.held.append(packet)
         self._held_bytes += len(packet) + _PACKET_BYTES
         return ticks >= SILENT_TICKS or self._held_bytes > HELD_BYTES
+
+    def in_order(self) -> tuple[int, list[bytes]]:
+        """The first number that came, and what was held by number: datagrams may have overtaken each other."""
+        first = self.first_sequence
+        numbered = [((int.from_bytes(packet[2:4], "big") - first + 0x8000) & 0xFFFF, packet) for packet in self.held]
+        numbered.sort(key=lambda each: each[0])
+        return (first + min(numbered[0][0] - 0x8000, 0)) & 0xFFFF, [packet for _, packet in numbered]
+
+    def _ticks(self, timestamp: int) -> int:
+        ticks = (timestamp - self._first_timestamp) & 0xFFFFFFFF
+        return min(ticks, (1 << 32) - ticks)
 
 
 class LateRun:

@@ -204,14 +204,14 @@ class RtpReceiver:
     def _meet(self, ssrc: int, sequence: int, timestamp: int, packet: bytes) -> None:
         """A packet of another source: dropped, or the one that shows that ours goes on under another SSRC."""
         run = self._foreign
-        if run is None or (run.ssrc, run.since) != (ssrc, self.packets):
+        if run is None or run.ssrc != ssrc or not run.goes_on(self.packets, timestamp):
             neighbour = run is not None and run.ssrc == ssrc
             self._foreign = run = ForeignRun(ssrc, self.packets, sequence, timestamp, neighbour=neighbour)
         self.foreign_packets += 1
         if run.takes_over(timestamp, packet):
             self.ssrc, self._foreign = ssrc, None
             self.foreign_packets -= len(run.held)
-            self._go_on(run.first_sequence, run.held)
+            self._go_on(*run.in_order())
 
     def _come_late(self, sequence: int, timestamp: int, packet: bytes) -> None:
         """A number from the past: a packet that was repeated or overtaken, or a source that counts anew.

@@ -104,9 +104,6 @@ class Story(Recorded):
 
     def rename(self, count: int) -> None:
         """Another SSRC, other numbers; 0.4 s are held, and a session that ends before costs them."""
-        while self.late:  # a packet of the old name between those of the new one makes them two sources, for 4 s
-            self._pass_frame()
-            self.ticks += FRAME_TICKS
         self.ssrc += 1
         self.sequence += self.rng.choice([0, 1000, 40_000])
         self.marked.add(self.pictures.number)

@@ -12,6 +12,7 @@ import pytest
 from ingest import policies
 from ingest.port_pair import bind_pair
 from ingest.source import Tally
+from ingest.strangers import MOST_A_SECOND
 from ingest.udp_carrier import READS_PER_TURN, REPORT_EVERY_US
 from media import rtcp
 from media.errors import GapReason, SourceError
@@ -110,7 +111,7 @@ async def test_nobody_else_is_heard(link: Datagrams) -> None:
 
 
 async def test_a_foreign_flood_is_no_sign_of_life(link: Datagrams) -> None:
-    """It does not keep a session whose camera has fallen silent, but it counts as packets that cost time."""
+    """It does not keep a session whose camera has fallen silent, and counts as nothing that the camera sent."""
     other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     other.bind((ELSEWHERE, 0))
     before = link.session.last_media_us
@@ -119,7 +120,40 @@ async def test_a_foreign_flood_is_no_sign_of_life(link: Datagrams) -> None:
     link.hear()
     other.close()
     assert link.session.last_media_us == before
-    assert link.session.stray_packets == 1
+    assert (link.session.stray_packets, link.session.received_bytes) == (0, 0)
+
+
+async def test_a_flood_of_strangers_is_left_to_the_kernel(link: Datagrams) -> None:
+    """After as many as are worth a read none is seen any more; the camera's packets come, and lose no room to them."""
+    other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    other.bind((ELSEWHERE, 0))
+    for number in range(1, 101):
+        link.send([packet_of(number)])
+        link.send([packet_of(900 + number)] * 40, through=other)
+        link.hear()
+        link.hear()
+    other.close()
+    assert _numbers(link) == list(range(1, 101))
+    assert link.track.receiver.lost_packets == 0
+    assert MOST_A_SECOND <= link.carrier.foreign_datagrams < MOST_A_SECOND + 2 * 64
+    assert link.session.received_bytes == 100 * len(packet_of(1))
+    assert link.carrier.overflowed == 0
+
+
+async def test_a_flood_of_other_sources_from_its_address_is_left_to_the_kernel(link: Datagrams) -> None:
+    """And when ours falls silent the filter is opened: it may go on under another name."""
+    for number in range(1, 101):
+        link.send([packet_of(number), *[packet_of(900, ssrc=number + 70)] * 40])
+        link.hear()
+        link.hear()
+    assert _numbers(link) == list(range(1, 101))
+    assert MOST_A_SECOND <= link.track.receiver.foreign_packets < MOST_A_SECOND + 2 * 64
+    for _ in range(8):
+        link.clock.advance(250_000)
+        link.carrier.check(link.clock.boot_us())
+    link.send([packet_of(number, ssrc=8) for number in range(101, 125)])
+    link.hear()
+    assert _numbers(link)[-24:] == list(range(101, 125))
 
 
 @pytest.mark.parametrize("junk", [b"", b"x", bytes(11), b"\x40" + bytes(30), b"GET / HTTP/1.0\r\n\r\n"])

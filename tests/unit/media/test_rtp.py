@@ -239,10 +239,21 @@ def test_a_burst_of_a_neighbour_is_no_change_of_source() -> None:
 def test_a_neighbour_is_followed_when_it_alone_goes_on() -> None:
     """After four seconds, and every packet dropped till then is declared."""
     track = Track()
-    track.receive(packet(b"a", 1), packet(b"b", 1, ssrc=8), packet(b"a", 2))
+    track.receive(packet(b"a", 1), packet(b"b", 1, -18_000, ssrc=8), packet(b"a", 2))
     track.receive(*(packet(b"b", number, (number - 2) * 3600, ssrc=8) for number in range(2, 130)))
     assert track.payloads == [b"a", b"a", *[b"b"] * 28]
     assert track.lost[2] == 101
+
+
+def test_a_source_that_changes_is_no_neighbour_for_packets_that_it_overtook() -> None:
+    """Nothing is lost but what cannot be known: one packet, where the numbers do not go on."""
+    track = Track()
+    track.receive(packet(b"a", 1), packet(b"b", 501, 3600, ssrc=8), packet(b"a", 2), packet(b"b", 500, 3600, ssrc=8))
+    track.receive(packet(b"a", 3))
+    track.receive(*(packet(b"b", number, (number - 500) * 3600, ssrc=8) for number in range(502, 530)))
+    assert track.payloads == [b"a"] * 3 + [b"b"] * 30
+    assert track.lost == [0, 0, 0, 1, *[0] * 29]
+    assert track.receiver.foreign_packets == 0
 
 
 HEADER = write_header(2, 0, 7, 96, marker=False)
