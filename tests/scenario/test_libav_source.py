@@ -20,13 +20,23 @@ import numpy as np
 import pytest
 
 from ingest import libav_source
+from ingest.approach import Approach, SourceName
+from ingest.backoff import Herd
+from ingest.opening import open_source
+from ingest.tls import pin_of
+from ingest.tracks import TrackTaker
 from media.nal import split_annex_b, split_length_prefixed
+from media.url import CameraUrl
+from simulator import Simulator, SimulatorOptions
+from storage.clock import HostClock
 from storage.layout import Layout
 from tests.builders_libav import CANARY, assign, children, odd, proc, stored
+from tests.certificates import certify
 from tests.mjpeg_server import jpeg, web_camera
 from tests.ports import free_port
 from tests.product import running
 from tests.scenario.test_foreign_cameras import LUMA_ERROR_MAX, gstreamer, source_pictures, stored_pictures
+from tests.scenario.test_recording import LOOPBACK
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.scenario
@@ -148,12 +158,14 @@ def _killed_above(folder: Path, keys: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("path", ["slices", "mjpeg"])
 async def test_a_gstreamer_camera_is_stored_picture_by_picture(tmp_path: Path, path: str) -> None:
-    """Also with four slices a picture, which FFmpeg gives out as packets of their own; and RFC 2435."""
+    """With four slices a picture, which FFmpeg gives out as packets of their own, inside TLS; and RFC 2435."""
     port, begun_s = free_port(), time.monotonic()
-    url = f"rtsp://op:pass123@127.0.0.1:{port}/{path}"
-    with gstreamer(port, "op", "pass123"):
+    inside = path == "slices"
+    certificate = certify(tmp_path / "camera.pem")
+    url = f"rtsp{'s' if inside else ''}://op:pass123@127.0.0.1:{port}/{path}"
+    with gstreamer(port, "op", "pass123", *(("--tls", str(certificate.path)) if inside else ())):
         async with odd(tmp_path) as record:
-            assign(record, url)
+            assign(record, url, tls_pin=pin_of(certificate.der) if inside else "")
             await eventually("several segments are durable", lambda: record.durable(url) >= 3, 40)
     shown = stored_pictures(Layout(tmp_path).spool, url)
     truth = source_pictures(begun_s)
@@ -161,6 +173,28 @@ async def test_a_gstreamer_camera_is_stored_picture_by_picture(tmp_path: Path, p
     assert len(shown) > 25
     errors = np.abs(shown - truth[first : first + len(shown)]).mean(axis=(1, 2))
     assert {number: error for number, error in enumerate(errors.tolist()) if error > LUMA_ERROR_MAX} == {}
+
+
+async def test_av1_comes_as_our_own_client_gets_it() -> None:
+    """Unit by unit, byte by byte: FFmpeg's depacketizer is another one."""
+    clock = HostClock()
+    herd = Herd(clock)
+    units: dict[SourceName, list[bytes]] = {"rtsp": [], "libav": []}
+    sources = []
+    async with Simulator(SimulatorOptions(port=0, codec="av1")) as camera:
+        url = CameraUrl.parse(camera.urls[0])
+        for name, found in units.items():
+            taker = TrackTaker(units=lambda unit, found=found: found.append(bytes(unit.nals)))  # type: ignore[misc]
+            approach = Approach(url=url, source=name, networks=LOOPBACK)
+            sources.append(await open_source(approach, herd=herd, clock=clock, takers={"video": taker}))
+        await eventually("pictures", lambda: len(units["libav"]) > 40 and units["libav"][40] in units["rtsp"])
+        for source in sources:
+            source.close()
+        await herd.processes.finish(clock)
+    first = units["rtsp"].index(units["libav"][1])
+    assert units["libav"][1:41] == units["rtsp"][first : first + 40]
+    assert len(set(units["rtsp"])) > 20
+    assert children() == {}
 
 
 async def test_a_web_camera_comes_back_through_the_product(tmp_path: Path) -> None:
