@@ -21,6 +21,13 @@ CLOCK_OFF_US = 1_000_000
 BY_LIBAV = "libav"
 """The transport of what libav opened."""
 
+ADVICE = {
+    GapReason.REFUSED: "the host is there, but nothing listens on this port: most cameras have RTSP on 554",
+    GapReason.NOT_FOUND: "the camera is there, but has nothing at this path: see its manual or web page",
+    GapReason.PROTOCOL: "what answers may not speak RTSP at all: the port may be that of the camera's web page",
+}
+"""By the reason of the failure."""
+
 
 class Severity(StrEnum):
     """How bad it is."""
@@ -37,7 +44,7 @@ class Finding:
 
     severity: Severity
     subject: str
-    """What it is about, for programs: offer, gop, clock, login, loss, audio, picture, session."""
+    """What it is about, for programs: offer, gop, clock, login, loss, audio, picture, session, advice."""
     words: str
 
 
@@ -75,7 +82,7 @@ class Facts:
 
 def judge(facts: Facts | None, failure: SourceError | None, *, credentials: bool) -> tuple[Finding, ...]:
     """Everything worth saying, worst first. `credentials`: whether a name was given to log in with."""
-    found = [] if failure is None else [_failed(failure, credentials=credentials)]
+    found = [] if failure is None else [_failed(failure, credentials=credentials), *_advice(failure)]
     if facts is not None:
         found += _of(facts)
     order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
@@ -98,6 +105,13 @@ def _failed(failure: SourceError, *, credentials: bool) -> Finding:
     if failure.hint:
         words = f"{words} ({failure.hint})"
     return Finding(severity=Severity.ERROR, subject="session", words=words)
+
+
+def _advice(failure: SourceError) -> Iterator[Finding]:
+    """What to look at next, where the failure itself does not say."""
+    words = ADVICE.get(failure.reason)
+    if words is not None and not failure.hint:
+        yield Finding(severity=Severity.INFO, subject="advice", words=words)
 
 
 def _of(facts: Facts) -> Iterator[Finding]:

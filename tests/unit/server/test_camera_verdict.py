@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from media.errors import GapReason, SourceError
-from server.camera_verdict import Facts, Severity, judge, offered_audio, sentence
+from server.camera_verdict import ADVICE, Facts, Severity, judge, offered_audio, sentence
 from server.codec_names import plain_name
 
 GOOD = Facts(
@@ -82,7 +82,8 @@ def test_a_failure_is_the_whole_sentence(reason: GapReason, message: str, creden
     """What else was seen comes after it, in the findings."""
     findings = judge(GOOD, SourceError(reason, message), credentials=credentials)
     assert sentence(findings).endswith(words)
-    assert [finding.severity for finding in findings] == [Severity.ERROR, Severity.INFO]
+    rest = [finding.severity for finding in findings if finding.subject != "advice"]
+    assert rest == [Severity.ERROR, Severity.INFO]
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,13 @@ def test_a_failure_is_the_whole_sentence(reason: GapReason, message: str, creden
 def test_codecs_have_plain_names(codec: str, name: str) -> None:
     """What is unknown stays as it is."""
     assert plain_name(codec) == name
+
+
+@pytest.mark.parametrize("reason", ADVICE)
+def test_a_failure_that_does_not_say_what_to_do_comes_with_advice(reason: GapReason) -> None:
+    """Behind it, and not in the sentence; one that says so itself needs none."""
+    failure, advice = judge(None, SourceError(reason, "it failed"), credentials=True)
+    assert (failure.words, advice.subject, advice.words) == ("it failed", "advice", ADVICE[reason])
+    assert sentence((failure, advice)) == "it failed"
+    (failure,) = judge(None, SourceError(reason, "it failed", hint="do this"), credentials=True)
+    assert failure.words == "it failed (do this)"
