@@ -82,7 +82,7 @@ async def dial(approach: Approach, addresses: Sequence[str]) -> Line:
 
 
 def _listening(address: str, port: int) -> socket.socket:
-    """Where datagrams come: at an address of this host or of a group; else at all, from that address."""
+    """Where datagrams come: at an address of this host or of a group; else at all of them."""
     end = socket.socket(family_of(address), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

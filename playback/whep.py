@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from media.errors import HultaError, NotFound, TooMany, Unfit
+from media.errors import HultaError, NoFootage, NotFound, TooMany, Unfit
 from playback.live_counts import Door
 from playback.whep_offer import check_codec, fit
 from playback.whep_pictures import Picture, PictureSender
@@ -148,9 +148,12 @@ class WhepDoor:
 async def _see_order(camera: LiveCamera) -> None:
     """Unfit if there are B-frames, as soon as that can be known."""
     seen = camera.ring.start
-    async with asyncio.timeout(FIRST_PICTURE_S):
-        while camera.ring.end - seen < ORDER_KNOWN and not camera.reorders:
-            await camera.news()
+    try:
+        async with asyncio.timeout(FIRST_PICTURE_S):
+            while camera.ring.end - seen < ORDER_KNOWN and not camera.reorders:
+                await camera.news()
+    except TimeoutError:
+        raise NoFootage(f"no picture came within {FIRST_PICTURE_S:.0f} s", hint=camera.trouble) from None
     if camera.reorders:
         raise Unfit(B_FRAMES, hint="use /live")
 

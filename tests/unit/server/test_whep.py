@@ -231,6 +231,18 @@ async def test_a_camera_without_a_picture_is_said(archive: Archive, monkeypatch:
     assert answer.json()["detail"] == "no picture came within 0 s (this stream is not recorded here)"
 
 
+async def test_a_camera_that_stalls_before_its_order_is_known_is_said(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first picture came; for whether it has B-frames, more of them would have to."""
+    monkeypatch.setattr(whep, "FIRST_PICTURE_S", 2)
+    monkeypatch.setattr(whep, "ORDER_KNOWN", 1 << 30)
+    async with camera_of(archive, Studio(FILM)) as http, peer() as viewer:
+        answer = await call(http, await offer_of(viewer))
+    assert answer.status_code == 404
+    assert answer.json()["detail"].startswith("no picture came within 2 s")
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
