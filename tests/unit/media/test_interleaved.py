@@ -129,7 +129,7 @@ def test_a_body_has_a_bound() -> None:
 
 def test_text_that_is_no_rtsp_is_refused() -> None:
     """A web server on the port of a camera."""
-    with pytest.raises(RtspError, match="no RTSP message"):
+    with pytest.raises(RtspError, match="a web server answers there"):
         Connection().feed(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n")
 
 
