@@ -28,7 +28,8 @@ error is taken out each second, so that a clock 10 % fast is followed until its 
 
 EARLY_AT_FIRST_US = 2_000_000
 """Before anything is written the first frame does not count for more than others: B-frames of a slow camera come early
-by some of its long intervals, once the first one waited for its order."""
+by some of its long intervals, once the first one waited for its order. So it is the step from the least late frame so
+far that counts: what waited for a host that stood still for seconds is earlier with every frame, and no jump."""
 
 MOST_SLEW_PPM = 500_000
 """However large the error: at 1 000 000 and more a camera's time would run backwards."""
@@ -134,7 +135,8 @@ class StreamTimeline:
             while pts_ticks in self._recent:  # two pictures at one instant: the later one was sent to be shown, too
                 pts_ticks += 1
         delay_us = arrival_us - self.wall_us(pts_ticks)
-        early = delay_us < (-STEP_US if self._settled else -EARLY_AT_FIRST_US)
+        early_us = -STEP_US if self._settled else (self._fresh_delay_us or 0) - EARLY_AT_FIRST_US
+        early = delay_us < early_us
         # By arrival it could be shown no sooner than this. Where that is later still, time would run ahead for ever.
         if jumped or (early and pts_ticks > self._highest_ticks + self._reordered_ticks + 1):
             pts_ticks = self._by_arrival(arrival_us)

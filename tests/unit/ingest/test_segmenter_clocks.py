@@ -207,6 +207,20 @@ def test_frames_that_waited_for_the_host_at_the_start_of_a_session_lie_where_the
     assert max(commit.samples for commit in files.commits) <= 60, "not much longer than the burst"
 
 
+def test_a_host_that_stood_still_for_seconds_as_a_session_began_finds_no_jump_in_what_waited() -> None:
+    """A storm stopped the process for 5 s just then: what had waited for over 2 s was placed by its arrival."""
+    files = Files()
+    segmenter = segmenter_into(files)
+    for number in range(200):
+        arrival_us = START_US + max(5_000_000 + number * 2000, number * FRAME_US)
+        segmenter.close_overdue(arrival_us)
+        segmenter.add(unit_of(number, sync=number % 50 == 0, parameters=SMALL if number == 0 else None), arrival_us)
+    segmenter.end_span()
+    assert files.commits[0].wall_us == START_US
+    assert files.commits[-1].end_wall_us == START_US + 200 * FRAME_US
+    assert {commit.span for commit in files.commits} == {0}
+
+
 def test_a_host_that_catches_up_bit_by_bit_writes_nothing_before_it_has() -> None:
     """Six frames of each camera at a time: the first of each six waited longer than the last of those before."""
     files = Files()
