@@ -22,11 +22,13 @@ of its own. At the default of 4096 that is 1002 bytes, which a camera with an un
 1.1 kB a row, and a day read cold takes 160 ms instead of 25."""
 
 
+MOST_CREATORS = 100
+"""That one waits for, one after the other, each for as long as the connection's timeout."""
+
+
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Run the migrations that are missing, in one transaction. CatalogError for a foreign file or a newer schema."""
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # means nothing to a file that has pages already
-        connection.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         _require_ours(connection, path)
@@ -40,6 +42,22 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Of several processes that create the file at once one may, and SQLite's own patience does not extend to this."""
+    for _ in range(MOST_CREATORS):
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            return
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # means nothing to a file that has pages already
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            connection.execute("BEGIN IMMEDIATE")  # to this it does
+            connection.execute("ROLLBACK")
+    raise sqlite3.OperationalError("database is locked")
 
 
 def _require_ours(connection: sqlite3.Connection, path: Path) -> None:

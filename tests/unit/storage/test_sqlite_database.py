@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -113,6 +114,28 @@ async def test_a_locked_catalog_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     other.close()
     await database.write(lambda connection: connection.execute("DELETE FROM gaps"))
     await database.close()
+
+
+def test_a_file_is_created_by_many_at_once(tmp_path: Path) -> None:
+    """SQLite refuses all but one to change how the journal is kept, at once; they wait for it, and find it done."""
+    refused: list[BaseException] = []
+
+    def create(path: Path, together: threading.Barrier) -> None:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
+            together.wait()
+            try:
+                sqlite_schema.migrate(connection, path)
+            except sqlite3.Error as error:
+                refused.append(error)
+
+    for number in range(60):
+        together = threading.Barrier(4)
+        threads = [threading.Thread(target=create, args=(tmp_path / f"{number}", together)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert refused == []
 
 
 async def test_processes_write_at_the_same_time(tmp_path: Path) -> None:
