@@ -153,7 +153,7 @@ def _killed_above(folder: Path, keys: dict[str, str]) -> None:
             os.close(watched)
         _wait_for("another one", lambda: set(children()) - {pid})
     assert children() == {}
-    assert not Path(f"/proc/{pid}").exists() or b" Z " not in proc(pid, "stat")
+    # Dead by the pidfd; when it is reaped is for init to say, which inherited it.
 
 
 @pytest.mark.parametrize("path", ["slices", "mjpeg"])
