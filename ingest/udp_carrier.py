@@ -122,6 +122,7 @@ class UdpCarrier:
         """What is missing since 100 ms, reports."""
         if self._rtp.fileno() < 0:
             return
+        self._session.waited_us = 0  # what is passed on now waited for another packet, not in the socket
         self._reorder.expire(boot_us)
         silent_us = boot_us - self._session.last_media_us
         self._strangers.look(boot_us, self._track.receiver.foreign_packets, silent_us)

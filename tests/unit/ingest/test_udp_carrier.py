@@ -90,6 +90,23 @@ async def test_how_long_a_datagram_waited_is_known(
     assert link.session.waited_us == 0, "it came since the socket was empty"
 
 
+async def test_what_is_passed_on_later_did_not_wait_in_the_socket(
+    link: Datagrams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A packet that waits for the one before it is passed on once that is given up: how late others were is not its."""
+    link.hear()
+    link.send([packet_of(1), packet_of(3)])
+    link.clock.advance(2_500_000)
+    real = time.time_ns
+    monkeypatch.setattr("ingest.port_pair.time.time_ns", lambda: real() + 2_000_000_000)
+    link.hear()
+    assert _numbers(link) == [1]
+    link.clock.advance(150_000)
+    link.carrier.check(link.clock.boot_us())
+    assert _numbers(link) == [1, 3]
+    assert link.session.waited_us == 0
+
+
 async def test_nobody_else_is_heard(link: Datagrams) -> None:
     """Packets of the right source and number from another address: dropped and counted, on both ports."""
     other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
