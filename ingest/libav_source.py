@@ -172,8 +172,9 @@ class LibavSource(asyncio.SubprocessProtocol):
     # --- the process
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It runs."""
+        """It runs, and has as much CPU time as it is granted from the first moment on."""
         self._transport = cast("asyncio.SubprocessTransport", transport)
+        self._grant(self._clock.boot_us())
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Parse what it wrote."""
