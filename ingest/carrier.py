@@ -13,6 +13,7 @@ from ingest.stale import StaleFilter
 from media.errors import GapReason, MediaError, SourceError
 
 if TYPE_CHECKING:
+    from ingest.read_rounds import ReadRounds
     from ingest.session import RtspSession
     from ingest.tracks import CameraTrack
     from media.rtp import RtpReceiver
@@ -43,6 +44,14 @@ class Carrier(Protocol):
 
     def promise(self, sequence: int) -> None:
         """The camera says which number the track begins with (RTP-Info, RFC 2326 12.33)."""
+        ...
+
+    def read_in_rounds(self, rounds: ReadRounds) -> None:
+        """With all other cameras, until it is closed or `read_at_once`."""
+        ...
+
+    def read_at_once(self) -> None:
+        """Whenever something comes, as in the beginning."""
         ...
 
     def check(self, boot_us: int) -> None:
@@ -94,6 +103,12 @@ class InterleavedCarrier:
 
     def promise(self, sequence: int) -> None:
         """Of no use: here the first to come is the first that was sent."""
+
+    def read_in_rounds(self, rounds: ReadRounds) -> None:
+        """The connection is the session's to read."""
+
+    def read_at_once(self) -> None:
+        """Likewise."""
 
     def check(self, boot_us: int) -> None:
         """Nothing: here packets stay in order, and whoever is connected is heard."""

@@ -208,8 +208,12 @@ class CameraSession:
         """See `ingest.source.Source`. Called again and again; only a change costs anything."""
         if wanted:
             self.session.read_at_once()
+            for carrier in self._carriers:
+                carrier.read_at_once()
         elif self._rounds is not None:
             self.session.read_in_rounds(self._rounds)
+            for carrier in self._carriers:
+                carrier.read_in_rounds(self._rounds)
 
     @property
     def waited_us(self) -> int:

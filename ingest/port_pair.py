@@ -79,6 +79,14 @@ def _read_in_batches(receiving: socket.socket) -> None:
                 raise
 
 
+def keeps_a_round(receiving: socket.socket) -> bool:
+    """Whether it got the room that was asked for: then what comes between two reads may wait there.
+
+    With less, a large sync sample may not fit. Linux gives, and tells, twice what was asked (socket(7)).
+    """
+    return receiving.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= 2 * RECEIVE_BYTES
+
+
 def _make_room(receiving: socket.socket) -> None:
     try:
         receiving.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, RECEIVE_BYTES)

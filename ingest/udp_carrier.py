@@ -5,7 +5,8 @@ on the way is found by `media.reorder` and the receiver, and declared as damage,
 hear that somebody is there gets receiver reports.
 
 Batches: the kernel puts datagrams of one length that came together into one read (UDP_GRO, udp(7)) and says how long
-each is; Python has no recvmmsg, and with this none is missed. Figures: docs/decisions/0083.
+each is; Python has no recvmmsg, and with this none is missed. Figures: docs/decisions/0083. Where the kernel has room
+for it, packets are read in rounds with all other cameras: docs/decisions/0117.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from ingest.port_pair import STAMP, TIMESTAMPNS, UDP_GRO, age_us, bind_pair
+from ingest.port_pair import STAMP, TIMESTAMPNS, UDP_GRO, age_us, bind_pair, keeps_a_round
 from ingest.source import Tally
 from ingest.strangers import Strangers
 from media.errors import GapReason, RtpError, SourceError
@@ -27,6 +28,7 @@ from media.rtsp_fields import parse_integer
 
 if TYPE_CHECKING:
     from ingest.network import Peers
+    from ingest.read_rounds import ReadRounds
     from ingest.session import RtspSession
     from ingest.tracks import CameraTrack
     from media.rtsp_fields import Transport
@@ -73,6 +75,7 @@ class UdpCarrier:
             raise SourceError(GapReason.PROTOCOL, f"no two UDP ports for the camera's packets: {error}") from error
         self._strangers, self._report_strangers = Strangers(self._rtp, 8), Strangers(self._rtcp, 4)
         self._readers = False
+        self._rounds: ReadRounds | None = None  # that read the packets, in the place of the event loop
         session.at_end(self.close)
 
     @property
@@ -118,6 +121,24 @@ class UdpCarrier:
         """What is missing from there on is lost, and what comes with that number need not wait."""
         self._reorder.promise(sequence)
 
+    def read_in_rounds(self, rounds: ReadRounds) -> None:
+        """Packets only, reports are few; and not where the kernel could not keep what comes between two rounds."""
+        if self._rounds is None and self._readers and self._rtp.fileno() >= 0 and keeps_a_round(self._rtp):
+            asyncio.get_running_loop().remove_reader(self._rtp)
+            self._rounds = rounds
+            rounds.join(self._rtp.fileno(), self._hear)
+
+    def read_at_once(self) -> None:
+        """See `Carrier`."""
+        if self._rounds is not None:
+            self._leave_rounds()
+            asyncio.get_running_loop().add_reader(self._rtp, self._hear)
+
+    def _leave_rounds(self) -> None:
+        if self._rounds is not None:
+            self._rounds.leave(self._rtp.fileno())
+            self._rounds = None
+
     def check(self, boot_us: int) -> None:
         """What is missing since 100 ms, reports."""
         if self._rtp.fileno() < 0:
@@ -135,6 +156,7 @@ class UdpCarrier:
         """Give the ports back."""
         if self._rtp.fileno() < 0:
             return
+        self._leave_rounds()
         if self._readers:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._rtp)
@@ -144,7 +166,8 @@ class UdpCarrier:
 
     # --- the hot path
 
-    def _hear(self) -> None:
+    def _hear(self) -> bool:
+        """A turn of reads; whether there may be more already."""
         session, now_us = self._session, self._clock.boot_us()
         session.arrival_us = now_us
         for _ in range(READS_PER_TURN):
@@ -152,7 +175,7 @@ class UdpCarrier:
                 size, ancillary, _flags, address = self._rtp.recvmsg_into(_INTO, _ANCILLARY_BYTES)
             except OSError:  # nothing more, or an ICMP error, which says nothing about the camera
                 self._emptied_us = now_us
-                return
+                return False
             if address[0] != self._camera:
                 self._strangers.turn_away(self._camera)
                 continue
@@ -172,11 +195,12 @@ class UdpCarrier:
             while start < size:
                 self._take(start, min(start + step, size), now_us)
                 if self._rtp.fileno() < 0:
-                    return  # what came ended the session
+                    return False  # what came ended the session
                 start += step
             receiver = self._track.receiver
             if receiver.foreign_packets and receiver.packets and receiver.ssrc is not None:
                 self._strangers.meet_others(self._camera, receiver.ssrc, receiver.foreign_packets)
+        return True
 
     def _count_dropped(self, dropped: int) -> None:
         """So many in all, those among them that a filter of the socket turned away."""

@@ -82,7 +82,7 @@ class Datagrams:
         segment = struct.pack("=H", len(packets[0]))
         self.rtp.sendmsg(packets, [(socket.IPPROTO_UDP, _UDP_SEGMENT, segment)], 0, (HOME, self.ports[0]))
 
-    def hear(self, read: Callable[[], None] | None = None) -> None:
+    def hear(self, read: Callable[[], object] | None = None) -> None:
         """What the event loop does when there is something to read."""
         (read or self.carrier._hear)()
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingest import policies
+from ingest import policies, port_pair
 from ingest.port_pair import bind_pair
+from ingest.read_rounds import ReadRounds
 from ingest.source import Tally
 from ingest.strangers import MOST_A_SECOND
 from ingest.udp_carrier import READS_PER_TURN, REPORT_EVERY_US
@@ -18,6 +19,7 @@ from media import rtcp
 from media.errors import GapReason, SourceError
 from media.rtp import write_header
 from tests.builders_datagrams import ELSEWHERE, HOME, Datagrams, packet_of, received
+from tests.waiting import eventually
 
 
 @pytest.fixture(name="link")
@@ -341,3 +343,53 @@ async def test_a_packet_that_ends_the_session_is_the_last_one_read(link: Datagra
     link.burst([packet_of(number) for number in range(2, 8)])
     link.hear()
     assert link.track.receiver.packets == 2
+
+
+@pytest.mark.parametrize("watched", [False, True])
+async def test_packets_of_a_session_that_plays_come_in_rounds(
+    link: Datagrams, monkeypatch: pytest.MonkeyPatch, *, watched: bool
+) -> None:
+    """All of them, also more than a turn's reads; at once again where somebody watches. It leaves when it closes."""
+    monkeypatch.setattr(port_pair, "RECEIVE_BYTES", 1)
+    rounds = ReadRounds()
+    link.carrier.read_in_rounds(rounds)
+    link.carrier.read_in_rounds(rounds)
+    assert not rounds.resting
+    if watched:
+        link.carrier.read_at_once()
+        link.carrier.read_at_once()
+        assert rounds.resting
+    link.send([packet_of(number) for number in range(1, 2 * READS_PER_TURN + 3)])
+    await eventually("all packets", lambda: len(link.payloads.seen) == 2 * READS_PER_TURN + 2)
+    assert _numbers(link) == list(range(1, 2 * READS_PER_TURN + 3))
+    link.carrier.close()
+    assert rounds.resting
+
+
+async def test_without_room_for_a_round_packets_are_read_at_once(
+    link: Datagrams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a host gives nobody more of than is asked for would be lost between two rounds."""
+    monkeypatch.setattr(port_pair, "RECEIVE_BYTES", 1 << 40)
+    rounds = ReadRounds()
+    link.carrier.read_in_rounds(rounds)
+    assert rounds.resting
+    link.send([packet_of(1)])
+    await eventually("the packet", lambda: _numbers(link) == [1])
+
+
+async def test_a_packet_that_ends_the_session_ends_its_rounds(link: Datagrams, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the midst of a round, which goes on with the others."""
+    monkeypatch.setattr(port_pair, "RECEIVE_BYTES", 1)
+    rounds = ReadRounds()
+    link.carrier.read_in_rounds(rounds)
+    push = link.payloads.push
+
+    def end(*arguments: object) -> None:
+        push(*arguments)  # type: ignore[arg-type] # as they come
+        link.session.fail(GapReason.FLOOD, "enough")
+
+    link.track.receiver._push = end
+    link.send([packet_of(1), packet_of(2)])
+    await eventually("the end", lambda: rounds.resting)
+    assert _numbers(link) == [1]
