@@ -13,6 +13,8 @@ fragment by fragment: a file of hours must not drift away from the time of day.
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
+from statistics import median_low
 
 from media.clock_rate import ClockRate
 from media.host_anchor import SLEW_PPM, STEP_US
@@ -235,9 +237,12 @@ class StreamTimeline:
         *earlier, last = self._recent
         if len(earlier) < SILENT_INTERVALS:
             return 0
-        newest, usual = max(earlier), (max(earlier) - min(earlier)) // (len(earlier) - 1)
-        silence_us = (last - newest) * 1_000_000 // self._timescale
-        return silence_us if silence_us > SILENCE_US and last - newest > SILENT_INTERVALS * usual else 0
+        silence_us = (last - max(earlier)) * 1_000_000 // self._timescale
+        if silence_us <= SILENCE_US:
+            return 0
+        # The median: a camera that was interrupted a few times before sends as often as ever, when it sends.
+        usual = median_low(later - before for before, later in pairwise(sorted(earlier)))
+        return silence_us if last - max(earlier) > SILENT_INTERVALS * usual else 0
 
     def _start(self, timestamp: int, arrival_us: int) -> int:
         self._previous_timestamp = timestamp

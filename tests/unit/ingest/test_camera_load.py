@@ -151,6 +151,20 @@ async def test_a_camera_that_stalls_for_less_has_a_gap_and_no_new_session(wire: 
     assert 6_900_000 < gap.end_us - gap.start_us <= 7_000_000
 
 
+async def test_a_camera_that_stalls_again_and_again_is_not_usually_silent(wire: Wire) -> None:
+    """How often it sends is how often it sends between its stalls: each of them is a gap."""
+    wire.play(60)
+    for _ in range(6):
+        wire.pass_time(4_000_000)
+        wire.ticks += 4 * 90_000
+        wire.number += -wire.number % 25  # a sync sample
+        wire.play(2)
+    assert wire.failed is None
+    wire.record()
+    found = [gap.detail for gap in wire.rig.ledger(wire.footage()).gaps]
+    assert found[:6] == ["the camera sent no picture for 4.0 s, then went on"] * 6
+
+
 async def test_frames_after_a_stall_that_nothing_can_begin_with_are_kept(wire: Wire) -> None:
     """It goes on in the midst of a GOP: a span cannot begin there, and frames count more than a tight gap."""
     wire.play(60)
