@@ -138,10 +138,13 @@ def _of_strikes(strikes: Iterable[Strike], again_us: int) -> Iterator[Cause]:
         if strike.kind == "kill" and strike.role in RECORDING_ROLES:
             due_us = strike.at_us + again_us
             yield Cause(strike.at_us, strike.at_us, "kill", due_us, anew=True, unsaved_us=UNSAVED_US, role=strike.role)
-        elif strike.kind == "pause" and strike.role == "record" and strike.end_us - strike.at_us >= HANG_US:
+        elif strike.kind == "pause" and strike.role == "record":
             due_us = strike.end_us + again_us
-            cause = Cause(strike.at_us, strike.end_us, "pause", due_us, unsaved_us=UNSAVED_US, dying_us=KILL_US)
-            yield cause._replace(role=strike.role)
+            cause = Cause(strike.at_us, strike.end_us, "pause", due_us, role=strike.role)
+            if strike.end_us - strike.at_us < HANG_US:
+                yield cause._replace(stops=False)  # who is coming back just then comes back later
+            else:
+                yield cause._replace(unsaved_us=UNSAVED_US, dying_us=KILL_US)
 
 
 def _of_faults(faults: Iterable[FaultWindow], herd: int) -> Iterator[Cause]:

@@ -31,6 +31,16 @@ def test_kills_during_an_outage_join_it() -> None:
     assert (outage.start_us, outage.end_us, outage.last.start_us) == (at(20), at(24), at(22))
 
 
+def test_a_moments_pause_only_delays_who_was_coming_back() -> None:
+    """Cameras wait for a recorder that stands still for a moment; one that is starting starts later."""
+    kill, pause = Strike(at(20), "record"), Strike(at(21), "record", "pause", at(23))
+    (alone,) = outages_of(sent_frames(again=24), [kill])
+    (delayed,) = outages_of(sent_frames(again=24), [kill, pause])
+    assert (delayed.start_us, delayed.end_us, delayed.kind) == (alone.start_us, alone.end_us, "pause")
+    assert delayed.due_us - alone.due_us == 3 * SECOND
+    assert not outages_of(sent_frames(), [pause])
+
+
 def test_separate_kills_are_separate_outages() -> None:
     """Each kill after a recovery opens an outage of its own, and the last may still be open."""
     found = outages_of(sent_frames(), [Strike(at(20), "record"), Strike(at(30), "supervisor")])
