@@ -92,9 +92,9 @@ class UdpCarrier:
         """From the port of the reports."""
         self._send(self._rtcp, packet)
 
-    def send_cut(self, whole: Sequence[bytes], broken: bytes, kept: int) -> None:
-        """The last datagram is too short."""
-        self.send((*whole, broken[:kept]))
+    def send_cut(self, whole: Sequence[bytes], broken: bytes, kept: int) -> None:  # noqa: ARG002 - of no use here
+        """A datagram comes whole or not at all: the broken one stays away."""
+        self.send(whole)
 
     def garble(self, noise: bytes) -> bool:
         """A datagram of its own: it does nothing to the others."""

@@ -146,14 +146,15 @@ async def test_a_cut_over_tcp_ends_in_the_middle_of_a_packet() -> None:
             await wire.units_after(3)
 
 
-async def test_a_cut_over_udp_is_a_short_datagram_and_the_end_of_the_connection() -> None:
-    """The rest of the frame never comes."""
+async def test_a_cut_over_udp_is_a_frame_without_its_end_and_the_end_of_the_connection() -> None:
+    """The rest of the frame never comes, and a datagram is whole or not there."""
     async with troubled(step("cut")) as (simulator, log):
         async with playing(simulator.urls[0], "udp", log) as wire:
             await simulator.perform()
             await wire.until(lambda: wire.reader.closed)
             assert log[-1].spoiled
             await wire.until(lambda: units_of(wire.packets)[-1].mark.frame == log[-2].frame)
+            assert not wire.spoiled()[log[-2].frame]
         async with playing(simulator.urls[0], "udp") as wire:
             await wire.units_after(3)
 
