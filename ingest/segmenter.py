@@ -222,7 +222,7 @@ class Segmenter:
         elapsed_ticks = pts_ticks - self._pts[0]
         if unit.sync:
             end_ticks = self._before(pts_ticks) if unit.leads else pts_ticks
-            if self._break_wanted or self._segment_due(pts_ticks):
+            if self._break_wanted or (self._segment_due(pts_ticks) and not self._timeline.catching_up):
                 self._close_before(unit, end_ticks)
                 self._rotate(end_ticks)
             elif self._full or (
