@@ -143,8 +143,11 @@ class UdpCarrier:
         """What is missing since 100 ms, reports."""
         if self._rtp.fileno() < 0:
             return
+        self._hear()  # what is missing may wait in the socket: this process may have stood still
+        if self._rtp.fileno() < 0:
+            return
         self._session.waited_us = 0  # what is passed on now waited for another packet, not in the socket
-        self._reorder.expire(boot_us)
+        self._reorder.expire(self._emptied_us)
         silent_us = boot_us - self._session.last_media_us
         self._strangers.look(boot_us, self._track.receiver.foreign_packets, silent_us)
         self._report_strangers.look(boot_us, 0, silent_us)
@@ -191,9 +194,9 @@ class UdpCarrier:
                     session.waited_us = max(0, min(age_us(value), now_us - self._emptied_us))
                 else:
                     self._count_dropped(_INTEGER.unpack(value)[0] & 0xFFFFFFFF)
-            start = 0
+            start, came_us = 0, now_us - session.waited_us
             while start < size:
-                self._take(start, min(start + step, size), now_us)
+                self._take(start, min(start + step, size), came_us)
                 if self._rtp.fileno() < 0:
                     return False  # what came ended the session
                 start += step
@@ -208,15 +211,15 @@ class UdpCarrier:
             self.overflowed += dropped - self._dropped
         self._dropped = dropped
 
-    def _take(self, start: int, end: int, now_us: int) -> None:
+    def _take(self, start: int, end: int, came_us: int) -> None:
         try:
-            self._reorder.receive(_BUFFER, start, end, now_us)
+            self._reorder.receive(_BUFFER, start, end, came_us)
         except RtpError:
             self.malformed_datagrams += 1
             self._session.stray_packets += 1
         else:
             if self._first:
-                self._session.last_media_us = now_us
+                self._session.last_media_us = self._session.arrival_us
             else:
                 self._session.side_packets += 1
 

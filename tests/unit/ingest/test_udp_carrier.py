@@ -109,6 +109,42 @@ async def test_what_is_passed_on_later_did_not_wait_in_the_socket(
     assert link.session.waited_us == 0
 
 
+async def test_what_waited_in_the_socket_is_put_in_order_by_when_it_came(
+    link: Datagrams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that stood still finds seconds of packets with holes in them: none waits for hundreds that came later."""
+    link.hear()
+    link.clock.advance(3_000_000)
+    numbers = [number for number in range(1, 61) if number % 10]
+    link.send([packet_of(number) for number in numbers])
+    ages_us = {number: 3_000_000 - number * 40_000 for number in numbers}
+    told = iter(ages_us.values())
+    monkeypatch.setattr("ingest.udp_carrier.age_us", lambda _stamp: next(told))
+    late_us = {}
+    push = link.payloads.push
+
+    def timed(*arguments: object) -> None:
+        push(*arguments)  # type: ignore[arg-type] # as they come
+        late_us[_numbers(link)[-1]] = ages_us[_numbers(link)[-1]] - link.session.waited_us
+
+    link.track.receiver._push = timed
+    link.hear()
+    link.hear()
+    assert list(late_us) == [number for number in numbers if number < 60]
+    assert max(late_us.values()) <= 120_000
+
+
+async def test_what_is_missing_may_still_wait_in_the_socket(link: Datagrams) -> None:
+    """Nothing is given up before it was looked for."""
+    link.send([packet_of(1), packet_of(3)])
+    link.hear()
+    link.send([packet_of(2)])
+    link.clock.advance(3_000_000)
+    link.carrier.check(link.clock.boot_us())
+    assert _numbers(link) == [1, 2, 3]
+    assert link.payloads.lost == 0
+
+
 async def test_nobody_else_is_heard(link: Datagrams) -> None:
     """Packets of the right source and number from another address: dropped and counted, on both ports."""
     other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
