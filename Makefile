@@ -13,7 +13,7 @@ run: $(VENV)/.runtime  ## simulated cameras, recording, page on http://127.0.0.1
 test: $(VENV)/.dev lint  ## everything CI runs
 	sh tests/prepare.sh
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/scenario
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not browser" tests/scenario
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not browser" tests/scenario
 	$(BIN)/python -m pytest -m browser tests/scenario
 
 lint: $(VENV)/.dev

@@ -32,6 +32,11 @@ class Payloads:
         self.seen: list[bytes] = []
         self.lost = 0
 
+    @property
+    def numbers(self) -> list[int]:
+        """Of the packets of `packet_of`."""
+        return [int.from_bytes(payload[:4], "big") for payload in self.seen]
+
     def push(  # noqa: PLR0917 - as `PayloadTaker` has it
         self, buffer: Buffer, start: int, end: int, timestamp: int, marker: bool, lost: int
     ) -> None:

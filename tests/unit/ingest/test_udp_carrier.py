@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import socket
 import struct
-import time
-from collections.abc import Iterator
 
 import pytest
 
-from ingest import policies, port_pair
+from ingest import policies
 from ingest.port_pair import bind_pair
-from ingest.read_rounds import ReadRounds
 from ingest.source import Tally
 from ingest.strangers import MOST_A_SECOND
 from ingest.udp_carrier import READS_PER_TURN, REPORT_EVERY_US
@@ -19,19 +16,6 @@ from media import rtcp
 from media.errors import GapReason, SourceError
 from media.rtp import write_header
 from tests.builders_datagrams import ELSEWHERE, HOME, Datagrams, packet_of, received
-from tests.waiting import eventually
-
-
-@pytest.fixture(name="link")
-async def _link() -> Iterator[Datagrams]:
-    """A camera and a session that plays."""
-    link = Datagrams()
-    yield link  # type: ignore[misc]
-    link.close()
-
-
-def _numbers(link: Datagrams) -> list[int]:
-    return [int.from_bytes(payload[:4], "big") for payload in link.payloads.seen]
 
 
 async def test_packets_come_in_whatever_pieces_the_kernel_makes_of_them(link: Datagrams) -> None:
@@ -68,81 +52,8 @@ async def test_a_read_of_many_packets_is_one_call(link: Datagrams) -> None:
     link.carrier._rtp = Counting()  # type: ignore[assignment]
     link.hear()
     assert sizes == [40 * 1412]
-    assert _numbers(link) == list(range(1, 41))
+    assert link.payloads.numbers == list(range(1, 41))
     link.carrier._rtp = reading
-
-
-@pytest.mark.parametrize(
-    ("since_ms", "stepped_ms", "waited_ms"), [(2_500, 2_000, 2_000), (30, 2_000, 30), (2_500, -90, 0)]
-)
-async def test_how_long_a_datagram_waited_is_known(
-    link: Datagrams, monkeypatch: pytest.MonkeyPatch, since_ms: int, stepped_ms: int, waited_ms: int
-) -> None:
-    """By the kernel's stamp; a wall clock that was stepped makes it no longer than since nothing was there."""
-    link.hear()
-    link.send([packet_of(1)])
-    link.clock.advance(since_ms * 1000)
-    real = time.time_ns
-    monkeypatch.setattr("ingest.port_pair.time.time_ns", lambda: real() + stepped_ms * 1_000_000)
-    link.hear()
-    assert waited_ms <= link.session.waited_us / 1000 <= waited_ms + (0 if since_ms == waited_ms else 400)
-    link.hear()
-    link.send([packet_of(2)])
-    link.hear()
-    assert link.session.waited_us == 0, "it came since the socket was empty"
-
-
-async def test_what_is_passed_on_later_did_not_wait_in_the_socket(
-    link: Datagrams, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A packet that waits for the one before it is passed on once that is given up: how late others were is not its."""
-    link.hear()
-    link.send([packet_of(1), packet_of(3)])
-    link.clock.advance(2_500_000)
-    real = time.time_ns
-    monkeypatch.setattr("ingest.port_pair.time.time_ns", lambda: real() + 2_000_000_000)
-    link.hear()
-    assert _numbers(link) == [1]
-    link.clock.advance(150_000)
-    link.carrier.check(link.clock.boot_us())
-    assert _numbers(link) == [1, 3]
-    assert link.session.waited_us == 0
-
-
-async def test_what_waited_in_the_socket_is_put_in_order_by_when_it_came(
-    link: Datagrams, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A host that stood still finds seconds of packets with holes in them: none waits for hundreds that came later."""
-    link.hear()
-    link.clock.advance(3_000_000)
-    numbers = [number for number in range(1, 61) if number % 10]
-    link.send([packet_of(number) for number in numbers])
-    ages_us = {number: 3_000_000 - number * 40_000 for number in numbers}
-    told = iter(ages_us.values())
-    monkeypatch.setattr("ingest.udp_carrier.age_us", lambda _stamp: next(told))
-    late_us = {}
-    push = link.payloads.push
-
-    def timed(*arguments: object) -> None:
-        push(*arguments)  # type: ignore[arg-type] # as they come
-        late_us[_numbers(link)[-1]] = ages_us[_numbers(link)[-1]] - link.session.waited_us
-
-    link.track.receiver._push = timed
-    link.hear()
-    link.hear()
-    assert list(late_us) == [number for number in numbers if number < 60]
-    assert max(late_us.values()) <= 120_000
-
-
-async def test_what_is_missing_may_still_wait_in_the_socket(link: Datagrams) -> None:
-    """Nothing is given up before it was looked for."""
-    link.send([packet_of(1), packet_of(3)])
-    link.hear()
-    link.send([packet_of(2)])
-    link.clock.advance(3_000_000)
-    link.carrier.check(link.clock.boot_us())
-    assert _numbers(link) == [1, 2, 3]
-    assert link.payloads.lost == 0
 
 
 async def test_nobody_else_is_heard(link: Datagrams) -> None:
@@ -156,12 +67,12 @@ async def test_nobody_else_is_heard(link: Datagrams) -> None:
     link.hear()
     link.hear(link.carrier._hear_reports)
     other.close()
-    assert _numbers(link) == [1]
+    assert link.payloads.numbers == [1]
     assert link.carrier.tally().foreign_packets == link.carrier.foreign_datagrams == 3
     assert link.reports == []
     link.send([packet_of(2)])
     link.hear()
-    assert _numbers(link) == [1, 2]
+    assert link.payloads.numbers == [1, 2]
     assert link.track.receiver.lost_packets == 0
 
 
@@ -188,7 +99,7 @@ async def test_a_flood_of_strangers_is_left_to_the_kernel(link: Datagrams) -> No
         link.hear()
         link.hear()
     other.close()
-    assert _numbers(link) == list(range(1, 101))
+    assert link.payloads.numbers == list(range(1, 101))
     assert link.track.receiver.lost_packets == 0
     assert MOST_A_SECOND <= link.carrier.foreign_datagrams < MOST_A_SECOND + 2 * 64
     assert link.session.received_bytes == 100 * len(packet_of(1))
@@ -201,14 +112,14 @@ async def test_a_flood_of_other_sources_from_its_address_is_left_to_the_kernel(l
         link.send([packet_of(number), *[packet_of(900, ssrc=number + 70)] * 40])
         link.hear()
         link.hear()
-    assert _numbers(link) == list(range(1, 101))
+    assert link.payloads.numbers == list(range(1, 101))
     assert MOST_A_SECOND <= link.track.receiver.foreign_packets < MOST_A_SECOND + 2 * 64
     for _ in range(8):
         link.clock.advance(250_000)
         link.carrier.check(link.clock.boot_us())
     link.send([packet_of(number, ssrc=8) for number in range(101, 125)])
     link.hear()
-    assert _numbers(link)[-24:] == list(range(101, 125))
+    assert link.payloads.numbers[-24:] == list(range(101, 125))
 
 
 @pytest.mark.parametrize("junk", [b"", b"x", bytes(11), b"\x40" + bytes(30), b"GET / HTTP/1.0\r\n\r\n"])
@@ -216,7 +127,7 @@ async def test_junk_costs_nothing_but_itself(link: Datagrams, junk: bytes) -> No
     """Over TCP it would mean that the framing is lost; a datagram stands for itself."""
     link.send([packet_of(1), *25 * [junk], packet_of(2)])
     link.hear()
-    assert _numbers(link) == [1, 2]
+    assert link.payloads.numbers == [1, 2]
     assert link.track.receiver.malformed_packets == (25 if junk else 0)
     assert not link.session.failure.done()
 
@@ -225,11 +136,11 @@ async def test_what_is_lost_on_the_way_is_declared(link: Datagrams) -> None:
     """After the wait, when somebody looks, though nothing more comes; what overtakes is put back in order."""
     link.send([packet_of(number) for number in (1, 3, 3, 2, 5)])
     link.hear()
-    assert _numbers(link) == [1, 2, 3]
+    assert link.payloads.numbers == [1, 2, 3]
     assert link.carrier.tally() == Tally(overtaken_packets=1, late_packets=1)
     link.clock.advance(150_000)
     link.carrier.check(link.clock.boot_us())
-    assert _numbers(link) == [1, 2, 3, 5]
+    assert link.payloads.numbers == [1, 2, 3, 5]
     assert link.track.receiver.lost_packets == link.payloads.lost == 1
 
 
@@ -246,7 +157,7 @@ async def test_what_the_kernel_dropped_is_counted_and_declared(link: Datagrams) 
     assert 0 < there < 40
     assert link.carrier.tally().overflowed_packets == link.carrier.overflowed == 40 - there
     assert link.track.receiver.lost_packets == 40 - there
-    assert _numbers(link) == [*range(1, there + 1), 41]
+    assert link.payloads.numbers == [*range(1, there + 1), 41]
 
 
 async def test_one_camera_does_not_keep_the_others_waiting(link: Datagrams) -> None:
@@ -281,7 +192,7 @@ async def test_a_camera_that_does_not_say_where_it_sends_from_gets_no_reports() 
     link.hear()
     link.clock.advance(REPORT_EVERY_US)
     link.carrier.check(link.clock.boot_us())
-    assert _numbers(link) == [1]
+    assert link.payloads.numbers == [1]
     assert received(link.rtp) == received(link.rtcp) == []
     link.close()
 
@@ -309,7 +220,7 @@ async def test_another_source_is_believed_only_if_the_site_lists_it(
     for address, sender in through.items():
         link.send([packet_of(1 + (address == ELSEWHERE))], through=sender)
     link.hear()
-    assert _numbers(link) == [1 + (heard == ELSEWHERE)]
+    assert link.payloads.numbers == [1 + (heard == ELSEWHERE)]
     assert link.carrier._camera == heard
     for each in (other, unused):
         each.close()
@@ -332,7 +243,7 @@ async def test_nonsense_for_ports_is_no_answer(ports: str) -> None:
     link = Datagrams(answer=f"RTP/AVP;unicast;server_port={ports}")
     link.send([packet_of(1)])
     link.hear()
-    assert _numbers(link) == [1]
+    assert link.payloads.numbers == [1]
     link.close()
 
 
@@ -358,7 +269,7 @@ async def test_the_end_of_the_connection_is_not_the_end_of_the_packets(link: Dat
     link.clock.advance(policies.ENDED_CONNECTION_US)
     link.send([packet_of(2)])
     link.hear()
-    assert _numbers(link) == [1, 2]
+    assert link.payloads.numbers == [1, 2]
 
 
 async def test_a_connection_that_ends_before_any_packet_is_the_end(link: Datagrams) -> None:
@@ -379,53 +290,3 @@ async def test_a_packet_that_ends_the_session_is_the_last_one_read(link: Datagra
     link.burst([packet_of(number) for number in range(2, 8)])
     link.hear()
     assert link.track.receiver.packets == 2
-
-
-@pytest.mark.parametrize("watched", [False, True])
-async def test_packets_of_a_session_that_plays_come_in_rounds(
-    link: Datagrams, monkeypatch: pytest.MonkeyPatch, *, watched: bool
-) -> None:
-    """All of them, also more than a turn's reads; at once again where somebody watches. It leaves when it closes."""
-    monkeypatch.setattr(port_pair, "RECEIVE_BYTES", 1)
-    rounds = ReadRounds()
-    link.carrier.read_in_rounds(rounds)
-    link.carrier.read_in_rounds(rounds)
-    assert not rounds.resting
-    if watched:
-        link.carrier.read_at_once()
-        link.carrier.read_at_once()
-        assert rounds.resting
-    link.send([packet_of(number) for number in range(1, 2 * READS_PER_TURN + 3)])
-    await eventually("all packets", lambda: len(link.payloads.seen) == 2 * READS_PER_TURN + 2)
-    assert _numbers(link) == list(range(1, 2 * READS_PER_TURN + 3))
-    link.carrier.close()
-    assert rounds.resting
-
-
-async def test_without_room_for_a_round_packets_are_read_at_once(
-    link: Datagrams, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What a host gives nobody more of than is asked for would be lost between two rounds."""
-    monkeypatch.setattr(port_pair, "RECEIVE_BYTES", 1 << 40)
-    rounds = ReadRounds()
-    link.carrier.read_in_rounds(rounds)
-    assert rounds.resting
-    link.send([packet_of(1)])
-    await eventually("the packet", lambda: _numbers(link) == [1])
-
-
-async def test_a_packet_that_ends_the_session_ends_its_rounds(link: Datagrams, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the midst of a round, which goes on with the others."""
-    monkeypatch.setattr(port_pair, "RECEIVE_BYTES", 1)
-    rounds = ReadRounds()
-    link.carrier.read_in_rounds(rounds)
-    push = link.payloads.push
-
-    def end(*arguments: object) -> None:
-        push(*arguments)  # type: ignore[arg-type] # as they come
-        link.session.fail(GapReason.FLOOD, "enough")
-
-    link.track.receiver._push = end
-    link.send([packet_of(1), packet_of(2)])
-    await eventually("the end", lambda: rounds.resting)
-    assert _numbers(link) == [1]
