@@ -18,6 +18,11 @@ ENCRYPTED = frozenset({"rtsps", "https", "rtmps"})
 """Spoken inside TLS."""
 
 MAX_URL_CHARACTERS = 4096
+MAX_CREDENTIAL_CHARACTERS = 256
+_MAX_QUOTED = 12
+"""What becomes of one character of a password in a URL: up to four bytes of UTF-8, "%F0" each."""
+
+_MAX_TEXT = MAX_URL_CHARACTERS + len(":@") + 2 * MAX_CREDENTIAL_CHARACTERS * _MAX_QUOTED
 
 # Cameras take credentials in the path and the query as well: "/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp".
 _SECRET_FIELD = re.compile(r"(?i)((?:user(?:name)?|usr|login|pass(?:word|wd)?|pwd|pw|auth|token|key)=)[^&_;,/?\s]*")
@@ -42,10 +47,17 @@ class CameraUrl:
     username: str | None = None
     password: str | None = None
 
+    def __post_init__(self) -> None:
+        """ConfigError for more than has a place: what is accepted can be stored, and read back."""
+        if len(self.request_url) > MAX_URL_CHARACTERS:
+            raise ConfigError(f"camera URL: it is longer than {MAX_URL_CHARACTERS} characters")
+        if max(len(self.username or ""), len(self.password or "")) > MAX_CREDENTIAL_CHARACTERS:
+            raise ConfigError(f"camera URL: a name or password of more than {MAX_CREDENTIAL_CHARACTERS} characters")
+
     @classmethod
     def parse(cls, text: str) -> CameraUrl:
         """Read "rtsp://user:password@host:port/path?query". `ConfigError` says what is wrong, without the secret."""
-        if len(text) > MAX_URL_CHARACTERS or _FORBIDDEN.search(text):
+        if len(text) > _MAX_TEXT or _FORBIDDEN.search(text):
             raise ConfigError("camera URL: it has blanks or control characters, or is very long")
         scheme, separator, rest = text.partition("://")
         scheme = scheme.lower()

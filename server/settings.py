@@ -148,6 +148,10 @@ class CameraEntry(Table):
             raise PydanticCustomError("credentials", "password needs username")
         if self.username is not None and self.url.username is not None:
             raise PydanticCustomError("credentials", "credentials stand both in url and in username")
+        try:
+            self.address  # noqa: B018 - what it is made of has bounds
+        except ConfigError as error:
+            raise PydanticCustomError("credentials", "{problem}", {"problem": str(error)}) from None
         return self
 
     @model_validator(mode="after")

@@ -60,6 +60,16 @@ def test_the_unredacted_text_reads_back(text: str) -> None:
     assert CameraUrl.parse(url.unredacted()) == url
 
 
+def test_the_longest_credentials_read_back() -> None:
+    """In a URL each of their characters may take twelve; what is longer is refused before it is stored."""
+    url = CameraUrl.parse("rtsp://cam/" + "x" * 4085).with_credentials("\U0001f4f7" * 256, "\U0001f511" * 256)
+    assert CameraUrl.parse(url.unredacted()) == url
+    with pytest.raises(ConfigError, match="password of more than 256"):
+        url.with_credentials("op", "s" * 257)
+    with pytest.raises(ConfigError, match="longer than 4096"):
+        CameraUrl.parse("rtsp://cam/" + "x" * 4086)
+
+
 def test_credentials_given_beside_the_url_replace_its_own() -> None:
     """The rest stays."""
     url = CameraUrl.parse("rtsp://u:p@cam/1").with_credentials("admin", "n/w")

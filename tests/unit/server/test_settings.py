@@ -132,6 +132,7 @@ def test_a_fault_names_line_field_and_remedy(text: str, message: str) -> None:
         ({"url": "17"}, "5: sites[0].cameras[0].url: no scheme"),
         ({"username": "u", "password": "12345"}, "7: sites[0].cameras[0].password: must be text; put it in quotes"),
         ({"password": "${CAM_PASSWORD}"}, "4: sites[0].cameras[0]: password needs username"),
+        ({"username": "u" * 257}, "4: sites[0].cameras[0]: camera URL: a name or password of more than 256"),
         ({"url": "rtsp://a:b@10.0.0.1/", "username": "u"}, "4: sites[0].cameras[0]: credentials stand both in url and"),
         ({"bitrate": "fast"}, "6: sites[0].cameras[0].bitrate: must be a bit rate"),
         ({"id": "seventeen"}, "6: sites[0].cameras[0].id: must be a UUID"),
