@@ -12,6 +12,8 @@ The map
     catalog     the port: inventory, footage, gaps, expiry       statements  sql/<noun>.sql by name, and the migrations
     inventory_plan  what `apply` changes, pure                   gap_ledger  the gap rules, pure
     coverage    interval arithmetic, pure                        audit       are the invariants true of a stream? pure
+    declaration  when a hole is declared, pure                   journal_import  what a journal's record changes, pure
+    rows        rows to values and back                          camera_row  a camera's, its URL sealed
     objects     the port of the object store                     directory_store  a local directory as one
     shipper     spool -> object store -> catalog: its loop       run_directory  a run as the shipper sees it
     intake      runs into the catalog                            uploads     segments into the object store
@@ -21,8 +23,8 @@ The map
     clock       the time, and the only place to ask for it
 
     The embedded catalog, by noun: sqlite_catalog is the whole, sqlite_database threads and transactions, sqlite_schema
-    migrations, sqlite_rows rows to values; sqlite_inventory, sqlite_footage, sqlite_gaps and sqlite_expiry are the
-    parts of the port; sqlite_ledger loads and writes gap ledgers, sqlite_journal imports journals.
+    migrations, sqlite_rows its UUIDs; sqlite_inventory, sqlite_footage, sqlite_gaps and sqlite_expiry are the
+    parts of the port; sqlite_ledger loads and writes gap ledgers, sqlite_journal keeps a run's book.
 
 Not here: what is recorded and when (ingest), what may be deleted (retention), how it is shown (playback).
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SECOND_US = 1_000_000
 MAX_SEGMENT_US = 600 * SECOND_US  # no segment is longer, so every range query knows how far back it must look
 
+NEWEST_PERCENT = 70
+"""Of a look at what waits for its upload: the newest; the rest are the oldest."""
+
 Origin = Literal["file", "api"]
 Way = Literal["tcp", "udp"]
 SourceName = Literal["rtsp", "libav"]
@@ -32,6 +35,11 @@ SourceName = Literal["rtsp", "libav"]
 def main_stream(camera: UUID) -> UUID:
     """The id of a camera's main stream, derived: a camera id kept in the configuration keeps its footage, too."""
     return uuid5(camera, "main")
+
+
+def newest_of(limit: int) -> int:
+    """How many of `limit` segments that wait are the newest ones."""
+    return max(1, limit * NEWEST_PERCENT // 100)
 
 
 class SegmentState(StrEnum):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from media.errors import NotFound
-from storage.coverage import Interval
-from storage.model import Segment, SegmentState
+from storage.declaration import take_in, window_us
+from storage.model import SegmentState, newest_of
 from storage.sqlite_ledger import (
     adopt_stream,
+    clock_stepped,
     declare_until,
     declared_until,
     load_ledger,
-    undeclared_reason,
     write_gaps,
 )
 from storage.sqlite_rows import segment_columns, segment_of, stretch_of
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
     from uuid import UUID
 
-    from storage.gap_ledger import GapLedger
-    from storage.model import Stretch
+    from storage.model import Segment, Stretch
     from storage.sqlite_database import Database
 
 _SQL = statements("footage")
-
-NEWEST_PERCENT = 70
 
 
 class SqliteFootage:
@@ -61,7 +58,7 @@ class SqliteFootage:
         """See `Footage.waiting`."""
 
         def read(connection: Connection) -> list[Segment]:
-            newest = max(1, limit * NEWEST_PERCENT // 100)
+            newest = newest_of(limit)
             rows = connection.execute(_SQL["waiting_newest"], {"limit": newest}).fetchall()
             rows += connection.execute(_SQL["waiting_oldest"], {"limit": limit - newest})
             return list({row["id"]: segment_of(row) for row in rows}.values())
@@ -143,29 +140,15 @@ def _register(connection: Connection, segments: Sequence[tuple[Segment, bytes]])
 def _declare(connection: Connection, stream: UUID, arrived: Sequence[Segment]) -> None:
     """Let gaps give way to new footage, and declare what is missing before it."""
     declared_us = declared_until(connection, stream)
-    first_us = min(segment.start_us for segment in arrived)
-    ledger = load_ledger(connection, stream, first_us if declared_us is None else min(first_us, declared_us))
+    ledger = load_ledger(connection, stream, window_us(arrived, declared_us))
     before = list(ledger.gaps)
-    for segment in sorted(arrived, key=lambda segment: (segment.start_us, segment.identity.sequence)):
-        ledger.cover(Interval(segment.start_us, segment.end_us))
-        if _follows_known(connection, segment):
-            if declared_us is not None and declared_us < segment.start_us:
-                _fill(connection, ledger, segment.identity.run, Interval(declared_us, segment.start_us))
-            declared_us = max(segment.end_us, segment.end_us if declared_us is None else declared_us)
+    declared_us = take_in(
+        ledger,
+        arrived,
+        declared_us,
+        is_known=lambda segment_id: connection.execute(_SQL["state"], {"id": segment_id.bytes}).fetchone() is not None,
+        clock_stepped=partial(clock_stepped, connection),
+    )
     write_gaps(connection, before, ledger.gaps)
     if declared_us is not None:
         declare_until(connection, stream, declared_us)
-
-
-def _follows_known(connection: Connection, segment: Segment) -> bool:
-    """Whether all that its run recorded before it is known: then a hole before it can only be a loss."""
-    identity = segment.identity
-    if identity.sequence == 0:
-        return True
-    before = replace(identity, sequence=identity.sequence - 1).segment_id
-    return connection.execute(_SQL["state"], {"id": before.bytes}).fetchone() is not None
-
-
-def _fill(connection: Connection, ledger: GapLedger, run: int, hole: Interval) -> None:
-    reason, detail = undeclared_reason(connection, run, hole)
-    ledger.fill(hole.start_us, hole.end_us, reason, detail)

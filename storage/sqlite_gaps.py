@@ -6,8 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from media.errors import GapReason
-from storage.sqlite_journal import JournalImport
+from storage.declaration import settle
+from storage.journal_import import first_us, take
+from storage.sqlite_journal import SqliteRunBook
 from storage.sqlite_ledger import declare_until, declared_until, load_ledger, write_gaps
 from storage.sqlite_rows import event_of, gap_of
 from storage.statements import statements
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from sqlite3 import Connection
 
-    from storage.gap_ledger import GapLedger
+    from media.errors import GapReason
     from storage.journal import JournalRecord
     from storage.model import Event, Gap
     from storage.sqlite_database import Database
@@ -99,10 +100,9 @@ def _import(connection: Connection, run: int, records: Sequence[JournalRecord]) 
     offset = _journal_offset(connection, run)
     new = [record for record in records if record.end_offset > offset]
     if new:
-        importing = JournalImport(connection, run, new)
-        for record in new:
-            importing.take(record)
-        importing.finish(new[-1].end_offset)
+        book = SqliteRunBook(connection, run, first_us(new))
+        take(book, new)
+        book.close(new[-1].end_offset)
 
 
 def _streams_of_run(connection: Connection, run: int) -> list[UUID]:
@@ -116,22 +116,9 @@ def _settle(connection: Connection, run: int, stream: UUID) -> None:
     start_us = mine["started_us"] if declared_us is None else declared_us
     ledger = load_ledger(connection, stream, start_us)
     before = list(ledger.gaps)
-    until_us = mine["taken_over_us"]
-    if until_us is None:
-        until_us = _settle_last(ledger, start_us, GapReason.CRASH if ended_us is None else GapReason.SHUTDOWN)
-    else:
-        ledger.fill(start_us, until_us, GapReason.CRASH)
+    until_us = settle(ledger, start_us, taken_over_us=mine["taken_over_us"], stopped=ended_us is not None)
     write_gaps(connection, before, ledger.gaps)
     declare_until(connection, stream, until_us)
-
-
-def _settle_last(ledger: GapLedger, start_us: int, reason: GapReason) -> int:
-    """Settle a stream that no later run took over. Holes between its footage are losses, however the run ended."""
-    open_gap, known_us = ledger.open_gap, ledger.known_until_us
-    until_us = open_gap.start_us if open_gap is not None else max(start_us, start_us if known_us is None else known_us)
-    ledger.fill(start_us, until_us, GapReason.CRASH)
-    ledger.fill_open(until_us, reason)
-    return until_us
 
 
 def _expected_since(connection: Connection, stream: UUID) -> int | None:

@@ -8,11 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from media.errors import Conflict, GapReason, NotFound
-from media.url import CameraUrl
+from media.errors import Conflict, GapReason
+from storage.camera_row import camera_columns, camera_of, id_in, no_camera
 from storage.inventory_plan import Known, Plan, plan
-from storage.model import Camera, DesiredSite, Policy, Site
+from storage.model import DesiredSite, Policy, Site
 from storage.sqlite_ledger import load_ledger, write_gaps
+from storage.sqlite_rows import blobs
 from storage.statements import statements
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection, Row
 
     from storage.clock import Clock
-    from storage.model import Change, DesiredCamera, Origin
+    from storage.model import Camera, Change, DesiredCamera, Origin
     from storage.secrets import SecretBox
     from storage.sqlite_database import Database
 
@@ -135,48 +136,16 @@ def _cameras(connection: Connection, box: SecretBox) -> list[Camera]:
 
 
 def _camera_of(row: Row, box: SecretBox) -> Camera:
-    camera_id = UUID(bytes=row["id"])
-    return Camera(
-        id=camera_id,
-        name=row["name"],
-        site=row["site_name"],
-        stream=UUID(bytes=row["stream"]),
-        epoch=row["epoch"],
-        url=CameraUrl.parse(box.open(row["sealed_url"], _place(camera_id))),
-        policy=row["policy"],
-        enabled=bool(row["enabled"]),
-        origin=row["origin"],
-        enabled_since_us=row["enabled_since_us"],
-        expected_since_us=row["expected_since_us"],
-        bitrate_bps=row["bitrate_bps"],
-        transport=row["transport"],
-        tls_ca=row["tls_ca"],
-        tls_pin=row["tls_pin"],
-        audio=bool(row["audio"]),
-        source=row["source"],
-        klass=row["class"],
-    )
-
-
-def _place(camera: UUID) -> str:
-    """What a sealed URL is bound to: the camera and the field."""
-    return f"camera {camera} url"
+    return camera_of(row, box, uuid=lambda raw: UUID(bytes=raw))
 
 
 def _camera(connection: Connection, id_or_name: str, box: SecretBox) -> Camera:
-    row = connection.execute(_SQL["camera"], {"id": _id(id_or_name), "name": id_or_name}).fetchone()
+    candidate = id_in(id_or_name)
+    place = {"id": None if candidate is None else candidate.bytes, "name": id_or_name}
+    row = connection.execute(_SQL["camera"], place).fetchone()
     if row is None:
-        raise NotFound(f"no camera {id_or_name!r}", hint="`hulta cameras list` shows names and ids")
+        raise no_camera(id_or_name)
     return _camera_of(row, box)
-
-
-def _id(text: str) -> bytes | None:
-    """An id as it is printed, and in no other spelling."""
-    try:
-        candidate = UUID(text)
-    except ValueError:
-        return None
-    return candidate.bytes if str(candidate) == text else None
 
 
 def _carry_out(connection: Connection, outcome: Plan, box: SecretBox, now_us: int) -> None:
@@ -209,27 +178,7 @@ def _put_cameras(connection: Connection, cameras: Sequence[Camera], box: SecretB
 def _put_camera(connection: Connection, camera: Camera, box: SecretBox) -> None:
     stream = {"id": camera.stream.bytes, "camera": camera.id.bytes, "epoch": camera.epoch}
     connection.execute(_SQL["put_stream"], stream)
-    connection.execute(
-        _SQL["put_camera"],
-        {
-            "id": camera.id.bytes,
-            "stream": camera.stream.bytes,
-            "name": camera.name,
-            "site": camera.site,
-            "policy": camera.policy,
-            "class": camera.klass,
-            "origin": camera.origin,
-            "enabled": camera.enabled,
-            "enabled_since_us": camera.enabled_since_us,
-            "sealed_url": box.seal(camera.url.unredacted(), _place(camera.id)),
-            "bitrate_bps": camera.bitrate_bps,
-            "transport": camera.transport,
-            "tls_ca": camera.tls_ca,
-            "tls_pin": camera.tls_pin,
-            "audio": camera.audio,
-            "source": camera.source,
-        },
-    )
+    connection.execute(_SQL["put_camera"], blobs(camera_columns(camera, box)))
 
 
 def _declare(connection: Connection, camera: Camera, now_us: int) -> None:

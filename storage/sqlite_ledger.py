@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from media.errors import GapReason
 from storage.coverage import Interval
+from storage.declaration import CLOCK_STEP_SLACK_US
 from storage.gap_ledger import GapLedger
 from storage.sqlite_rows import gap_columns, gap_of
 from storage.statements import statements
@@ -54,9 +54,11 @@ def adopt_stream(connection: Connection, stream: UUID, camera: UUID, epoch: int)
     connection.execute(_SQL["adopt_stream"], {"id": stream.bytes, "camera": camera.bytes, "epoch": epoch})
 
 
-def undeclared_reason(connection: Connection, run: int, hole: Interval) -> tuple[GapReason, str]:
-    """Why a run that goes on left a hole without a word: the host's clock stepped over it, or it lost something."""
-    bounds = {"run": run, "start_us": hole.start_us, "end_us": hole.end_us}
-    if connection.execute(_SQL["clock_stepped"], bounds).fetchone():
-        return GapReason.CLOCK_STEP, ""
-    return GapReason.CRASH, "not declared by the recorder"
+def clock_stepped(connection: Connection, run: int, hole: Interval) -> bool:
+    """Whether the clock of a run stepped around a hole."""
+    bounds = {
+        "run": run,
+        "from_us": hole.start_us - CLOCK_STEP_SLACK_US,
+        "to_us": hole.end_us + CLOCK_STEP_SLACK_US,
+    }
+    return connection.execute(_SQL["clock_stepped"], bounds).fetchone() is not None

@@ -123,10 +123,9 @@ ORDER BY coalesce(runs.order_us, run_streams.started_us) DESC LIMIT 1;
 INSERT INTO events (run, stream, at_us, kind, fields) VALUES (:run, :stream, :at_us, :kind, :fields);
 
 -- name: clock_stepped
--- Whether the clock of a run stepped around a hole; a minute either way, because the record has the time after the step.
 SELECT 1 FROM events
 WHERE run = :run AND stream IS NULL AND kind = 'clock_step'
-    AND at_us BETWEEN :start_us - 60000000 AND :end_us + 60000000
+    AND at_us BETWEEN :from_us AND :to_us
 LIMIT 1;
 
 -- name: events
