@@ -8,6 +8,7 @@ The command line (`hulta`, `python -P -m server`)
     cue             a line on standard input that says when
     cli_storm       storm: faults, kills and a verdict; storm_plan: from files to what is to be done
     cli_config      config check, apply; cli_cameras: list, add, remove, test; cli_check: check
+    cli_spool       spool show, accept: whose disk it is
     cli_status      status, cli_footage: footage, cli_export: export: questions to the API, by api_client
     demonstration   what `hulta demo` shows; announcer: says where the page is
     camera_probe    looks at one camera; camera_observation: what is learned; camera_verdict, codec_names: in words
@@ -17,7 +18,8 @@ The configuration
     settings        what the file may say; settings_fields: each value; settings_errors: what is wrong, in words
     desired         from the file to what the catalog is asked for; due: what that would delete
     catalog_access  opening the catalog
-    spool_disk      whether the data directory's disk keeps what it promised; version: of this installation
+    spool_disk      whether the data directory's disk keeps what it promised; spool_access: that, and whose it is
+    version         of this installation
 
 The processes
     supervisor      keeps the roles alive; child: one of them; assigner: tells `record` its cameras

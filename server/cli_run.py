@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media.errors import ConfigError
 from server import demonstration
 from server import log as logging
 from server.announcer import Announcer
@@ -17,7 +16,7 @@ from server.assigner import Assigner
 from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, command, err, load_settings, open_data, out
 from server.quantities import ListenAddress
 from server.role import Surroundings, run_role
-from server.spool_disk import check_spool_disk
+from server.spool_access import disk_warnings
 from server.supervisor import Companion, role_plans, supervise
 from storage.clock import HostClock
 
@@ -96,13 +95,8 @@ def _alone(name: str, config: Path | None, data: Path) -> None:
 
 
 def _warn_about_disk(settings: Settings, layout: Layout) -> None:
-    try:
-        warning = check_spool_disk(layout.root)
-    except ConfigError:
-        if not settings.spool.accept_loss:
-            raise
-        warning = "the data directory is on a file system that forgets; accepted by spool.accept_loss"
-    if warning:
+    """What can be said before anything starts. Whose disk it is, `record` and `ship` say; the others need it not."""
+    for warning in disk_warnings(settings, layout):
         err.print(f"warning: {warning}", style="yellow", markup=False)
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from ingest.worker import Worker
+from server.spool_access import claim_spool
 from storage.secrets import SecretBox
 
 if TYPE_CHECKING:
@@ -17,5 +18,6 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def part(around: Surroundings) -> AsyncIterator[Worker]:
     """The recording worker of this host."""
+    claim_spool(around.settings, around.data)
     box = SecretBox.at(around.data.key)
     yield Worker(data=around.data.root, host=around.settings.host.name, clock=around.clock, box=box)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from server.catalog_access import open_catalog
+from server.spool_access import claim_spool
 from storage.directory_store import DirectoryStore
 from storage.shipper import Shipper
 
@@ -18,5 +19,6 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def part(around: Surroundings) -> AsyncIterator[Shipper]:
     """The shipper of this data directory's spool."""
+    claim_spool(around.settings, around.data)
     async with open_catalog(around.data, around.clock) as catalog:
         yield Shipper(catalog, DirectoryStore(around.data.objects), around.data, around.clock)

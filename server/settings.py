@@ -14,7 +14,7 @@ import os
 import re
 import socket
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, ValidationError, model_validator
@@ -58,6 +58,11 @@ class Host(Table):
 
     name: Name = Field(default_factory=lambda: re.sub(r"[^\w.-]", "-", socket.gethostname()).strip("-.") or "host")
     listen: Listen = ListenAddress("127.0.0.1", 8080)
+
+    @property
+    def given_name(self) -> str:
+        """The name that the file gives; "" where it is the machine's own, which a container has a new one of."""
+        return self.name if "name" in self.model_fields_set else ""
 
 
 class CatalogAddress(Table):
@@ -217,7 +222,11 @@ class Settings(Table):
 
         Sites are left out: their cameras are in the catalog. Whom to tell is told to `keep` alone.
         """
-        unneeded = {"sites", "policies"} | (set() if role == "keep" else {"alerts"})
+        unneeded: dict[str, Any] = dict.fromkeys(
+            {"sites", "policies"} | (set() if role == "keep" else {"alerts"}), True
+        )
+        if not self.host.given_name:
+            unneeded["host"] = {"name"}  # the child finds the same one, and knows that the file gives none
         return self.model_dump_json(exclude=unneeded, by_alias=True, exclude_none=True).encode()
 
 

@@ -7,6 +7,8 @@
     <data>/catalog.sqlite
     <data>/objects/                             the directory object store
     <data>/quarantine/                          bytes that were taken out of the spool, never destroyed
+    <data>/installation                         who this installation is, and which disks it has recorded on
+    <data>/spool/identity                       whose disk this is
     <data>/spool/order                          the order of the newest run, also when its directory is gone
     <data>/spool/<run>/journal
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4.open    being written
@@ -35,6 +37,7 @@ OPEN_SUFFIX = ".mp4.open"
 COPY_SUFFIX = ".mp4.copy"  # what recovery writes beside a failed file
 JOURNAL = "journal"
 ORDER = "order"
+IDENTITY = "identity"
 MOST_DIRECTORIES = 4  # of a stream in a run; a disk that loses more is refused until the run ends
 UNBORN_PREFIX = ".unborn-"  # a run's directory before it is locked and renamed into place
 
@@ -80,6 +83,11 @@ class Layout:
     def quarantine(self) -> Path:
         """What recovery took out of the spool."""
         return self.root / "quarantine"
+
+    @property
+    def installation(self) -> Path:
+        """Who this installation is."""
+        return self.root / "installation"
 
     @property
     def spool(self) -> Path:

@@ -77,6 +77,14 @@ def test_what_the_roles_get_holds_no_camera() -> None:
     assert Settings.model_validate_json(given).segments.seconds == 30
 
 
+@pytest.mark.parametrize(("text", "name"), [("host: {name: rec-1}\n", "rec-1"), ("segments: {seconds: 30}\n", "")])
+def test_a_role_knows_whether_the_file_names_the_host(text: str, name: str) -> None:
+    """A machine's own name is no promise: a container has a new one each time."""
+    given = Settings.model_validate_json(read(text).for_role("record"))
+    assert given.host.given_name == name
+    assert given.host.name == read(text).host.name
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
