@@ -56,6 +56,12 @@ class DirectoryStore:
         draft = self._drafts
         await self._run(key, lambda target: self._put(target, path, sha256, size_bytes, draft))
 
+    async def put_bytes(self, key: str, content: bytes) -> None:
+        """See `ObjectStore.put_bytes`."""
+        self._drafts += 1
+        draft = self._drafts
+        await self._run(key, lambda target: self._put_bytes(target, content, draft))
+
     async def stat(self, key: str) -> ObjectStat:
         """See `ObjectStore.stat`."""
         return await self._run(key, lambda path: ObjectStat(key=key, size_bytes=_size_bytes(path)))
@@ -112,6 +118,25 @@ class DirectoryStore:
             _copy(target, source, digest, target.with_name(f".draft-{os.getpid()}-{draft}"))
         if (actual_bytes := _size_bytes(target)) != size_bytes:
             raise ObjectStoreError(f"{target} has {actual_bytes} bytes instead of {size_bytes}")
+        files.sync_directory(target.parent)
+
+    def _put_bytes(self, target: Path, content: bytes, number: int) -> None:
+        self._make_directories(target.parent)
+        draft = target.with_name(f".draft-{os.getpid()}-{number}")
+        with suppress(FileNotFoundError):
+            files.unlink(draft)  # of a process with this number that died here
+        fd = files.create_exclusive(draft)
+        try:
+            files.append(fd, [content], 0)
+            files.datasync(fd)
+        finally:
+            files.close(fd)
+        try:
+            with suppress(FileExistsError):
+                files.link(draft, target)
+            _require_same(target, draft, sha256(content).digest(), len(content))
+        finally:
+            files.unlink(draft)
         files.sync_directory(target.parent)
 
     def _make_directories(self, place: Path) -> None:

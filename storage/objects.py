@@ -35,6 +35,10 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def put_bytes(self, key: str, content: bytes) -> None:
+        """Store a small object; the same contract as `put_file`."""
+        ...
+
     async def stat(self, key: str) -> ObjectStat:
         """The object's size, asked of the store itself. ObjectMissing if there is none."""
         ...

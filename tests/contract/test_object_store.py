@@ -66,6 +66,18 @@ async def test_other_bytes_under_the_same_key_are_refused(store: ObjectStore, tm
     assert await store.read(KEY, 0, 100) == b"footage"
 
 
+async def test_bytes_are_put_as_files_are(store: ObjectStore, tmp_path: Path) -> None:
+    """Once; the same again is success, by either way; other bytes are refused, and nothing else is left there."""
+    for _ in range(2):
+        await store.put_bytes(KEY, b"journal")
+    await put(store, tmp_path / "file", b"journal")
+    for other in (b"JOURNAL", b"journal and more", b""):
+        with pytest.raises(ObjectConflict):
+            await store.put_bytes(KEY, other)
+    assert await store.read(KEY, 0, 100) == b"journal"
+    assert await listed(store, "") == [KEY]
+
+
 async def test_what_is_not_there_is_missing(store: ObjectStore, tmp_path: Path) -> None:
     """Also a prefix of a key, and a key below an object."""
     await put(store, tmp_path / "file", b"footage")
