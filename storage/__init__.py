@@ -18,14 +18,16 @@ The map
     objects     the port of the object store                     directory_store  a local directory as one
     shipper     spool -> object store -> catalog: its loop       run_directory  a run as the shipper sees it
     intake      runs into the catalog                            uploads     segments into the object store
+    catalog_journal  the catalog's changes as objects (I6): the format; catalog_journal_rows what is told of a row,
+                catalog_journal_writer when, catalog_journal_reader back again, catalog_journal_check is it whole
     check       audit over all streams, read only                spool_check  of the files in the spool
     secrets     sealing of credentials                           waiting     for whichever comes first
     unix_address  of sockets whose path is long
     clock       the time, and the only place to ask for it
 
     The embedded catalog, by noun: sqlite_catalog is the whole, sqlite_database threads and transactions, sqlite_schema
-    migrations, sqlite_rows its UUIDs; sqlite_inventory, sqlite_footage, sqlite_gaps and sqlite_expiry are the
-    parts of the port; sqlite_ledger loads and writes gap ledgers, sqlite_journal keeps a run's book.
+    migrations, sqlite_rows its UUIDs; sqlite_inventory, sqlite_footage, sqlite_gaps, sqlite_expiry and sqlite_outbox
+    are the parts of the port; sqlite_ledger loads and writes gap ledgers, sqlite_journal keeps a run's book.
 
 Not here: what is recorded and when (ingest), what may be deleted (retention), how it is shown (playback).
 
@@ -35,7 +37,8 @@ The invariants (numbers as in docs/architecture.md), and who keeps them here
     I3  A spool copy is removed only after `stored` was read back and the object verified.    shipper
     I4  Every instant since a camera was enabled is footage, a gap with a reason, expired,
         missing or pending.                                                                   gap_ledger, catalog, check
-    I6  Objects are immutable and self-describing.                                            objects, segment_row
+    I6  Objects are immutable and self-describing; the catalog's own changes are objects.      objects, segment_row,
+                                                                                              catalog_journal
     I7  Every queue, buffer, file, retry and loop has a bound.                                group_commit, shipper
     I8  Any step may be killed and run again.                                                 all of it
 

@@ -34,6 +34,8 @@ class FindingKind(StrEnum):
     SPOOL_FOREIGN = "spool_foreign"  # a name in a stream's directory of the spool that is no segment's
     TWO_STATES = "two_states"  # a row and a tombstone (I2)
     UNDECLARED_HOLE = "undeclared_hole"  # neither footage nor gap (I4)
+    JOURNAL_MISSING = "journal_missing"  # an object of the catalog journal that was written and is not there (I6)
+    JOURNAL_BROKEN = "journal_broken"  # one that does not have its bytes, or a chain that does not hold (I6)
     OVERLAPPING_GAP = "overlapping_gap"  # a gap over footage or over another gap (I4)
 
 

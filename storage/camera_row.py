@@ -24,7 +24,7 @@ def camera_of(row: Any, box: SecretBox, *, uuid: Callable[[Any], UUID]) -> Camer
         site=row["site_name"],
         stream=uuid(row["stream"]),
         epoch=row["epoch"],
-        url=CameraUrl.parse(box.open(row["sealed_url"], _place(camera_id))),
+        url=CameraUrl.parse(box.open(row["sealed_url"], place_of_url(camera_id))),
         policy=row["policy"],
         enabled=bool(row["enabled"]),
         origin=row["origin"],
@@ -52,7 +52,7 @@ def camera_columns(camera: Camera, box: SecretBox) -> dict[str, Any]:
         "origin": camera.origin,
         "enabled": camera.enabled,
         "enabled_since_us": camera.enabled_since_us,
-        "sealed_url": box.seal(camera.url.unredacted(), _place(camera.id)),
+        "sealed_url": box.seal(camera.url.unredacted(), place_of_url(camera.id)),
         "bitrate_bps": camera.bitrate_bps,
         "transport": camera.transport,
         "tls_ca": camera.tls_ca,
@@ -76,6 +76,6 @@ def no_camera(id_or_name: str) -> NotFound:
     return NotFound(f"no camera {id_or_name!r}", hint="`hulta cameras list` shows names and ids")
 
 
-def _place(camera: UUID) -> str:
+def place_of_url(camera: UUID) -> str:
     """What a sealed URL is bound to: the camera and the field."""
     return f"camera {camera} url"

@@ -1,6 +1,6 @@
 """The catalog port, by noun: what exists, where it is, and in which state.
 
-Four protocols, one conformance suite each (tests/contract). Every method is one transaction: it happens as a whole or
+Five protocols, one conformance suite each (tests/contract). Every method is one transaction: it happens as a whole or
 not at all, and may be repeated after an unknown outcome. Every method may raise CatalogError; the caller tries again
 later. A write touches at most 1000 rows; callers pass batches of at most `MAX_BATCH`.
 """
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from media.errors import GapReason
+    from storage.catalog_journal import JournalHead, JournalObject
     from storage.journal import JournalRecord
     from storage.model import (
+        Backlog,
         Camera,
         Change,
         DesiredCamera,
@@ -243,8 +245,35 @@ class Expiry(Protocol):
         ...
 
 
+class Outbox(Protocol):
+    """Changes on their way into journal objects (storage/catalog_journal.py).
+
+    A change of a site, policy, camera, stream, gap, tombstone, missing segment, run or event leaves a mark here in the
+    transaction of the change itself, whichever method made it.
+    """
+
+    async def backlog(self) -> Backlog:
+        """What waits."""
+        ...
+
+    async def head(self) -> JournalHead:
+        """How far the journal was composed."""
+        ...
+
+    async def compose(self, *, writer: int, now_us: int) -> JournalObject | None:
+        """The object that is to be written next: one that was composed before and not yet `written`, else a new one.
+
+        A new one takes up to MOST_MARKS marks, the oldest first, and tells their rows as they are. None: nothing waits.
+        """
+        ...
+
+    async def written(self, sequence: int) -> None:
+        """Note that the store has the object; success if it was noted before."""
+        ...
+
+
 class Catalog(Protocol):
-    """The four parts over one database."""
+    """The five parts over one database."""
 
     @property
     def inventory(self) -> Inventory:
@@ -264,6 +293,11 @@ class Catalog(Protocol):
     @property
     def expiry(self) -> Expiry:
         """Marks and tombstones."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """Changes that wait to be told."""
         ...
 
     async def close(self) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from media.errors import MediaError, ObjectMissing
 from media.identity import parse_key
-from storage import spool_check
+from storage import catalog_journal, spool_check
 from storage.audit import Evidence, Finding, FindingKind, audit
+from storage.catalog_journal_check import JournalCheck
 from storage.model import SECOND_US, SegmentState
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 DAY_US = 86_400 * SECOND_US
 PREFIX = "v1/"
-JOURNAL_PREFIX = "v1/_journal/"
 _READ_BYTES = 4 << 20
 _LOOK_AGAIN_S = 1.0  # a recovery may be writing the end of a file of a dead run
 
@@ -50,6 +50,7 @@ class CheckReport:
     objects: int = 0
     object_bytes: int = 0
     hashed: int = 0  # objects that were read as a whole
+    journal_objects: int = 0
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -66,7 +67,7 @@ class CheckReport:
         figures = (
             f"{self.streams} streams, {self.segments} segments ({self.segment_bytes:,} bytes), {self.objects} objects "
             f"({self.object_bytes:,} bytes, {self.hashed} hashed), {self.spooled} in the spool, {self.gaps} gaps, "
-            f"{self.tombstones} tombstones: {len(self.findings)} findings"
+            f"{self.tombstones} tombstones, {self.journal_objects} journal objects: {len(self.findings)} findings"
         )
         return "\n".join([figures, *(f"  {finding}" for finding in self.findings)])
 
@@ -85,11 +86,14 @@ class Check:
         report = CheckReport(started_us=self._clock.wall_us())
         since = await self._catalog.gaps.expected_since()
         places: dict[UUID, str] = {}
-        async for stream, place, objects in self._streams_of_store(report):
+        journal = await JournalCheck.begin(self._catalog)
+        async for stream, place, objects in self._streams_of_store(report, journal):
             places[stream] = place
             await self._check_stream(report, stream, since.get(stream), place, objects, deep=deep)
         for stream in sorted(set(since) - set(places)):
             await self._check_stream(report, stream, since[stream], None, {}, deep=deep)
+        report.journal_objects = journal.objects
+        report.findings += await journal.findings(self._store if deep else None)
         if self._spool is not None:
             report.findings += await self._check_spool(self._spool.path, deep=deep)
         return report
@@ -102,15 +106,18 @@ class Check:
             findings = [each for each in findings if each.subject in again]
         return findings
 
-    async def _streams_of_store(self, report: CheckReport) -> AsyncIterator[tuple[UUID, str, dict[str, int]]]:
+    async def _streams_of_store(
+        self, report: CheckReport, journal: JournalCheck
+    ) -> AsyncIterator[tuple[UUID, str, dict[str, int]]]:
         """Each stream that has objects, with the prefix of its keys and all its objects; one listing of the store."""
         stream, place, objects = None, "", dict[str, int]()
         async for found in self._store.list(PREFIX):
-            if found.key.startswith(JOURNAL_PREFIX):
+            if catalog_journal.is_journal_key(found.key):
+                journal.saw(found.key)
                 continue
             identity = _identity(found.key)
             if identity is None:
-                what = "not the key of a segment"
+                what = "neither the key of a segment nor of a journal object"
                 report.findings.append(
                     Finding(kind=FindingKind.OBJECT_FOREIGN, subject=f"object {found.key}", what=what)
                 )

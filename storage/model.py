@@ -257,3 +257,15 @@ class Event:
     at_us: int
     kind: str
     fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """Changes that wait to be told in the catalog journal, as far as one object takes them.
+
+    `composed`: an object is composed and not yet known to be written.
+    """
+
+    changes: int
+    nouns: frozenset[str]
+    composed: bool

@@ -1,5 +1,7 @@
 """`ship`: the spool's contents into the catalog (`intake`), then into the object store (`uploads`).
 
+Beside that it tells the store what else the catalog knows (`catalog_journal_writer`).
+
 It runs beside recording and never in its way: a process of its own that reads what `record` has sealed. While nothing
 happens a cycle costs a stat for each stream.
 """
@@ -14,6 +16,7 @@ import structlog
 
 from media.errors import HultaError
 from storage import spool_runs
+from storage.catalog_journal_writer import JournalWriter
 from storage.intake import Intake
 from storage.uploads import Uploads
 from storage.waiting import pause
@@ -43,12 +46,14 @@ class Shipper:
         self._threads = ThreadPoolExecutor(THREADS, "ship")
         self._intake = Intake(catalog, data, clock, self._threads)
         self._uploads = Uploads(catalog, store, self._intake, spool=data.spool, clock=clock, threads=self._threads)
+        self._journal = JournalWriter(catalog, store, clock)
         self._error: str | None = None
         self._cycled_us: int | None = None
 
     async def run_once(self) -> bool:
         """One cycle: take in what is new, ship a batch; whether more may wait."""
         await self._intake.run_once()
+        await self._journal.run_once()
         busy = await self._uploads.run_once()
         self._cycled_us = self._clock.wall_us()
         return busy
@@ -87,6 +92,7 @@ class Shipper:
             "fault_files": len(self._intake.faults),
             "faults": faults,
             "runs": self._intake.runs(),
+            "journal": self._journal.state(),
         }
 
     def _failed(self, error: Exception) -> None:

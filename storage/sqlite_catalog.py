@@ -11,6 +11,7 @@ from storage.sqlite_expiry import SqliteExpiry
 from storage.sqlite_footage import SqliteFootage
 from storage.sqlite_gaps import SqliteGaps
 from storage.sqlite_inventory import SqliteInventory
+from storage.sqlite_outbox import SqliteOutbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SqliteCatalog:
-    """Inventory, footage, gaps and expiry over one database. Several processes may have it open at once."""
+    """Inventory, footage, gaps, expiry and outbox over one database. Several processes may have it open at once."""
 
     def __init__(self, database: Database, clock: Clock, box: SecretBox | None, key: Path) -> None:
         self.database = database
@@ -27,6 +28,7 @@ class SqliteCatalog:
         self.footage = SqliteFootage(database)
         self.gaps = SqliteGaps(database)
         self.expiry = SqliteExpiry(database)
+        self.outbox = SqliteOutbox(database)
 
     @classmethod
     async def open(cls, path: Path, clock: Clock, box: SecretBox | None = None) -> Self:

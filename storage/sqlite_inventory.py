@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SQL = statements("inventory")
 
-BATCH = 100  # cameras a transaction; each takes five rows at most
+BATCH = 80  # cameras a transaction; each takes twelve rows at most, half of them marks of the outbox
 
 
 class SqliteInventory:

@@ -37,7 +37,9 @@ def simulated(*options: str | Path, cameras: int = 1) -> Iterator[list[str]]:
 
 
 @contextmanager
-def running(folder: Path, cameras: Mapping[str, str | dict[str, str]], *, segment_s: int = 5) -> Iterator[httpx.Client]:
+def running(
+    folder: Path, cameras: Mapping[str, str | dict[str, str]], *, segment_s: int = 5, keep_max: str = "2d"
+) -> Iterator[httpx.Client]:
     """`hulta run` over these cameras (name: URL, or all their keys). Yields a client of its API once that answers."""
     port = free_port()
     config = folder / "hulta.yaml"
@@ -55,7 +57,7 @@ def running(folder: Path, cameras: Mapping[str, str | dict[str, str]], *, segmen
                 "host": {"name": "test", "listen": f"127.0.0.1:{port}"},
                 "segments": {"seconds": segment_s},
                 "spool": {"accept_loss": True},
-                "policies": {"default": {"keep_max": "2d"}},
+                "policies": {"default": {"keep_max": keep_max}},
                 "sites": [site],
             }
         )

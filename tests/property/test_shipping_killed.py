@@ -23,13 +23,16 @@ import pytest
 
 from media.errors import GapReason
 from media.identity import parse_key
+from storage.catalog_journal_rows import FIELDS
 from storage.clock import FakeClock
 from storage.directory_store import DirectoryStore
 from storage.layout import Layout, parse_segment_path
 from storage.model import SegmentState
+from storage.secrets import SecretBox
 from storage.shipper import Shipper
 from storage.sqlite_catalog import SqliteCatalog
 from tests.builders_catalog import CAMERA, POLICY, SECOND, STREAM, T0, SpoolOnDisk, at, desired, site
+from tests.builders_catalog_journal import require_agreement, tell
 from tests.builders_spool import FileSeam, Stopped
 from tests.mortal import Calls, Mortal
 
@@ -44,6 +47,7 @@ class MortalCatalog:
 
     def __init__(self, catalog: SqliteCatalog, calls: Calls) -> None:
         self.footage, self.gaps = Mortal(catalog.footage, calls), Mortal(catalog.gaps, calls)
+        self.outbox = Mortal(catalog.outbox, calls)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,10 @@ class World:
             rows = await catalog.footage.segments(STREAM, T0, at(1000))
             gaps = await catalog.gaps.gaps(STREAM, T0, at(1000))
             tables = await catalog.footage.sample_tables([row.id for row in rows])
+            store = DirectoryStore(self.data.objects)
+            await tell(catalog, store, FakeClock(wall_us=at(100), boot_us=1))
+            told = await require_agreement(catalog, store, SecretBox.at(self.data.key))
+            store.close()
         return {
             "rows": [(row.id, row.state, row.sha256, row.start_us, row.end_us) for row in rows],
             "gaps": [
@@ -92,6 +100,7 @@ class World:
             ],
             "tables": sorted(tables),
             "objects": self.objects(),
+            "told": {noun: len(told.of(noun)) for noun in FIELDS},
             "spool": sorted(path.name for path in self.data.spool.glob("*/*/*")),
             "runs": sorted(path.name for path in self.data.spool.iterdir()),
         }

@@ -12,11 +12,13 @@ from storage.check import Check, CheckReport
 from storage.clock import FakeClock
 from storage.directory_store import DirectoryStore
 from storage.layout import Layout
+from storage.model import Policy
 from storage.secrets import SecretBox
 from storage.shipper import Shipper
 from storage.spool_reader import SpoolReader
 from storage.sqlite_catalog import SqliteCatalog
 from tests.builders_catalog import CAMERA, POLICY, STREAM, T0, SpoolOnDisk, at, desired, site
+from tests.builders_catalog_journal import tell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -235,3 +237,45 @@ async def test_what_moves_while_it_is_looked_at_is_not_wrong(house: House) -> No
 
     house.catalog.footage.segments = put_meanwhile  # type: ignore[method-assign,assignment]
     assert (await house.check()).ok
+
+
+async def journal_of(house: House, objects: int) -> list[Path]:
+    """So many journal objects, as files in their order."""
+    for number in range(objects):
+        await house.catalog.inventory.apply([], [Policy(name="p", keep_max_us=1 + number)])
+        await tell(house.catalog, house.store, house.clock)
+    return sorted((house.data.objects / "v1" / "_journal").rglob("*.gz"))
+
+
+async def test_a_missing_journal_object_is_found_by_the_listing_alone(house: House) -> None:
+    """In the middle or at the end; what is composed and not yet written is not asked for."""
+    files = await journal_of(house, 4)
+    await house.catalog.inventory.apply([], [Policy(name="p", keep_max_us=99)])
+    assert await house.catalog.outbox.compose(writer=1, now_us=at(0))
+    report = await house.check()
+    assert (report.ok, report.journal_objects, report.objects) == (True, 4, 0)
+    for number in (1, 3):
+        files[number].unlink()
+    (finding,) = (await house.check()).findings
+    assert str(finding) == ("journal_missing: catalog journal: of 4 objects that were written 2 are not there: 2, 4")
+
+
+async def test_a_changed_journal_object_is_found_by_a_deep_check(house: House) -> None:
+    """And with it the hole that it leaves in the chain."""
+    files = await journal_of(house, 3)
+    assert (await house.check(deep=True)).ok
+    content = bytearray(files[1].read_bytes())
+    content[20] ^= 1
+    files[1].write_bytes(content)
+    assert (await house.check()).ok
+    findings = (await house.check(deep=True)).findings
+    assert {finding.kind for finding in findings} == {"journal_broken"}
+    assert "does not have the bytes" in findings[0].what
+    assert "number 2, is missing" in findings[1].what
+
+
+async def test_what_only_looks_like_a_journal_object_is_foreign(house: House) -> None:
+    """Under the prefix of the journal, and not spelled like one."""
+    (file,) = await journal_of(house, 1)
+    file.with_name("0-0-0.jsonl.gz").write_bytes(b"")
+    assert [finding.kind for finding in (await house.check()).findings] == ["object_foreign"]

@@ -37,7 +37,7 @@ def test_times_and_sizes_have_their_unit_in_the_name() -> None:
         "width",
         "height",
     }
-    plain |= {"number", "enabled", "journal_offset"}
+    plain |= {"number", "enabled", "journal_offset", "event"}
     columns = {
         name for _, script in migrations() for name in re.findall(r"^    (\w+) +INTEGER", script, flags=re.MULTILINE)
     }
