@@ -3,6 +3,10 @@
 It never retries. The first operation that fails decides: the error is kept, the descriptor is closed, and everything
 asked of the file from then on has failed with that error. After a failed fdatasync the kernel has marked the lost pages
 clean (ext4, XFS and Btrfs alike), so a second fdatasync would return 0 for bytes that are not on the disk.
+A full disk is another matter where it refuses the bytes and not their sync: nothing that was taken is in doubt. Then
+the file is cut behind its last whole part, which is synced with the rest of the round and announced; it takes nothing
+more, and its name says that it only lacks its end.
+
 What the file holds is left to recovery, which believes nothing but complete, hashed fragments. The file's name says so
 from then on, and how many of its fragments were announced before: a reader must not count the others, and recovery must
 not sync it either. The new name needs no sync. It matters as long as the page cache shows what the disk may not have,
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
     from storage.files import Buffer
 
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
 class CommitFile:
     """One file of the spool. Its methods note an OSError in `error` instead of raising it.
 
@@ -39,6 +46,7 @@ class CommitFile:
         "_reserve_bytes",
         "_reserved_to",
         "error",
+        "full",
         "names",
         "path",
         "size_bytes",
@@ -49,6 +57,8 @@ class CommitFile:
         self._reserve_bytes = reserve_bytes
         self._reserved_to = 0
         self.error: SpoolError | None = None
+        self.full: SpoolError | None = None
+        """Why it takes no more, where all that it took before is good."""
         self.names: set[Path] = set()
         self.size_bytes = 0
         self._fd = -1
@@ -84,7 +94,7 @@ class CommitFile:
 
     def append(self, buffers: Sequence[Buffer]) -> None:
         """Write at the end."""
-        if self.error is not None:
+        if self.error is not None or self.full is not None:
             return
         if self._fd < 0:
             self.fail(OSError(errno.EBADF, "it is closed"))
@@ -93,9 +103,21 @@ class CommitFile:
             self.size_bytes += files.append(self._fd, buffers, self.size_bytes)
             self._parts += 1
         except OSError as error:
-            self.fail(error)
+            self._refused(error)
             return
         self._keep_reserve()
+
+    def _refused(self, error: OSError) -> None:
+        """Bytes were not taken. On a full disk cut off what was; what came before is synced and announced as ever."""
+        if error.errno not in FULL or self._parts == 0:
+            self.fail(error)
+            return
+        try:
+            files.truncate(self._fd, self.size_bytes)
+        except OSError as worse:
+            self.fail(worse)
+            return
+        self.full = self._told(error)
 
     def _keep_reserve(self) -> None:
         """Keep room behind the end, so that what must be said about a full disk can still be written.
@@ -120,10 +142,13 @@ class CommitFile:
         """The round is over: what was appended without an error is durable, name and all."""
         if self.error is None:
             self._announced = self._parts
+            if self.full is not None and self._fd >= 0:
+                self._close()
+                self._rename_open(layout.cut_path(self.path, self._announced))
 
     def seal(self, target: Path) -> None:
         """Give a synced file its final name, and close it."""
-        if not self.usable:
+        if not self.usable or self.full is not None:
             return
         try:
             files.rename(self.path, target)
@@ -136,7 +161,7 @@ class CommitFile:
 
     def release(self) -> None:
         """Close the file as it is. Without one whole part after its head there is nothing to recover: it goes."""
-        if not self.usable:
+        if not self.usable or self.full is not None:
             return
         self._close()
         self._unlink_if_bare()
@@ -145,21 +170,29 @@ class CommitFile:
         """Keep the first error and let go of the file."""
         if self.error is not None:
             return
-        code = errno.errorcode.get(error.errno or 0, "?")
-        self.error = SpoolError(f"{self.path}: {error.strerror or error} ({code})")
-        self.error.__cause__ = error
+        self.error = self._told(error)
         if self._fd >= 0:
             self._close()
             self._set_aside()
 
+    def _told(self, error: OSError) -> SpoolError:
+        code = errno.errorcode.get(error.errno or 0, "?")
+        told = SpoolError(f"{self.path}: {error.strerror or error} ({code})")
+        told.__cause__ = error
+        return told
+
     def _set_aside(self) -> None:
         if self._parts == 0:
             self._unlink_if_bare()
-        elif self.path.name.endswith(layout.OPEN_SUFFIX):
-            failed = layout.failed_path(self.path, self._announced)
+        else:
+            self._rename_open(layout.failed_path(self.path, self._announced))
+
+    def _rename_open(self, target: Path) -> None:
+        """Let the name of a segment say what became of it; a journal keeps its own."""
+        if self.path.name.endswith(layout.OPEN_SUFFIX):
             with contextlib.suppress(OSError):  # a disk that takes no names any more: readers go by the mark alone
-                files.rename(self.path, failed)
-                self.path = failed
+                files.rename(self.path, target)
+                self.path = target
 
     def _close(self) -> None:
         fd, self._fd = self._fd, -1

@@ -8,6 +8,8 @@ A round takes all tickets that are queued and goes through fixed steps:
 4. fsync of the directories in which a name was made or changed;
 5. one call into the event loop that runs every `done`, in queue order, with None or the error of its file.
 
+What a full disk refuses fails alone, with all that comes for its file later: step 2 syncs what was written before.
+
 A `done` without error therefore means: bytes, size and name survive a power loss. The event loop only appends to a
 list; everything that may block happens on the commit thread and its pool.
 
@@ -65,6 +67,7 @@ class Ticket:
     buffers: Sequence[Buffer] = ()
     target: Path | None = None  # the name of the sealed file
     done: Done | None = None
+    refused: SpoolError | None = None  # the disk was full, before this or by it; what came before it is durable
 
 
 class GroupCommit:
@@ -136,7 +139,7 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - a commit thread that dies would leave every fragment waiting, silently
             self.broken = SpoolError(f"the group commit failed: {error!r}")
             self.broken.__cause__ = error
-        results = [(ticket.done, self.broken or ticket.file.error) for ticket in tickets]
+        results = [(ticket.done, self.broken or ticket.file.error or ticket.refused) for ticket in tickets]
         self._call(self._announce, results)
 
     def _announce(self, results: list[tuple[Done | None, SpoolError | None]]) -> None:
@@ -168,6 +171,7 @@ class GroupCommit:
             file.create(ticket.buffers)
         elif ticket.step is not Step.RELEASE:
             file.append(ticket.buffers)
+            ticket.refused = file.full
 
     def _sync_files(self, touched: Iterable[CommitFile]) -> None:
         self._together(_datasync, [file for file in touched if file.usable])

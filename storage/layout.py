@@ -14,6 +14,7 @@
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4.open    being written
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4         sealed
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4.failed-<n>   given up after an error
+    <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4.cut-<n>      cut, as the disk was full
     <data>/spool/<run>/<stream>.<n>/...         the same, after the directory before it lost names
 
 A run is printed as 16 hex digits, a stream and a camera as UUIDs, epoch and sequence in decimal without leading
@@ -45,7 +46,7 @@ _RUN = re.compile(r"[0-7][0-9a-f]{15}")  # below media.identity.LIMIT
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _STREAM = re.compile(rf"({_UUID})(?:\.([1-9]))?")
 _NUMBER = r"(0|[1-9][0-9]{0,18})"
-_SEGMENT = re.compile(rf"({_UUID})\.{_NUMBER}\.{_NUMBER}\.mp4(\.open|\.failed-{_NUMBER})?")
+_SEGMENT = re.compile(rf"({_UUID})\.{_NUMBER}\.{_NUMBER}\.mp4(\.open|\.(failed|cut)-{_NUMBER})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ class SegmentName:
     sealed: bool
     announced: int | None = None
     """Of a file that its run gave up after an error: how many of its fragments were announced durable before it."""
+    doubted: bool = False
+    """Given up after an error that may have cost it what the page cache still shows; not so where the disk was full."""
 
 
 def run_name(run: int) -> str:
@@ -169,6 +172,11 @@ def failed_path(path: Path, announced: int) -> Path:
     return path.with_name(f"{path.name.removesuffix(OPEN_SUFFIX)}{SEALED_SUFFIX}.failed-{announced}")
 
 
+def cut_path(path: Path, announced: int) -> Path:
+    """Where the open file `path` is once the disk was full: it holds this many fragments, all durable, and no more."""
+    return path.with_name(f"{path.name.removesuffix(OPEN_SUFFIX)}{SEALED_SUFFIX}.cut-{announced}")
+
+
 def copy_path(path: Path, identity: SegmentIdentity) -> Path:
     """Where recovery copies the failed file `path` to, beside it."""
     return path.with_name(_segment_name(identity, COPY_SUFFIX))
@@ -200,10 +208,13 @@ def parse_segment_path(path: Path) -> SegmentName | None:
     match = _SEGMENT.fullmatch(path.name)
     if run is None or stream is None or match is None:
         return None
-    camera, epoch, sequence, unsealed, announced = match.groups()
+    camera, epoch, sequence, unsealed, given_up, announced = match.groups()
     if max(int(epoch), int(sequence)) >= LIMIT:
         return None
     identity = SegmentIdentity(camera=UUID(camera), stream=stream, epoch=int(epoch), run=run, sequence=int(sequence))
     return SegmentName(
-        identity=identity, sealed=unsealed is None, announced=None if announced is None else int(announced)
+        identity=identity,
+        sealed=unsealed is None,
+        announced=None if announced is None else int(announced),
+        doubted=given_up == "failed",
     )

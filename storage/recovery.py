@@ -12,6 +12,8 @@ Each step leaves a file from which the same steps lead to the same result, so re
 again. What carries a segment's name and holds none goes to the quarantine whole. One file's trouble is reported with
 its path and never stops the rest. A live run is left alone: its lock is held.
 
+A file that is cut because the disk was full takes the same steps, also while its run lives: it lacks only its end.
+
 But for files that the live run itself gave up after an error, as their name tells. Their pages may be clean and not on
 the disk, and no sync of them means anything any more. So all that can be read is copied to a new file, that one takes
 the five steps, its sync being its first, and the old one goes when the new one's name is durable.
@@ -191,7 +193,8 @@ class _Recovery:
             self._remove(path, "not a regular file")
             return
         try:
-            doubted = name.announced is not None or (not name.sealed and self._met_errors)
+            left_open = not name.sealed and name.announced is None
+            doubted = name.doubted or (left_open and self._met_errors)
             why = self._recover_copy(path, fd, name) if doubted else self._recover_open(path, fd, name)
         finally:
             files.close(fd)

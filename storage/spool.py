@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from media.errors import GapReason, SpoolError
 from storage import files, journal, layout, spool_runs
 from storage.clock import HostClock
-from storage.commit_file import CommitFile
+from storage.commit_file import FULL, CommitFile
 from storage.group_commit import GroupCommit, Step, Ticket
 
 if TYPE_CHECKING:
@@ -41,14 +41,13 @@ PENDING_TOTAL_BYTES = min(512 << 20, os.sysconf("SC_PHYS_PAGES") * os.sysconf("S
 """What may be kept in memory until it is durable: of one stream, and of all of them. 512 MiB are 4 s of 220 cameras
 with 4 Mbit/s, one of which is in fragments that are open."""
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def gap_reason(error: Exception) -> GapReason:
     """Why footage is missing after a spool error: a full disk, or a failing one."""
     cause = error.__cause__
-    full = isinstance(cause, OSError) and cause.errno in _FULL
+    full = isinstance(cause, OSError) and cause.errno in FULL
     return GapReason.SPOOL_FULL if full else GapReason.DISK_ERROR
 
 
@@ -105,7 +104,7 @@ class SpoolRun:
         lost = self._commit.lost(self.directory)
         if lost is not None:
             return SpoolError(f"{self.directory}: names in it are not durable: {lost.strerror or lost}")
-        return self._journal.error or self._commit.broken
+        return self._journal.error or self._journal.full or self._commit.broken
 
     @property
     def rest_bytes(self) -> int:

@@ -47,6 +47,39 @@ def test_a_live_runs_given_up_file_is_sealed_beside_it(disk: Disk) -> None:
     assert disk.reported == []
 
 
+@pytest.mark.parametrize("alive", [False, True])
+def test_a_file_that_was_cut_on_a_full_disk_is_sealed_as_it_is(
+    disk: Disk, alive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing in it is in doubt, so no copy needs room: in a run that goes on, or in one that noted the full disk."""
+    path = disk.place(identity(), segment_file().open)
+    path = path.rename(layout.cut_path(path, 4))
+    gap = journal.gap_open(stream=STREAM, at_us=5, reason=GapReason.SPOOL_FULL)
+    (disk.run / layout.JOURNAL).write_bytes(journal.encode(gap))
+    monkeypatch.setattr(files, "free_bytes", lambda _: 0)
+    if alive:
+        lock = files.open_directory(disk.run)
+        assert files.lock(lock)
+        assert salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+        files.close(lock)
+    else:
+        assert disk.recover().complete
+    assert disk.sealed() == segment_file().sealed
+    assert (disk.reported, list(path.parent.iterdir())) == ([], [layout.sealed_path(disk.spool, identity())])
+
+
+def test_a_cut_file_whose_seal_finds_no_room_is_sealed_later(disk: Disk) -> None:
+    """A few kilobytes are missing: it is said, nothing is lost, and the next attempt ends with the same bytes."""
+    path = disk.place(identity(), segment_file().open)
+    path = path.rename(layout.cut_path(path, 4))
+    with FileSeam().installed() as seam:
+        seam.fail("append", ".cut-4", errno.ENOSPC)
+        assert not salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+        assert "ENOSPC" in disk.reported[0].why
+        assert salvage(path, disk.quarantine, FakeClock(), disk.reported.append)
+    assert disk.sealed() == segment_file().sealed
+
+
 def test_a_copy_goes_where_names_are_kept(disk: Disk) -> None:
     """Beside a file whose directory lost names there is another one: nothing durable is made of the first."""
     path = _given_up(disk, segment_file().open)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -16,18 +15,18 @@ from storage import files, journal, layout
 from storage.spool import SpoolRun, gap_reason
 from tests.builders_commit import INIT, Announcements, create_run, open_file, sealed_file
 from tests.builders_spool import RUN, STREAM, FileSeam, identity
+from tests.small_disk import Ext4Disk, in_memory
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(params=["tmpfs", "ext4"])
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MB of its own."""
-    mount_point = tmp_path / "disk"
-    mount_point.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", mount_point], check=False)
-    if mount.returncode:
-        pytest.skip("mounting a file system needs privileges")
-    yield mount_point
-    subprocess.run(["umount", "--lazy", mount_point], check=True)
+    point, size_bytes = tmp_path / "disk", 8 << 20
+    disk = in_memory(point, size_bytes)
+    if request.param == "ext4":
+        disk = Ext4Disk(tmp_path / "image", size_bytes).mounted(point)
+    with disk:
+        yield point
 
 
 def _fill(path: Path) -> None:
@@ -68,7 +67,8 @@ async def test_a_file_that_failed_is_never_touched_again(
     assert [event.operation for event in seam.events[before:]] == []
     assert await announced.appended(other, "the other camera") is None
     await run.close(at_us=9)
-    failed_file = layout.failed_path(open_file(tmp_path, identity()), 1)  # its name says how much of it was announced
+    name_of = layout.cut_path if (operation, reason) == ("append", GapReason.SPOOL_FULL) else layout.failed_path
+    failed_file = name_of(open_file(tmp_path, identity()), 1)  # its name says how much of it was announced
     assert failed_file.read_bytes().startswith(INIT + b"durable")
     assert not open_file(tmp_path, identity()).exists()
     assert not sealed_file(tmp_path, identity()).exists()
@@ -273,6 +273,63 @@ async def test_a_run_that_cannot_begin_says_why(tmp_path: Path, seam: FileSeam, 
         create_run(tmp_path)
     assert str(tmp_path / "spool") in str(caught.value)
     assert [path for path in (tmp_path / "spool").iterdir() if layout.parse_run_name(path.name) is not None] == []
+
+
+async def test_what_a_full_disk_took_before_is_durable(tmp_path: Path, seam: FileSeam) -> None:
+    """In one round: the file is cut behind what was taken, synced, announced, and takes nothing more."""
+    run = create_run(tmp_path)
+    announced = Announcements(seam)
+    run.note(journal.clock_step(at_us=1, step_us=1), lambda error: announced.add("note", error))
+    await announced.wait("note")  # the pause before the next round has begun: what is queued now is in that one
+    segment = run.open_segment(identity(), INIT)
+    seam.fail("append", ".0.mp4.open", errno.ENOSPC, skip=2)
+    for name in ("taken", "refused", "too late"):
+        segment.append([name.encode()], lambda error, name=name: announced.add(name, error))
+    segment.seal([b"seal"], lambda error: announced.add("seal", error))
+    refused = await announced.wait("refused")
+    assert refused is not None
+    assert gap_reason(refused) is GapReason.SPOOL_FULL
+    assert [await announced.wait(name) for name in ("taken", "too late", "seal")] == [None, refused, refused]
+    cut = layout.cut_path(open_file(tmp_path, identity()), 1)
+    assert cut.read_bytes() == INIT + b"taken"
+    steps = [event.operation for event in seam.events if ".0.mp4" in str(event.path) or "done" in event.operation]
+    assert steps.index("truncate") < steps.index("datasync") < steps.index("rename") < steps.index("done taken")
+    await run.close(at_us=9)
+    assert cut.exists()
+
+
+@pytest.mark.parametrize("operation", ["truncate", "datasync"])
+async def test_a_full_disk_that_fails_as_well_is_a_failing_one(tmp_path: Path, seam: FileSeam, operation: str) -> None:
+    """What cannot be cut or synced is in doubt, and its name says so."""
+    run = create_run(tmp_path)
+    announced = Announcements()
+    segment = run.open_segment(identity(), INIT)
+    assert await announced.appended(segment, "durable") is None
+    seam.fail("append", ".0.mp4.open", errno.ENOSPC)
+    seam.fail(operation, ".0.mp4.open", errno.EIO)
+    error = await announced.appended(segment, "refused")
+    assert error is not None
+    assert gap_reason(error) is GapReason.DISK_ERROR
+    assert layout.failed_path(open_file(tmp_path, identity()), 1).exists()
+    await run.close(at_us=9)
+
+
+async def test_a_disk_that_is_really_full_keeps_every_byte_it_announced(small_disk: Path) -> None:
+    """Fragments until it refuses one: the file holds what was announced, to the byte, and nothing of that one."""
+    run = SpoolRun.create(small_disk / "spool", run=RUN, host="rec-1", at_us=7, loop=asyncio.get_running_loop())
+    announced, size_bytes, whole = Announcements(), 300_001, INIT
+    segment = run.open_segment(identity(), INIT)
+    for number in range(100):
+        content = bytes([number]) * size_bytes
+        segment.append([content], lambda error, name=str(number): announced.add(name, error))
+        if (error := await announced.wait(str(number))) is not None:
+            break
+        whole += content
+    assert 10 < number < 30
+    assert gap_reason(error) is GapReason.SPOOL_FULL
+    cut = layout.cut_path(layout.open_path(small_disk / "spool", identity()), number)
+    assert cut.read_bytes() == whole
+    await run.close(at_us=9)
 
 
 async def test_a_full_disk_still_takes_what_must_be_said(small_disk: Path) -> None:

@@ -29,7 +29,12 @@ def test_a_file_that_was_given_up_says_how_much_of_it_was_announced() -> None:
     segment = identity(17)
     failed = layout.failed_path(layout.open_path(SPOOL, segment), 12)
     assert str(failed) == f"/hulta/spool/{RUN_AND_STREAM}/{CAMERA}.1.17.mp4.failed-12"
-    assert layout.parse_segment_path(failed) == layout.SegmentName(identity=segment, sealed=False, announced=12)
+    assert layout.parse_segment_path(failed) == layout.SegmentName(
+        identity=segment, sealed=False, announced=12, doubted=True
+    )
+    cut = layout.cut_path(layout.open_path(SPOOL, segment), 12)
+    assert str(cut) == f"/hulta/spool/{RUN_AND_STREAM}/{CAMERA}.1.17.mp4.cut-12"
+    assert layout.parse_segment_path(cut) == layout.SegmentName(identity=segment, sealed=False, announced=12)
     assert layout.sealed_beside(failed, segment) == layout.sealed_path(SPOOL, segment)
     copy = layout.copy_path(failed, segment)
     assert layout.is_copy(copy)
