@@ -148,6 +148,14 @@ class Footage(FootageReader, Protocol):
         """Note that their bytes are not where they should be: spooled, uploading or stored -> missing."""
         ...
 
+    async def give_up(self, segment_ids: Sequence[UUID], *, reason: GapReason, detail: str = "") -> list[UUID]:
+        """Declare footage lost that nobody stored: rows spooled or uploading go, and their time becomes a gap.
+
+        In one transaction, so that no instant is undeclared; the ids whose rows went, before their files may. Other
+        footage of the same time keeps it. Registered again, because the file did not go, it is footage as before.
+        """
+        ...
+
 
 class Gaps(Protocol):
     """What was not recorded and why, imported from the runs' journals (rules: storage/gap_ledger.py)."""

@@ -79,3 +79,9 @@ def settle(ledger: GapLedger, start_us: int, *, taken_over_us: int | None, stopp
     ledger.fill(start_us, until_us, GapReason.CRASH)
     ledger.fill_open(until_us, GapReason.SHUTDOWN if stopped else GapReason.CRASH)
     return until_us
+
+
+def give_up(ledger: GapLedger, lost: Sequence[Segment], reason: GapReason, detail: str) -> None:
+    """What was footage of a stream is none any more: where no other footage is, its time is a gap."""
+    for segment in lost:
+        ledger.fill(segment.start_us, segment.end_us, reason, detail)

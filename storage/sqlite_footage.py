@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from media.errors import NotFound
-from storage.declaration import take_in, window_us
+from storage.declaration import give_up, take_in, window_us
 from storage.model import SegmentState, newest_of
 from storage.sqlite_ledger import (
     adopt_stream,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
     from uuid import UUID
 
+    from media.errors import GapReason
     from storage.model import Segment, Stretch
     from storage.sqlite_database import Database
 
@@ -53,6 +54,10 @@ class SqliteFootage:
     async def mark_missing(self, segment_ids: Sequence[UUID]) -> None:
         """See `Footage.mark_missing`."""
         await self._move("mark_missing", ({"id": segment_id.bytes} for segment_id in segment_ids))
+
+    async def give_up(self, segment_ids: Sequence[UUID], *, reason: GapReason, detail: str = "") -> list[UUID]:
+        """See `Footage.give_up`."""
+        return await self._database.write(lambda connection: _give_up(connection, segment_ids, reason, detail))
 
     async def waiting(self, limit: int) -> list[Segment]:
         """See `Footage.waiting`."""
@@ -152,3 +157,17 @@ def _declare(connection: Connection, stream: UUID, arrived: Sequence[Segment]) -
     write_gaps(connection, before, ledger.gaps)
     if declared_us is not None:
         declare_until(connection, stream, declared_us)
+
+
+def _give_up(connection: Connection, segment_ids: Sequence[UUID], reason: GapReason, detail: str) -> list[UUID]:
+    lost: dict[UUID, list[Segment]] = {}
+    for segment_id in segment_ids:
+        for row in connection.execute(_SQL["give_up"], {"id": segment_id.bytes}).fetchall():
+            segment = segment_of(row)
+            lost.setdefault(segment.identity.stream, []).append(segment)
+    for stream, segments in lost.items():
+        ledger = load_ledger(connection, stream, window_us(segments, None))
+        before = list(ledger.gaps)
+        give_up(ledger, segments, reason, detail)
+        write_gaps(connection, before, ledger.gaps)
+    return [segment.id for segments in lost.values() for segment in segments]

@@ -75,3 +75,7 @@ UPDATE segments SET state = 'stored', sha256 = :sha256 WHERE id = :id AND state 
 
 -- name: mark_missing
 UPDATE segments SET state = 'missing' WHERE id = :id AND state IN ('spooled', 'uploading', 'stored');
+
+-- name: give_up
+-- Its sample table goes with it (ON DELETE CASCADE).
+DELETE FROM segments WHERE id = :id AND state IN ('spooled', 'uploading') RETURNING *;
