@@ -17,7 +17,8 @@ The configuration
     yaml_loader     YAML with line numbers and ${VAR}; quantities: 62d, 40M, 127.0.0.1:8080
     settings        what the file may say; settings_fields: each value; settings_errors: what is wrong, in words
     desired         from the file to what the catalog is asked for; due: what that would delete
-    catalog_access  opening the catalog
+    settings_store  where the objects are
+    catalog_access  opening the catalog; store_access: and the object store
     spool_disk      whether the data directory's disk keeps what it promised; spool_access: that, and whose it is
     version         of this installation
 

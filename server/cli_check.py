@@ -16,19 +16,20 @@ from server.cli_frame import (
     JsonOption,
     command,
     existing_data,
-    load_host,
+    load_places,
     out,
 )
 from server.fleet import Fleet
+from server.store_access import open_store
 from storage.audit import Finding, FindingKind
 from storage.check import Check
 from storage.clock import HostClock
-from storage.directory_store import DirectoryStore
 from storage.spool_reader import SpoolReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from server.settings_store import StoreAddress
     from storage.check import CheckReport
     from storage.layout import Layout
 
@@ -43,8 +44,8 @@ def check(
 
     It changes nothing and may run while the server does. Exit 1 if anything is wrong.
     """
-    load_host(config)
-    report = asyncio.run(_check(existing_data(data), deep=deep))
+    settings = load_places(config)
+    report = asyncio.run(_check(existing_data(data), settings.store, deep=deep))
     if json:
         out.print_json(data=report.to_json(), default=str)
     else:
@@ -53,13 +54,13 @@ def check(
         raise typer.Exit(FAILED)
 
 
-async def _check(layout: Layout, *, deep: bool) -> CheckReport:
+async def _check(layout: Layout, place: StoreAddress, *, deep: bool) -> CheckReport:
     clock = HostClock()
     fleet = Fleet(layout, clock)
     await fleet.refresh()
     spool = SpoolReader(layout.spool, fleet.durable_mark)
-    async with open_catalog(layout, clock) as catalog:
-        report = await Check(catalog, DirectoryStore(layout.objects), spool, clock).run(deep=deep)
+    async with open_catalog(layout, clock) as catalog, open_store(place, layout, clock) as store:
+        report = await Check(catalog, store, spool, clock).run(deep=deep)
     known = {each.subject for each in report.findings}
     report.findings += not_taken_in(await fleet.others["ship"].look(), known)
     return report

@@ -17,11 +17,11 @@ from rich.table import Table
 
 from media.errors import HultaError, NoFootage, NotFound, UsageError
 from server.log import scrub
-from server.settings import Settings, read_host, read_settings
+from server.settings import Settings, read_settings, read_tables
 from storage.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 FAILED, USAGE, NOT_FOUND, NOTHING_IN_RANGE = 1, 2, 3, 4
 DEFAULT_CONFIG = Path("hulta.yaml")
@@ -127,9 +127,18 @@ def load_settings(config: Path | None) -> Settings:
 
 def load_host(config: Path | None) -> Settings:
     """As `load_settings`, for commands that only ask: what a password's `${VAR}` stands for is not their business."""
+    return _load_tables(config, {"host"})
+
+
+def load_places(config: Path | None) -> Settings:
+    """The same for commands that open catalog or object store themselves."""
+    return _load_tables(config, {"host", "catalog", "store"})
+
+
+def _load_tables(config: Path | None, names: Collection[str]) -> Settings:
     if config is not None:
-        return read_host(config)
-    return read_host(DEFAULT_CONFIG) if DEFAULT_CONFIG.exists() else Settings()
+        return read_tables(config, names)
+    return read_tables(DEFAULT_CONFIG, names) if DEFAULT_CONFIG.exists() else Settings()
 
 
 def open_data(data: Path) -> Layout:

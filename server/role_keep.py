@@ -12,7 +12,7 @@ from media.errors import HultaError
 from retention.sweeper import Sweeper
 from server.alerting import alerting
 from server.catalog_access import open_catalog
-from storage.directory_store import DirectoryStore
+from server.store_access import open_store
 from storage.waiting import pause
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ class Keeping:
     async def _sweep(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                async with open_catalog(self._around.data, self._around.clock) as catalog:
-                    store, root = DirectoryStore(self._around.data.objects), self._around.data.root
-                    self._sweeper = Sweeper(catalog, store, self._around.clock, acceptance=root / ACCEPTANCE)
+                data, clock, place = self._around.data, self._around.clock, self._around.settings.store
+                async with open_catalog(data, clock) as catalog, open_store(place, data, clock) as store:
+                    self._sweeper = Sweeper(catalog, store, clock, acceptance=data.root / ACCEPTANCE)
                     await self._sweeper.run(stop)
             except HultaError as error:
                 if str(error) != self._complaint:

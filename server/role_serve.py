@@ -21,7 +21,7 @@ from server.listener import ApiSocket
 from server.live_protocol import MOST_SENT_BYTES, LiveProtocol
 from server.parts import Parts
 from server.quantities import ListenAddress
-from storage.directory_store import DirectoryStore
+from server.store_access import open_store
 from storage.spool_reader import SpoolReader
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from server.role import Surroundings
+    from server.settings_store import StoreAddress
     from storage.clock import Clock
     from storage.layout import Layout
 
@@ -116,17 +117,20 @@ async def part(around: Surroundings) -> AsyncIterator[Serving]:
     listener = around.listener or ApiSocket(around.settings.host.listen).hold()
     loopback = ListenAddress(*listener.getsockname()[:2]).loopback
     token = None if loopback else auth.make_token(around.data.token)
-    door = CatalogDoor(lambda: opened_api(around.data, around.clock), around.clock)
+    door = CatalogDoor(lambda: opened_api(around.settings.store, around.data, around.clock), around.clock)
     yield Serving(HttpServer(guarded(door, token=token), listener), door)
 
 
 @asynccontextmanager
-async def opened_api(data: Layout, clock: Clock) -> AsyncIterator[ASGIApp]:
+async def opened_api(place: StoreAddress, data: Layout, clock: Clock) -> AsyncIterator[ASGIApp]:
     """The API over an open catalog."""
     fleet = Fleet(data, clock)
-    async with open_catalog(data, clock) as catalog, live_doors(data, clock) as (live, whep):
-        spool = SpoolReader(data.spool, fleet.durable_mark)
-        library = Library(catalog, DirectoryStore(data.objects), spool, clock)
+    async with (
+        open_catalog(data, clock) as catalog,
+        open_store(place, data, clock) as store,
+        live_doors(data, clock) as (live, whep),
+    ):
+        library = Library(catalog, store, SpoolReader(data.spool, fleet.durable_mark), clock)
         cameras = CameraView(catalog=catalog, library=library, fleet=fleet, clock=clock)
         parts = Parts(
             catalog=catalog, library=library, cameras=cameras, fleet=fleet, clock=clock, data=data, live=live, whep=whep

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from server.catalog_access import open_catalog
 from server.spool_access import claim_spool
-from storage.directory_store import DirectoryStore
+from server.store_access import open_store
 from storage.shipper import Shipper
 
 if TYPE_CHECKING:
@@ -20,5 +20,6 @@ if TYPE_CHECKING:
 async def part(around: Surroundings) -> AsyncIterator[Shipper]:
     """The shipper of this data directory's spool."""
     claim_spool(around.settings, around.data)
-    async with open_catalog(around.data, around.clock) as catalog:
-        yield Shipper(catalog, DirectoryStore(around.data.objects), around.data, around.clock)
+    place, clock = around.settings.store, around.clock
+    async with open_catalog(around.data, clock) as catalog, open_store(place, around.data, clock) as store:
+        yield Shipper(catalog, store, around.data, clock)

@@ -4,7 +4,7 @@ Pydantic stands here, at the edge, and nowhere inside. `read_settings` returns a
 ConfigError with a line for everything that is wrong: `hulta.yaml:12: sites[0].cameras[0].keep_mx: unknown key; ...`.
 A value is never repeated in a message, and a password is a type that does not print.
 
-Keys that this version knows but cannot serve yet (Postgres, S3) are refused, not ignored: a recording
+Keys that this version knows but cannot serve yet (Postgres) are refused, not ignored: a recording
 server that silently does something else than its configuration says is worse than one that does not start.
 """
 
@@ -42,9 +42,10 @@ from server.settings_fields import (
     gop_us,
     only_served,
 )
+from server.settings_store import StoreAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from media.url import CameraUrl
@@ -75,20 +76,6 @@ class CatalogAddress(Table):
     @model_validator(mode="after")
     def _served(self) -> Self:
         return only_served(self, self.url, "sqlite")
-
-
-class StoreAddress(Table):
-    """Where the objects are."""
-
-    url: str = "directory"
-    endpoint: str | None = None
-    region: str | None = None
-    access_key: str | None = None
-    secret_key: Secret | None = None
-
-    @model_validator(mode="after")
-    def _served(self) -> Self:
-        return only_served(self, self.url, "directory")
 
 
 class SpoolRules(Table):
@@ -267,9 +254,9 @@ def read_settings(path: Path) -> Settings:
     return parse_settings(read_text(path), file=str(path), environment=os.environ)
 
 
-def read_host(path: Path) -> Settings:
-    """Settings with the table `host` of a file alone, for questions to a server: they need no other `${VAR}`."""
-    document = yaml_loader.load(read_text(path), file=str(path), environment=os.environ, only="host")
+def read_tables(path: Path, names: Collection[str]) -> Settings:
+    """Settings with some tables of a file alone, for commands that need no other `${VAR}`."""
+    document = yaml_loader.load(read_text(path), file=str(path), environment=os.environ, only=names)
     try:
         return Settings.model_validate(document.value)
     except ValidationError as error:

@@ -19,7 +19,7 @@ import yaml
 from media.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Collection, Hashable, Mapping
 
 Path = tuple[str | int, ...]
 
@@ -52,8 +52,8 @@ def field_name(path: Path) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def load(text: str, *, file: str, environment: Mapping[str, str], only: str | None = None) -> Document:
-    """Parse one YAML document, or of its tables `only` one. Raises ConfigError naming file, line and field."""
+def load(text: str, *, file: str, environment: Mapping[str, str], only: Collection[str] | None = None) -> Document:
+    """Parse one YAML document, or `only` some of its tables. Raises ConfigError naming file, line and field."""
     if len(text) > MAX_FILE_CHARACTERS:
         raise ConfigError(f"{file}:1: the file is larger than {MAX_FILE_CHARACTERS} characters")
     try:
@@ -65,7 +65,7 @@ def load(text: str, *, file: str, environment: Mapping[str, str], only: str | No
         raise ConfigError(f"{file}:1: not valid YAML: a character or a nesting that YAML does not allow") from None
     builder = _Builder(file, environment)
     if only is not None and isinstance(root, yaml.MappingNode):
-        root.value = [entry for entry in root.value if entry[0].value == only]
+        root.value = [entry for entry in root.value if entry[0].value in only]
     value = {} if root is None else builder.build(root, ())
     return Document(file=file, value=value, lines=builder.lines)
 

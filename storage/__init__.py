@@ -29,6 +29,9 @@ The map
     migrations, sqlite_rows its UUIDs; sqlite_inventory, sqlite_footage, sqlite_gaps, sqlite_expiry and sqlite_outbox
     are the parts of the port; sqlite_ledger loads and writes gap ledgers, sqlite_journal keeps a run's book.
 
+    A bucket of an S3 server: s3_store is the whole, s3_address where it is, s3_requests signed requests and when they
+    are made again, s3_capabilities what a server turns out to do, s3_words what is wrong, in sentences.
+
 Not here: what is recorded and when (ingest), what may be deleted (retention), how it is shown (playback).
 
 The invariants (numbers as in docs/architecture.md), and who keeps them here

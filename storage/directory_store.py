@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from media.errors import ObjectConflict, ObjectMissing, ObjectStoreError
 from storage import files
-from storage.objects import ObjectStat
+from storage.objects import ObjectStat, require_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}")  # no empty part, no leading dot: nothing leads elsewhere
 _BLOCK_BYTES = 1 << 20
 _NO_OBJECT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL}  # EINVAL: there, but not a regular file
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}  # another disk, or a filesystem without hard links
@@ -101,10 +99,7 @@ class DirectoryStore:
             raise ObjectStoreError(f"object {key}: {error.strerror}") from error
 
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if not all(map(_PART.fullmatch, parts)):
-            raise ObjectStoreError(f"not a key of an object: {key!r}")
-        return self._root.joinpath(*parts)
+        return self._root.joinpath(*require_key(key))
 
     def _put(self, target: Path, source: Path, digest: bytes, size_bytes: int, draft: int) -> None:
         self._make_directories(target.parent)

@@ -5,12 +5,28 @@ One conformance suite (tests/contract/test_object_store.py) runs against every i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from media.errors import ObjectStoreError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+
+_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}")  # no empty part, no leading dot: nothing leads elsewhere
+MOST_KEY_CHARACTERS = 900
+"""S3 takes 1024 bytes, and a store may put a prefix before it."""
+
+
+def require_key(key: str) -> list[str]:
+    """The parts of a key. ObjectStoreError for what is none: no key leads out of a store."""
+    parts = key.split("/")
+    if len(key) > MOST_KEY_CHARACTERS or not all(map(_PART.fullmatch, parts)):
+        raise ObjectStoreError(f"not a key of an object: {key!r}")
+    return parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,4 +69,8 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> AsyncIterator[ObjectStat]:
         """Every object whose key starts with `prefix`, in the order of the keys."""
+        ...
+
+    def close(self) -> None:
+        """Give back threads and connections; what is under way ends or is given up, and can be done again."""
         ...

@@ -5,7 +5,8 @@ set -eu
 
 packages="ffmpeg chromium vlc-bin vlc-plugin-base vlc-plugin-access-extra gstreamer1.0-tools gstreamer1.0-plugins-base
 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-rtsp
-python3-gi python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 docker-compose postgresql $*"
+python3-gi python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 docker-compose postgresql
+ceph-mon ceph-osd radosgw ceph-common $*"
 
 missing=""
 for package in $packages; do

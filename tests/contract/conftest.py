@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from storage.clock import FakeClock
+from storage.clock import FakeClock, HostClock
 from storage.directory_store import DirectoryStore
+from storage.s3_store import S3Store
 from storage.secrets import SecretBox
 from storage.sqlite_catalog import SqliteCatalog
 from tests.builders_catalog import T0
+from tests.ceph_server import shared_ceph
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,10 +37,13 @@ async def catalog(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClo
     await opened.close()
 
 
-@pytest.fixture(params=["directory"])
+@pytest.fixture(params=["directory", "ceph"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
     """Each implementation of the object store, empty."""
-    assert request.param == "directory"
-    opened = DirectoryStore(tmp_path / "objects")
+    if request.param == "ceph":
+        address = shared_ceph().address(prefix="city/north/")
+        opened: ObjectStore = S3Store(address, HostClock())
+    else:
+        opened = DirectoryStore(tmp_path / "objects")
     yield opened
     opened.close()
