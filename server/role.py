@@ -23,7 +23,6 @@ import uvloop
 
 from media.errors import HultaError
 from server import log as logging
-from server.key_access import take_over
 from server.role_lock import RoleLock
 from server.settings import Settings
 from server.status_socket import answering
@@ -106,9 +105,7 @@ def run_supervised(arguments: Sequence[str]) -> int:
     parser.add_argument("--listener", type=int)
     given = parser.parse_args(arguments)
     logging.configure(given.role)
-    about, _, key = sys.stdin.buffer.read().partition(b"\n")
-    settings = Settings.model_validate_json(about)
-    take_over(key)
+    settings = Settings.model_validate_json(sys.stdin.buffer.read())
     listener = None if given.listener is None else socket.socket(fileno=given.listener)
     around = Surroundings(settings=settings, data=Layout(given.data), clock=HostClock(), listener=listener)
     try:

@@ -21,7 +21,7 @@ The map
     catalog_journal  the catalog's changes as objects (I6): the format; catalog_journal_rows what is told of a row,
                 catalog_journal_writer when, catalog_journal_reader back again, catalog_journal_check is it whole
     check       audit over all streams, read only                spool_check  of the files in the spool
-    secrets     sealing of credentials; key_file: by which key   waiting     for whichever comes first
+    secrets     sealing of credentials                           waiting     for whichever comes first
     unix_address  of sockets whose path is long
     clock       the time, and the only place to ask for it
 
@@ -31,6 +31,11 @@ The map
 
     A bucket of an S3 server: s3_store is the whole, s3_address where it is, s3_requests signed requests and when they
     are made again, s3_capabilities what a server turns out to do, s3_words what is wrong, in sentences.
+
+    The catalog of a city, by noun: postgres_catalog is the whole, postgres_address where it is, postgres_database
+    connections and transactions, postgres_schema migrations, postgres_days partitions, postgres_rows its UUIDs;
+    postgres_inventory, postgres_footage, postgres_gaps, postgres_expiry and postgres_outbox are the parts of the port;
+    postgres_ledger loads and writes gap ledgers, postgres_journal keeps a run's book.
 
 Not here: what is recorded and when (ingest), what may be deleted (retention), how it is shown (playback).
 

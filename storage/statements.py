@@ -19,9 +19,9 @@ def statements(noun: str) -> dict[str, str]:
 
 
 @cache
-def migrations() -> list[tuple[int, str]]:
-    """All migrations in order: number and script."""
-    folder = files("storage") / "sql" / "migrations"
+def migrations(place: str = "migrations") -> list[tuple[int, str]]:
+    """All migrations of `sql/<place>/` in order: number and script."""
+    folder = files("storage") / "sql" / place
     return sorted(
         (int(match[1]), entry.read_text("utf-8"))
         for entry in folder.iterdir()

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import cache
+from itertools import count
 from pathlib import Path
 
+import asyncpg
+
+from storage.clock import Clock, FakeClock
+from storage.postgres_address import PostgresAddress
+from storage.postgres_catalog import PostgresCatalog
+from storage.secrets import SecretBox
 from tests.ports import free_port
 
 USER = "hulta"
@@ -71,3 +80,49 @@ def _wait_until_ready(server: subprocess.Popen[bytes], directory: Path, port: in
             continue
         raise AssertionError((directory / "log").read_text())
     raise AssertionError(f"PostgreSQL does not answer after {START_S} s")
+
+
+@cache
+def shared_postgres() -> str:
+    """One server for all tests of this process, ended with it."""
+    server = ExitStack()
+    atexit.register(server.close)
+    return server.enter_context(postgres_server())
+
+
+_templates: set[str] = set()
+_numbers = count()
+
+
+@asynccontextmanager
+async def empty_catalog(clock: Clock, box: SecretBox) -> AsyncIterator[PostgresCatalog]:
+    """A catalog in a database of its own, copied from one that was migrated once: 20 ms."""
+    async with (
+        empty_database(template="hulta_template") as address,
+        await PostgresCatalog.open(address, clock, box) as catalog,
+    ):
+        yield catalog
+
+
+@asynccontextmanager
+async def empty_database(*, template: str = "template0", options: str = "") -> AsyncIterator[PostgresAddress]:
+    """A database, gone afterwards. The server forgets what it is told: `accept_loss` says so."""
+    url = shared_postgres()
+    server = await asyncpg.connect(url, database="postgres")
+    try:
+        if template != "template0" and template not in _templates:
+            await server.execute(f"CREATE DATABASE {template}")
+            async with await PostgresCatalog.open(_address(url, template), FakeClock(), SecretBox(bytes(32))):
+                _templates.add(template)
+        name = f"hulta_{next(_numbers)}"
+        await server.execute(f"CREATE DATABASE {name} TEMPLATE {template} {options}")
+        try:
+            yield _address(url, name)
+        finally:
+            await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await server.close()
+
+
+def _address(url: str, database: str) -> PostgresAddress:
+    return PostgresAddress.parse(f"{url}/{database}", accept_loss=True)

@@ -13,6 +13,7 @@ from storage.secrets import SecretBox
 from storage.sqlite_catalog import SqliteCatalog
 from tests.builders_catalog import T0
 from tests.ceph_server import shared_ceph
+from tests.postgres_server import empty_catalog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,13 +29,16 @@ def clock() -> FakeClock:
     return FakeClock(wall_us=T0)
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres"])
 async def catalog(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Catalog]:
     """Each implementation of the catalog, empty."""
-    assert request.param == "sqlite"
-    opened = await SqliteCatalog.open(tmp_path / "catalog.sqlite", clock, SecretBox.at(tmp_path / "key"))
-    yield opened
-    await opened.close()
+    box = SecretBox.at(tmp_path / "key")
+    if request.param == "postgres":
+        async with empty_catalog(clock, box) as opened:
+            yield opened
+    else:
+        async with await SqliteCatalog.open(tmp_path / "catalog.sqlite", clock, box) as opened:
+            yield opened
 
 
 @pytest.fixture(params=["directory", "ceph"])
