@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from server.cli_frame import (
     DataOption,
     JsonOption,
     command,
+    err,
     existing_data,
     load_host,
     new_table,
@@ -22,6 +23,10 @@ from server.cli_frame import (
     words_of_others,
 )
 from server.quantities import format_rate
+from server.status_socket import read_status
+
+if TYPE_CHECKING:
+    from storage.layout import Layout
 
 COLUMNS = ("camera", "site", "state", "reason", "since", "durable through", "bitrate", "clock offset")
 STYLES = {"recording": "green", "failed": "red", "connecting": "yellow", "disabled": "dim"}
@@ -50,6 +55,15 @@ def status(
     for camera in cameras:
         table.add_row(*_row(camera))
     out.print(table)
+    for warning in asyncio.run(_warnings(existing_data(data))):
+        err.print(f"warning: {warning}", style="yellow", markup=False)
+
+
+async def _warnings(data: Layout) -> list[str]:
+    """What the processes that keep footage have to say of their disk."""
+    documents = [await read_status(data.socket(role)) or {} for role in ("record", "ship")]
+    spools = [document.get("spool") or {} for document in documents]
+    return [spool["warning"] for spool in spools if spool.get("warning")]
 
 
 def _is_meant(camera: dict[str, Any], which: str) -> bool:

@@ -122,6 +122,24 @@ def _shipping(ship: dict[str, Any] | None) -> list[Metric]:
             "hulta_backlog_segments", "Sealed segments not yet in the object store.", ship.get("backlog_segments", 0)
         ),
         _gauge("hulta_backlog_bytes", "Their size.", ship.get("backlog_bytes", 0)),
+        *_spool(ship.get("spool") or {}),
+    ]
+
+
+def _spool(spool: dict[str, Any]) -> list[Metric]:
+    """How full its disk is, and what that has cost."""
+    if spool.get("size_bytes") is None:
+        return []
+    given_up = CounterMetricFamily("hulta_spool_given_up_segments", "Segments given up because the disk was full.")
+    given_up.add_metric([], spool["given_up_segments"])
+    given_up_bytes = CounterMetricFamily("hulta_spool_given_up_bytes", "Their size.")
+    given_up_bytes.add_metric([], spool["given_up_bytes"])
+    return [
+        _gauge("hulta_spool_size_bytes", "Size of the spool's disk, as far as it may be used.", spool["size_bytes"]),
+        _gauge("hulta_spool_free_bytes", "Free space on the spool's disk.", spool["free_bytes"]),
+        _gauge("hulta_spool_step", "0, or the percentage at which the spool's present step begins.", spool["step"]),
+        given_up,
+        given_up_bytes,
     ]
 
 

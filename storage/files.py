@@ -28,6 +28,7 @@ OPERATIONS = (
     "close",
     "create_exclusive",
     "datasync",
+    "disk_room",
     "free_bytes",
     "link",
     "link_count",
@@ -184,6 +185,13 @@ def free_bytes(fd: int) -> int:
     """What the file system of an open file still takes from us."""
     status = os.fstatvfs(fd)
     return status.f_bavail * status.f_frsize
+
+
+def disk_room(path: Path) -> tuple[int, int]:
+    """Size and free bytes of the disk that a directory is on, without what is reserved for root."""
+    status = os.statvfs(path)
+    used = status.f_blocks - status.f_bfree
+    return (used + status.f_bavail) * status.f_frsize, status.f_bavail * status.f_frsize
 
 
 def link_count(fd: int) -> int:

@@ -8,6 +8,7 @@ happens a cycle costs a stat for each stream.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,11 @@ from media.errors import HultaError
 from storage import spool_runs
 from storage.catalog_journal_writer import JournalWriter
 from storage.intake import Intake
+from storage.spool_relief import Relief
 from storage.uploads import Uploads
 from storage.waiting import pause
 
 if TYPE_CHECKING:
-    import asyncio
-
     from storage.catalog import Catalog
     from storage.clock import Clock
     from storage.layout import Layout
@@ -46,6 +46,9 @@ class Shipper:
         self._threads = ThreadPoolExecutor(THREADS, "ship")
         self._intake = Intake(catalog, data, clock, self._threads)
         self._uploads = Uploads(catalog, store, self._intake, spool=data.spool, clock=clock, threads=self._threads)
+        self.relief = Relief(
+            catalog, store, self._intake, self._uploads, spool=data.spool, clock=clock, threads=self._threads
+        )
         self._journal = JournalWriter(catalog, store, clock)
         self._error: str | None = None
         self._cycled_us: int | None = None
@@ -59,8 +62,14 @@ class Shipper:
         return busy
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Ship until `stop`; after a failure slower each time, up to every 8 s."""
+        """Ship until `stop`, and keep the spool's disk from running full meanwhile, also while the store is silent."""
         spool_runs.remove_unborn(self._data.spool)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.relief.run(stop), name="relief")
+            await self._ship(stop)
+
+    async def _ship(self, stop: asyncio.Event) -> None:
+        """After a failure slower each time, up to every 8 s."""
         failures = 0
         while not stop.is_set():
             try:
@@ -93,6 +102,7 @@ class Shipper:
             "faults": faults,
             "runs": self._intake.runs(),
             "journal": self._journal.state(),
+            "spool": self.relief.state(),
         }
 
     def _failed(self, error: Exception) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,7 +22,7 @@ from storage import files, layout
 from storage.model import SegmentState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
     from uuid import UUID
@@ -37,6 +37,7 @@ BATCH = 32
 AT_ONCE = 4
 REST_US = 30_000_000
 LOOK_OVER_US = 60_000_000
+LOOK_OVER_SOON_US = 5_000_000
 _MOST_RESTING = 1000
 _STATES_AT_ONCE = 500
 
@@ -58,12 +59,21 @@ class Uploads:
         self._intake = intake
         self._clock = clock
         self._threads = threads
-        self._look_over_at_us = 0
+        self._look_over_at_us = self._looked_over_us = 0
+        self._putting: set[UUID] = set()
+        self._barred: set[UUID] = set()
 
     async def run_once(self) -> bool:
         """Ship one batch; whether more may wait. ObjectStoreError if none of it could be shipped."""
         await self._look_over()
         batch = await self._next()
+        self._putting = {segment.id for segment in batch}  # no pause since they were chosen: see `bar`
+        try:
+            return await self._ship(batch)
+        finally:
+            self._putting = set()
+
+    async def _ship(self, batch: Sequence[Segment]) -> bool:
         if not batch:
             return False
         await self._catalog.footage.begin_upload([segment.id for segment in batch])
@@ -74,12 +84,25 @@ class Uploads:
             raise ObjectStoreError(f"none of {len(batch)} segments could be stored: {error}") from error
         return True
 
+    @contextmanager
+    def bar(self, segment_ids: Sequence[UUID]) -> Iterator[list[UUID]]:
+        """Keep segments from being put for the length of a block; those of them that are not being put already."""
+        self._barred = set(segment_ids) - self._putting
+        try:
+            yield [each for each in segment_ids if each in self._barred]
+        finally:
+            self._barred = set()
+
+    def look_over_soon(self) -> None:
+        """Let go of every copy that is stored in the next cycle: its room is needed. No more often than every 5 s."""
+        self._look_over_at_us = min(self._look_over_at_us, self._looked_over_us + LOOK_OVER_SOON_US)
+
     async def _next(self) -> list[Segment]:
         """What is to be shipped next, the catalog's order, without those that rest."""
         now_us = self._clock.boot_us()
         self.resting = {each: rest for each, rest in self.resting.items() if rest[0] > now_us}
         waiting = await self._catalog.footage.waiting(BATCH + min(len(self.resting), _MOST_RESTING))
-        return [segment for segment in waiting if segment.id not in self.resting][:BATCH]
+        return [each for each in waiting if each.id not in self.resting and each.id not in self._barred][:BATCH]
 
     async def _put_all(self, batch: Sequence[Segment]) -> tuple[dict[UUID, bytes], Exception | None]:
         """Put a batch, a few at once; the hashes of what is in the store now, and an error of the rest."""
@@ -137,7 +160,7 @@ class Uploads:
         now_us = self._clock.boot_us()
         unsure, self._intake.unsure = self._intake.unsure, set()
         if now_us >= self._look_over_at_us:
-            self._look_over_at_us = now_us + LOOK_OVER_US
+            self._look_over_at_us, self._looked_over_us = now_us + LOOK_OVER_US, now_us
             unsure = set(self._intake.copies)
         ids = sorted(unsure)
         for first in range(0, len(ids), _STATES_AT_ONCE):
@@ -153,7 +176,7 @@ class Uploads:
                 for key in [segment.key for segment in put if segment.id == segment_id]:
                     await self._store.delete(key)
             if state is SegmentState.GONE:
-                await self._unlink(segment_id)
+                await self.unlink(segment_id)
             elif state in {SegmentState.STORED, SegmentState.MISSING}:
                 await self._release_stored(segment_id)
             elif state is None:
@@ -169,7 +192,7 @@ class Uploads:
                 except (ObjectMissing, ObjectConflict):
                     await self._catalog.footage.mark_missing([segment_id])
                 else:
-                    await self._unlink(segment_id)
+                    await self.unlink(segment_id)
                     return
             if segment_id not in self.resting:
                 await self._catalog.footage.stored({segment_id: await self._put(segment)})
@@ -177,7 +200,8 @@ class Uploads:
         except (ObjectStoreError, SpoolError, OSError) as error:
             self._rest(segment_id, error)
 
-    async def _unlink(self, segment_id: UUID) -> None:
+    async def unlink(self, segment_id: UUID) -> None:
+        """Remove a spool copy, if it is there still."""
         copy = self._intake.copies.get(segment_id)
         if copy is not None:
             with suppress(FileNotFoundError):

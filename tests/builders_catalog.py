@@ -160,12 +160,13 @@ class SpoolOnDisk:
         camera: UUID = CAMERA,
         span: int = 0,
         sealed: bool = True,
+        payload_bytes: int = 0,
     ) -> Path:
-        """A file with one fragment a second, sealed or still open."""
+        """A file with one fragment a second, of at least so many bytes each, sealed or still open."""
         who = SegmentIdentity(camera=camera, stream=stream, epoch=1, run=self.run, sequence=sequence)
         path = layout.sealed_path(self.spool, who) if sealed else layout.open_path(self.spool, who)
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(segment_bytes(who, start, end, span=span, sealed=sealed))
+        path.write_bytes(segment_bytes(who, start, end, span=span, sealed=sealed, payload_bytes=payload_bytes))
         return path
 
     def die(self) -> None:
@@ -178,14 +179,16 @@ class SpoolOnDisk:
         self.die()
 
 
-def segment_bytes(who: SegmentIdentity, start: float, end: float, *, span: int = 0, sealed: bool = True) -> bytes:
+def segment_bytes(
+    who: SegmentIdentity, start: float, end: float, *, span: int = 0, sealed: bool = True, payload_bytes: int = 0
+) -> bytes:
     """A segment's file with one fragment of one sample a second."""
     writer = SegmentWriter(who, track(), span, ZERO_CHAIN)
     content = [writer.init]
     edges = [start, *(second for second in range(int(start) + 1, int(end) + 1) if start < second < end), end]
     for first, last in pairwise(edges):
         duration_ticks = round((last - first) * 90_000)
-        payload = f"{who} {first}".encode()
+        payload = f"{who} {first}".encode().ljust(payload_bytes, b".")
         buffers, _ = writer.fragment(
             payload=[payload],
             samples=[Sample(len(payload), duration_ticks, 0, True)],
