@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ingest.approach import Approach
-from media.errors import ConfigError, HultaError
+from media.errors import ConfigError, HultaError, KeyUnfit
 from media.url import CameraUrl
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def write_assignments(path: Path, assignments: Sequence[Assignment], box: Secret
 def read_assignments(path: Path, box: SecretBox) -> list[Assignment]:
     """What the file says; ConfigError when it is not what `write_assignments` writes.
 
-    One URL that cannot be opened or read is the trouble of that camera: see `Assignment.problem`.
+    One URL that cannot be opened or read is the trouble of that camera: see `Assignment.problem`. A key that is missing
+    or another one is not, so it is KeyUnfit.
     """
     try:
         document = json.loads(path.read_bytes())
@@ -141,6 +142,8 @@ def _open(sealed: str, stream: UUID, box: SecretBox) -> tuple[CameraUrl | None, 
     """The URL, or None and why not. Nothing of it may get into the words."""
     try:
         return CameraUrl.parse(box.open(bytes.fromhex(sealed), _purpose(stream))), ""
+    except KeyUnfit:
+        raise
     except (HultaError, ValueError) as error:
         why = str(error) if isinstance(error, HultaError) else "it is damaged"
         return None, f"the camera's URL cannot be opened: {why}"

@@ -18,7 +18,7 @@ from ingest.assignments import Assignment, read_assignments
 from ingest.backoff import Herd
 from ingest.live_door import LiveDoor
 from ingest.recorder import Recorder
-from media.errors import ConfigError
+from media.errors import ConfigError, KeyUnfit
 from storage import journal
 from storage.layout import Layout
 from storage.spool import SpoolRun
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+    from media.errors import HultaError
     from storage.clock import Clock
     from storage.secrets import SecretBox
 
@@ -96,6 +97,7 @@ class Worker:
         return {
             "run": f"{self._run:016x}",
             "started_us": self._started_us,
+            "error": self._complaint or None,
             "live": self._live.state(),
             "streams": streams,
         }
@@ -112,18 +114,18 @@ class Worker:
         self._seen = seen
         try:
             assignments = read_assignments(self._layout.assignments, self._box)
-        except ConfigError as error:
+        except (ConfigError, KeyUnfit) as error:
             self._complain(error)
             return
         self._complaint = ""
         self._assign({assignment.stream: assignment for assignment in assignments}, spool, group)
 
-    def _complain(self, error: ConfigError) -> None:
-        """Once; recording goes on as it was. What the disk refused to read may be read the next time."""
-        if isinstance(error.__cause__, OSError):
+    def _complain(self, error: HultaError) -> None:
+        """Once; recording goes on as it was. What the disk refused to read, or the key, may be there the next time."""
+        if isinstance(error, KeyUnfit) or isinstance(error.__cause__, OSError):
             self._seen = None
         if str(error) != self._complaint:
-            log.error("assignments_unreadable", error=str(error))
+            log.error("assignments_unreadable", error=str(error), hint=error.hint or None)
         self._complaint = str(error)
 
     def _assign(self, wanted: dict[UUID, Assignment], spool: SpoolRun, group: asyncio.TaskGroup) -> None:

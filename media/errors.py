@@ -13,7 +13,8 @@ HultaError
 │   ├── ObjectStoreError
 │   │   ├── ObjectMissing
 │   │   └── ObjectConflict    the key exists with other bytes
-│   └── CatalogError
+│   ├── CatalogError
+│   └── KeyUnfit          the key to the cameras' credentials is missing, open to others or another one
 ├── UsageError            the question or the configuration is wrong
 │   ├── ConfigError       names file, line and field
 │   └── RangeError        a time range that is no range
@@ -117,6 +118,10 @@ class ObjectConflict(ObjectStoreError):  # noqa: N818 - the state of an object, 
 
 class CatalogError(StorageError):
     """The catalog failed, is of another version, or contradicts itself."""
+
+
+class KeyUnfit(StorageError):  # noqa: N818 - what is wrong with the key
+    """The key that seals credentials is missing, unreadable, open to others, or not the one that sealed them."""
 
 
 class UsageError(HultaError):

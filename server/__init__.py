@@ -19,6 +19,7 @@ The configuration
     desired         from the file to what the catalog is asked for; due: what that would delete
     settings_store  where the objects are
     catalog_access  opening the catalog; store_access: and the object store
+    key_access      by which key credentials are sealed, and what children must not inherit
     spool_disk      whether the data directory's disk keeps what it promised; spool_access: that, and whose it is
     version         of this installation
 

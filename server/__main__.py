@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import sys
 
 from server.parent import follow_parent
@@ -10,6 +11,7 @@ from server.parent import follow_parent
 
 def main() -> int:
     """Be a role if the supervisor says so, else the command line. What is not needed is not imported."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would have every camera's password
     supervised = follow_parent()
     if supervised and sys.argv[1] != "simulate":
         from server.role import run_supervised  # noqa: PLC0415 - `record` starts a second sooner without the CLI

@@ -12,7 +12,7 @@ import structlog
 
 from ingest.assignments import Assignment, write_assignments
 from server.desired import apply_settings
-from storage.secrets import SecretBox
+from server.key_access import secret_box
 from storage.sqlite_catalog import SqliteCatalog
 from storage.waiting import pause, until_stopped
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from storage.catalog import Inventory
     from storage.clock import Clock
     from storage.layout import Layout
+    from storage.secrets import SecretBox
 
 LOOK_S = 1.0
 RETRY_S = 2.0
@@ -53,7 +54,7 @@ class Assigner:
 
     async def _run_once(self) -> None:
         """Open the catalog, apply the configuration if that is still to do, follow. Ends by an error or cancelled."""
-        box = SecretBox.at(self._data.key)
+        box = secret_box(self._data)
         catalog = await SqliteCatalog.open(self._data.catalog, self._clock, box)
         try:
             await self._apply(catalog.inventory)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from server.key_access import secret_box
 from storage.clock import HostClock
-from storage.secrets import SecretBox
 from storage.sqlite_catalog import SqliteCatalog
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def open_catalog(data: Layout, clock: Clock | None = None) -> AsyncIterator[Catalog]:
     """The catalog of a data directory, created if there is none, for the length of a block."""
-    catalog = await SqliteCatalog.open(data.catalog, clock or HostClock(), SecretBox.at(data.key))
+    catalog = await SqliteCatalog.open(data.catalog, clock or HostClock(), secret_box(data))
     try:
         yield catalog
     finally:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from media.errors import HultaError
+from server.key_access import inheritable
 from server.role_lock import end_holder
 from server.status_socket import read_status
 from storage.waiting import pause
@@ -126,7 +127,7 @@ class Child:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL if self.plan.quiet else None,
             pass_fds=[given.fileno() for given in self.plan.sockets],
-            env={**os.environ, **self.plan.environment},
+            env={**inheritable(), **self.plan.environment},
         )
         self._starts += 1
         with suppress(ProcessLookupError):  # it may have ended already

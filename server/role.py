@@ -23,6 +23,7 @@ import uvloop
 
 from media.errors import HultaError
 from server import log as logging
+from server.key_access import take_over
 from server.role_lock import RoleLock
 from server.settings import Settings
 from server.status_socket import answering
@@ -105,7 +106,9 @@ def run_supervised(arguments: Sequence[str]) -> int:
     parser.add_argument("--listener", type=int)
     given = parser.parse_args(arguments)
     logging.configure(given.role)
-    settings = Settings.model_validate_json(sys.stdin.buffer.read())
+    about, _, key = sys.stdin.buffer.read().partition(b"\n")
+    settings = Settings.model_validate_json(about)
+    take_over(key)
     listener = None if given.listener is None else socket.socket(fileno=given.listener)
     around = Surroundings(settings=settings, data=Layout(given.data), clock=HostClock(), listener=listener)
     try:

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from ingest.worker import Worker
+from server.key_access import secret_box
 from server.spool_access import claim_spool
-from storage.secrets import SecretBox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,5 +19,5 @@ if TYPE_CHECKING:
 async def part(around: Surroundings) -> AsyncIterator[Worker]:
     """The recording worker of this host."""
     claim_spool(around.settings, around.data)
-    box = SecretBox.at(around.data.key)
+    box = secret_box(around.data)
     yield Worker(data=around.data.root, host=around.settings.host.name, clock=around.clock, box=box)

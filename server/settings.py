@@ -10,7 +10,6 @@ server that silently does something else than its configuration says is worse th
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from collections import Counter
@@ -24,6 +23,7 @@ from ingest.libav_order import source_problem
 from media.errors import ConfigError
 from media.url import ENCRYPTED
 from server import settings_errors, yaml_loader
+from server.key_access import Variables
 from server.quantities import ListenAddress
 from server.settings_alerts import AlertRules
 from server.settings_fields import (
@@ -251,12 +251,12 @@ def parse_settings(text: str, *, file: str, environment: Mapping[str, str]) -> S
 
 def read_settings(path: Path) -> Settings:
     """Settings from a file, with `${VAR}` from the environment."""
-    return parse_settings(read_text(path), file=str(path), environment=os.environ)
+    return parse_settings(read_text(path), file=str(path), environment=Variables())
 
 
 def read_tables(path: Path, names: Collection[str]) -> Settings:
     """Settings with some tables of a file alone, for commands that need no other `${VAR}`."""
-    document = yaml_loader.load(read_text(path), file=str(path), environment=os.environ, only=names)
+    document = yaml_loader.load(read_text(path), file=str(path), environment=Variables(), only=names)
     try:
         return Settings.model_validate(document.value)
     except ValidationError as error:

@@ -23,6 +23,7 @@ import structlog
 
 from server import parent, watchdog
 from server.child import Child, ChildPlan, Patience
+from server.key_access import handed_down
 from server.listener import ApiSocket
 from server.role import ROLES, stop_on_signals
 from server.role_lock import RoleLock, is_held
@@ -99,7 +100,7 @@ def _role_plan(name: str, settings: Settings, data: Layout, api: ApiSocket) -> C
         name=name,
         command=(*this_program(), name, "--data", str(data.root), *extra),
         answers_at=data.socket(name),
-        stdin=settings.for_role(name),
+        stdin=settings.for_role(name) + handed_down(),
         lock=data.lock(name),
         sockets=(api.socket,) if serves else (),
         prepare=api.hold if serves else None,

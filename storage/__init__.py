@@ -22,7 +22,7 @@ The map
     catalog_journal  the catalog's changes as objects (I6): the format; catalog_journal_rows what is told of a row,
                 catalog_journal_writer when, catalog_journal_reader back again, catalog_journal_check is it whole
     check       audit over all streams, read only                spool_check  of the files in the spool
-    secrets     sealing of credentials                           waiting     for whichever comes first
+    secrets     sealing of credentials; key_file: by which key   waiting     for whichever comes first
     unix_address  of sockets whose path is long
     clock       the time, and the only place to ask for it
 

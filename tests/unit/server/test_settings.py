@@ -105,7 +105,10 @@ def test_a_role_knows_whether_the_file_names_the_host(text: str, name: str) -> N
         ("store: {url: s3://Bucket}\n", "h.yaml:1: store.url: must be s3://BUCKET or s3://BUCKET/PREFIX"),
         ("store: {url: s3://bucket/../x}\n", "h.yaml:1: store.url: must be s3://BUCKET or s3://BUCKET/PREFIX"),
         ("store: {region: eu-north-1}\n", "h.yaml:1: store.region: is for a bucket, and url is `directory`"),
-        ("store: {url: s3://bucket, endpoint: s3.example}\n", "store.endpoint: must be http:// or https://, a host"),
+        (
+            "store: {url: s3://bucket, endpoint: s3.example}\n",
+            "h.yaml:1: store.endpoint: must be http:// or https://, a",
+        ),
         ("store: {url: s3://bucket, region: x, access_key: a}\n", "h.yaml:1: store.secret_key: is needed; put it into"),
         (
             "store: {url: s3://bucket, region: x, access_key: a, secret_key: b, kms_key: c}\n",
