@@ -17,7 +17,7 @@ The configuration
     yaml_loader     YAML with line numbers and ${VAR}; quantities: 62d, 40M, 127.0.0.1:8080
     settings        what the file may say; settings_fields: each value; settings_errors: what is wrong, in words
     desired         from the file to what the catalog is asked for; due: what that would delete
-    settings_store  where the objects are
+    settings_store  where the objects are; settings_catalog: where the catalog is
     catalog_access  opening the catalog; store_access: and the object store
     key_access      by which key credentials are sealed, and what children must not inherit
     spool_disk      whether the data directory's disk keeps what it promised; spool_access: that, and whose it is

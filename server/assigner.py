@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ingest.assignments import Assignment, write_assignments
+from server.catalog_access import open_catalog
 from server.desired import apply_settings
 from server.key_access import secret_box
-from storage.sqlite_catalog import SqliteCatalog
 from storage.waiting import pause, until_stopped
 
 if TYPE_CHECKING:
@@ -55,15 +55,12 @@ class Assigner:
     async def _run_once(self) -> None:
         """Open the catalog, apply the configuration if that is still to do, follow. Ends by an error or cancelled."""
         box = secret_box(self._data)
-        catalog = await SqliteCatalog.open(self._data.catalog, self._clock, box)
-        try:
+        async with open_catalog(self._settings.catalog, self._data, self._clock) as catalog:
             await self._apply(catalog.inventory)
             while True:
                 await self.assign(catalog.inventory, box)
                 self._complaint = ""
                 await self._clock.sleep(LOOK_S)
-        finally:
-            await catalog.close()
 
     async def _apply(self, inventory: Inventory) -> None:
         """Once in the supervisor's life: what somebody changes in the catalog later is not undone by a hiccup of it."""

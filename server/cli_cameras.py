@@ -25,7 +25,7 @@ from server.cli_frame import (
     JsonOption,
     command,
     existing_data,
-    load_host,
+    load_places,
     new_table,
     open_data,
     out,
@@ -41,6 +41,7 @@ from storage.model import DesiredCamera
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from server.settings_catalog import CatalogAddress
     from storage.layout import Layout
     from storage.model import Camera
 
@@ -65,8 +66,8 @@ UsernameOption = Annotated[
 
 def list_cameras(config: ConfigOption = None, data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
     """All cameras, the disabled ones too. `hulta status` tells how they are."""
-    load_host(config)
-    cameras = asyncio.run(_cameras(existing_data(data)))
+    place = load_places(config).catalog
+    cameras = asyncio.run(_cameras(place, existing_data(data)))
     if json:
         out.print_json(data=[_as_json(camera) for camera in cameras])
         return
@@ -94,7 +95,7 @@ def add(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Add a camera. A running server records it within two seconds."""
-    load_host(config)
+    place = load_places(config).catalog
     wanted = DesiredCamera(
         name=_checked("--name", name, checked_name),
         url=_with_login(url, username, source),
@@ -106,7 +107,7 @@ def add(
         tls_ca=_checked("--tls-ca", tls_ca, tls_file),
         tls_pin=_checked("--tls-pin", tls_pin, tls_pin_of),
     )
-    camera = asyncio.run(_add(open_data(data), wanted, _checked("--site", site, checked_name), change=change))
+    camera = asyncio.run(_add(place, open_data(data), wanted, _checked("--site", site, checked_name), change=change))
     out.print(f"{camera.name} is {camera.id}", markup=False)
 
 
@@ -116,8 +117,8 @@ def remove(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Stop recording a camera. Its footage stays for as long as its policy says."""
-    load_host(config)
-    removed = asyncio.run(_remove(existing_data(data), camera))
+    place = load_places(config).catalog
+    removed = asyncio.run(_remove(place, existing_data(data), camera))
     out.print(f"{removed.name} is disabled; its footage stays.", markup=False)
 
 
@@ -159,13 +160,13 @@ def probe_camera(
         raise typer.Exit(FAILED)
 
 
-async def _cameras(layout: Layout) -> list[Camera]:
-    async with open_catalog(layout) as catalog:
+async def _cameras(place: CatalogAddress, layout: Layout) -> list[Camera]:
+    async with open_catalog(place, layout) as catalog:
         return await catalog.inventory.cameras()
 
 
-async def _add(layout: Layout, wanted: DesiredCamera, site: str, *, change: bool) -> Camera:
-    async with open_catalog(layout) as catalog:
+async def _add(place: CatalogAddress, layout: Layout, wanted: DesiredCamera, site: str, *, change: bool) -> Camera:
+    async with open_catalog(place, layout) as catalog:
         await apply_settings(catalog.inventory, Settings())  # the policy `default` of a new catalog
         try:
             return await catalog.inventory.add(wanted, site=site, change=change)
@@ -174,8 +175,8 @@ async def _add(layout: Layout, wanted: DesiredCamera, site: str, *, change: bool
             raise Conflict(str(error), hint=hint) from None
 
 
-async def _remove(layout: Layout, camera: str) -> Camera:
-    async with open_catalog(layout) as catalog:
+async def _remove(place: CatalogAddress, layout: Layout, camera: str) -> Camera:
+    async with open_catalog(place, layout) as catalog:
         return await catalog.inventory.remove(camera)
 
 

@@ -29,7 +29,7 @@ from storage.spool_reader import SpoolReader
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from server.settings_store import StoreAddress
+    from server.settings import Settings
     from storage.check import CheckReport
     from storage.layout import Layout
 
@@ -45,7 +45,7 @@ def check(
     It changes nothing and may run while the server does. Exit 1 if anything is wrong.
     """
     settings = load_places(config)
-    report = asyncio.run(_check(existing_data(data), settings.store, deep=deep))
+    report = asyncio.run(_check(existing_data(data), settings, deep=deep))
     if json:
         out.print_json(data=report.to_json(), default=str)
     else:
@@ -54,12 +54,15 @@ def check(
         raise typer.Exit(FAILED)
 
 
-async def _check(layout: Layout, place: StoreAddress, *, deep: bool) -> CheckReport:
+async def _check(layout: Layout, settings: Settings, *, deep: bool) -> CheckReport:
     clock = HostClock()
     fleet = Fleet(layout, clock)
     await fleet.refresh()
     spool = SpoolReader(layout.spool, fleet.durable_mark)
-    async with open_catalog(layout, clock) as catalog, open_store(place, layout, clock) as store:
+    async with (
+        open_catalog(settings.catalog, layout, clock) as catalog,
+        open_store(settings.store, layout, clock) as store,
+    ):
         report = await Check(catalog, store, spool, clock).run(deep=deep)
     known = {each.subject for each in report.findings}
     report.findings += not_taken_in(await fleet.others["ship"].look(), known)

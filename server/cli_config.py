@@ -22,6 +22,7 @@ from storage.model import Change, FieldChange
 
 if TYPE_CHECKING:
     from server.settings_alerts import AlertRules
+    from server.settings_catalog import CatalogAddress
     from storage.layout import Layout
 
 PLANNED_BPS = 4_000_000  # of a camera that states no bitrate
@@ -39,7 +40,7 @@ def check(
     rate_bps = sum(camera.bitrate or PLANNED_BPS for camera in cameras if camera.enabled)
     exposure = "open to this host" if settings.host.listen.loopback else "token required"
     out.print(f"host      {settings.host.name}, listening on {settings.host.listen} ({exposure})", markup=False)
-    out.print(f"catalog   {settings.catalog.url}")
+    _say_catalog(settings.catalog)
     out.print(f"store     {settings.store.url}")
     out.print(f"segments  {settings.segments.seconds} s")
     _say_alerts(settings.alerts)
@@ -81,6 +82,26 @@ def apply(
         err.print(f"warning: {due}", style="yellow", markup=False)
     done = "would change" if dry_run else "changed"
     out.print(f"{len(changes)} {done}" if changes else "Nothing to change.")
+
+
+def _say_catalog(place: CatalogAddress) -> None:
+    """Where it is and how it is reached, without a credential."""
+    address = place.postgres
+    if address is None:
+        out.print(f"catalog   {place.url}")
+        return
+    ways = {
+        "disable": "not encrypted",
+        "require": "encrypted, the server's certificate not checked",
+        "verify-ca": "encrypted, the server's certificate checked",
+        "verify-full": "encrypted, the server's certificate and name checked",
+    }
+    who = f" as {address.username}" if address.username else ""
+    out.print(f"catalog   {address}{who}, {ways[address.mode]}", markup=False)
+    if address.is_exposed:
+        err.print("warning: what is said to the catalog, and its password, can be read on the way", style="yellow")
+    if place.accept_loss:
+        err.print("warning: a catalog that forgets when its server crashes is accepted", style="yellow")
 
 
 def _say_alerts(rules: AlertRules) -> None:
@@ -125,7 +146,7 @@ def _readable(change: FieldChange) -> FieldChange:
 
 
 async def _apply(settings: Settings, layout: Layout, *, prune: bool, dry_run: bool) -> tuple[list[Change], Due]:
-    async with open_catalog(layout) as catalog:
+    async with open_catalog(settings.catalog, layout) as catalog:
         due = await newly_due(catalog, settings, HostClock().wall_us()) if dry_run else Due()
         return await apply_settings(catalog.inventory, settings, prune=prune, dry_run=dry_run), due
 

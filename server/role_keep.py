@@ -51,8 +51,11 @@ class Keeping:
     async def _sweep(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                data, clock, place = self._around.data, self._around.clock, self._around.settings.store
-                async with open_catalog(data, clock) as catalog, open_store(place, data, clock) as store:
+                data, clock, settings = self._around.data, self._around.clock, self._around.settings
+                async with (
+                    open_catalog(settings.catalog, data, clock) as catalog,
+                    open_store(settings.store, data, clock) as store,
+                ):
                     self._sweeper = Sweeper(catalog, store, clock, acceptance=data.root / ACCEPTANCE)
                     await self._sweeper.run(stop)
             except HultaError as error:

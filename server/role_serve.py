@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from server.role import Surroundings
-    from server.settings_store import StoreAddress
+    from server.settings import Settings
     from storage.clock import Clock
     from storage.layout import Layout
 
@@ -117,17 +117,17 @@ async def part(around: Surroundings) -> AsyncIterator[Serving]:
     listener = around.listener or ApiSocket(around.settings.host.listen).hold()
     loopback = ListenAddress(*listener.getsockname()[:2]).loopback
     token = None if loopback else auth.make_token(around.data.token)
-    door = CatalogDoor(lambda: opened_api(around.settings.store, around.data, around.clock), around.clock)
+    door = CatalogDoor(lambda: opened_api(around.settings, around.data, around.clock), around.clock)
     yield Serving(HttpServer(guarded(door, token=token), listener), door)
 
 
 @asynccontextmanager
-async def opened_api(place: StoreAddress, data: Layout, clock: Clock) -> AsyncIterator[ASGIApp]:
+async def opened_api(settings: Settings, data: Layout, clock: Clock) -> AsyncIterator[ASGIApp]:
     """The API over an open catalog."""
     fleet = Fleet(data, clock)
     async with (
-        open_catalog(data, clock) as catalog,
-        open_store(place, data, clock) as store,
+        open_catalog(settings.catalog, data, clock) as catalog,
+        open_store(settings.store, data, clock) as store,
         live_doors(data, clock) as (live, whep),
     ):
         library = Library(catalog, store, SpoolReader(data.spool, fleet.durable_mark), clock)

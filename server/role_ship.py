@@ -21,5 +21,8 @@ async def part(around: Surroundings) -> AsyncIterator[Shipper]:
     """The shipper of this data directory's spool."""
     claim_spool(around.settings, around.data)
     place, clock = around.settings.store, around.clock
-    async with open_catalog(around.data, clock) as catalog, open_store(place, around.data, clock) as store:
+    async with (
+        open_catalog(around.settings.catalog, around.data, clock) as catalog,
+        open_store(place, around.data, clock) as store,
+    ):
         yield Shipper(catalog, store, around.data, clock)

@@ -26,6 +26,7 @@ from server import settings_errors, yaml_loader
 from server.key_access import Variables
 from server.quantities import ListenAddress
 from server.settings_alerts import AlertRules
+from server.settings_catalog import CatalogAddress
 from server.settings_fields import (
     AbsolutePath,
     Address,
@@ -40,7 +41,6 @@ from server.settings_fields import (
     WholeNumber,
     from_text,
     gop_us,
-    only_served,
 )
 from server.settings_store import StoreAddress
 
@@ -64,18 +64,6 @@ class Host(Table):
     def given_name(self) -> str:
         """The name that the file gives; "" where it is the machine's own, which a container has a new one of."""
         return self.name if "name" in self.model_fields_set else ""
-
-
-class CatalogAddress(Table):
-    """Where the catalog is."""
-
-    url: str = "sqlite"
-    username: str | None = None
-    password: Secret | None = None
-
-    @model_validator(mode="after")
-    def _served(self) -> Self:
-        return only_served(self, self.url, "sqlite")
 
 
 class SpoolRules(Table):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr, model_validator
@@ -21,8 +21,6 @@ from server.quantities import ListenAddress, parse_duration_us, parse_rate_bps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_Table = TypeVar("_Table", bound="Table")
 
 
 class Table(BaseModel):
@@ -114,15 +112,6 @@ def _whole_number(value: Any) -> Any:
     if isinstance(value, bool | float):
         raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic collects ValueErrors
     return value
-
-
-def only_served(table: _Table, url: str, served: str) -> _Table:
-    """The table, if its `url` is the one that this version serves."""
-    if url != served:
-        raise PydanticCustomError(
-            "unserved", "this version serves only `{served}` here", {"served": served, "below": ("url",)}
-        )
-    return table
 
 
 WholeNumber = BeforeValidator(_whole_number)

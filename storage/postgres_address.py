@@ -18,6 +18,16 @@ MODES = ("disable", "require", "verify-ca", "verify-full")
 DEFAULT_PORT = 5432
 
 
+def without_credentials(url: str) -> tuple[str, str | None, str | None]:
+    """A URL, and the username and password that stood in it, decoded."""
+    scheme, mark, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    credentials, at, host = place.rpartition("@")
+    username, colon, password = credentials.partition(":")
+    bare = f"{scheme}{mark}{host}{slash}{path}"
+    return bare, unquote(username) if at else None, unquote(password) if colon else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresAddress:
     """One database. `accept_loss`: a server that forgets what it said was durable will do (tests, trials)."""
@@ -90,6 +100,11 @@ class PostgresAddress:
         if self.mode == "require":
             context.verify_mode = ssl.CERT_NONE
         return context
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether somebody between here and there could listen or answer in its place."""
+        return self.mode in {"disable", "require"} and not self._is_loopback
 
     @property
     def _is_loopback(self) -> bool:

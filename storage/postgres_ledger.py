@@ -36,8 +36,8 @@ class Ledgers:
         new: list[Gap] = []
         for stream, ledger in self.by_stream.items():
             before, after = self._before[stream], set(ledger.gaps)
-            old += before - after
-            new += after - before
+            old += sorted(before - after, key=lambda gap: gap.start_us)
+            new += sorted(after - before, key=lambda gap: gap.start_us)
         if old:
             await connection.execute(_SQL["delete_gaps"], [gap.stream for gap in old], [gap.start_us for gap in old])
         if new:

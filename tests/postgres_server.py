@@ -18,6 +18,7 @@ from pathlib import Path
 import asyncpg
 
 from storage.clock import Clock, FakeClock
+from storage.key_file import GivenKeys
 from storage.postgres_address import PostgresAddress
 from storage.postgres_catalog import PostgresCatalog
 from storage.secrets import SecretBox
@@ -112,7 +113,9 @@ async def empty_database(*, template: str = "template0", options: str = "") -> A
     try:
         if template != "template0" and template not in _templates:
             await server.execute(f"CREATE DATABASE {template}")
-            async with await PostgresCatalog.open(_address(url, template), FakeClock(), SecretBox(bytes(32))):
+            async with await PostgresCatalog.open(
+                _address(url, template), FakeClock(), SecretBox(GivenKeys("00" * 32, "a test"))
+            ):
                 _templates.add(template)
         name = f"hulta_{next(_numbers)}"
         await server.execute(f"CREATE DATABASE {name} TEMPLATE {template} {options}")

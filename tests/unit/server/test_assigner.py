@@ -15,6 +15,7 @@ from media.url import CameraUrl
 from server.assigner import Assigner
 from server.catalog_access import open_catalog
 from server.settings import parse_settings
+from server.settings_catalog import CatalogAddress
 from storage.clock import FakeClock
 from storage.layout import Layout
 from storage.model import DesiredCamera, main_stream
@@ -98,7 +99,7 @@ async def test_cameras_that_come_and_go_are_followed(tmp_path: Path) -> None:
     """What another process changes in the catalog is in the file within a second."""
     async with following(tmp_path) as at_work:
         await at_work.become("gate")
-        async with open_catalog(at_work.data) as catalog:
+        async with open_catalog(CatalogAddress(), at_work.data) as catalog:
             tower = DesiredCamera(name="tower", url=CameraUrl.parse("rtsp://10.17.0.9/x"))
             await catalog.inventory.add(tower, site="harbour")
             await at_work.become("gate", "tower")

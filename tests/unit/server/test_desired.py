@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from server.catalog_access import open_catalog
 from server.desired import FALLBACK_POLICY, apply_settings
 from server.settings import Settings, parse_settings
+from server.settings_catalog import CatalogAddress
 from storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def settings(text: str) -> Settings:
 
 async def test_the_catalog_gets_what_the_file_says(tmp_path: Path) -> None:
     """Every field of sites, cameras and policies."""
-    async with open_catalog(Layout(tmp_path)) as catalog:
+    async with open_catalog(CatalogAddress(), Layout(tmp_path)) as catalog:
         await apply_settings(catalog.inventory, settings(CONFIG))
         (site,) = await catalog.inventory.sites()
         gate, pier = await catalog.inventory.cameras()
@@ -56,7 +57,7 @@ async def test_the_catalog_gets_what_the_file_says(tmp_path: Path) -> None:
 
 async def test_a_new_catalog_keeps_footage_for_a_bounded_time(tmp_path: Path) -> None:
     """A configuration without policies still deletes; one that comes later decides for itself."""
-    async with open_catalog(Layout(tmp_path)) as catalog:
+    async with open_catalog(CatalogAddress(), Layout(tmp_path)) as catalog:
         await apply_settings(catalog.inventory, settings(""))
         assert await catalog.inventory.policies() == {"default": FALLBACK_POLICY}
         await apply_settings(catalog.inventory, settings(CONFIG))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-HEAVY = ("fastapi", "typer", "av", "cv2", "sqlite3", "storage.sqlite_catalog", "simulator", "playback.library")
+HEAVY = ("fastapi", "typer", "av", "cv2", "sqlite3", "asyncpg", "simulator", "playback.library")
 
 
 def imported_by(code: str) -> set[str]:
@@ -29,10 +29,10 @@ def test_record_starts_without_catalog_and_web_framework() -> None:
 def test_ship_and_keep_start_without_web_framework_and_decoder(name: str) -> None:
     """They move and delete files; they do not look into pictures."""
     found = imported_by(f"import server.role, server.role_{name}")
-    assert found <= {"sqlite3", "storage.sqlite_catalog"}
+    assert found == set()
 
 
 def test_the_supervisor_starts_without_the_other_commands() -> None:
     """A successor is back sooner."""
     found = imported_by("from server.cli import build; build(['run'])")
-    assert found == {"typer", "sqlite3", "storage.sqlite_catalog"}
+    assert found == {"typer"}

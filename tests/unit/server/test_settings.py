@@ -68,6 +68,35 @@ def test_settings_do_not_print_their_secrets() -> None:
     assert SECRET not in f"{settings} {settings!r} {in_url} {in_url!r} {settings.sites[0].cameras[0].address!r}"
 
 
+def test_a_catalogs_credentials_stand_beside_its_url() -> None:
+    """Wherever the file has them; what is printed has them nowhere, and the roles get them by the pipe."""
+    inside = read("catalog: {url: 'postgresql://hulta:${CAM_PASSWORD}@db.example/hulta'}\n")
+    beside = read("catalog: {url: 'postgresql://db.example/hulta', username: hulta, password: '${CAM_PASSWORD}'}\n")
+    assert inside.catalog.postgres == beside.catalog.postgres
+    assert inside.catalog.postgres is not None
+    assert (inside.catalog.postgres.username, inside.catalog.postgres.password) == ("hulta", SECRET)
+    assert SECRET not in f"{inside} {inside!r} {beside!r} {inside.catalog.postgres} {inside.catalog.postgres!r}"
+    assert Settings.model_validate_json(inside.for_role("ship")).catalog == inside.catalog
+
+
+@pytest.mark.parametrize(
+    ("place", "mode"),
+    [
+        ("url: postgresql://127.0.0.1/h", "disable"),
+        ("url: 'postgresql://[::1]:5433/h'", "disable"),
+        ("url: postgresql://localhost/h", "disable"),
+        ("url: postgresql://db.example/h", "verify-full"),
+        ("url: postgresql://10.0.0.1/h", "verify-full"),
+        ("url: postgresql://db.example/h, sslmode: require", "require"),
+    ],
+)
+def test_a_catalog_on_another_host_is_spoken_to_over_tls(place: str, mode: str) -> None:
+    """And has to prove who it is, unless the file says otherwise."""
+    address = read(f"catalog: {{{place}}}\n").catalog.postgres
+    assert address is not None
+    assert address.mode == mode
+
+
 def test_what_the_roles_get_holds_no_camera() -> None:
     """The pipe to the children carries the host's settings; cameras are in the catalog."""
     text = "host: {name: rec-1}\nsegments: {seconds: 30}\n" + camera(username="u", password="${CAM_PASSWORD}")
@@ -100,7 +129,25 @@ def test_a_role_knows_whether_the_file_names_the_host(text: str, name: str) -> N
         ("host: {listen: example.com:80}\n", "h.yaml:1: host.listen: must listen on an IP address"),
         ("host: []\n", "h.yaml:1: host: must be a table of keys and values"),
         ("- 1\n", "h.yaml:1: must be a table of keys and values"),
-        ("catalog: {url: postgresql://db/hulta}\n", "h.yaml:1: catalog.url: this version serves only `sqlite` here"),
+        (
+            "catalog: {url: mysql://db/hulta}\n",
+            "h.yaml:1: catalog.url: must be postgresql://host/database, or `sqlite`",
+        ),
+        ("catalog: {url: postgresql://db}\n", "h.yaml:1: catalog.url: must be postgresql://host/database, or `sqlite`"),
+        ("catalog: {url: 'postgresql://[::1/h'}\n", "h.yaml:1: catalog.url: must be postgresql://host/database"),
+        ("catalog: {url: postgresql://db:x/h}\n", "h.yaml:1: catalog.url: has a port that is none"),
+        ("catalog: {url: 'postgresql://db/h?sslmode=disable'}\n", "h.yaml:1: catalog.url: must end with the database;"),
+        ("catalog: {url: postgresql://db/h, password: x}\n", "h.yaml:1: catalog.username: is needed with a password"),
+        (
+            "catalog: {url: postgresql://u@db/h, username: u}\n",
+            "h.yaml:1: catalog.username: stands both here and in url",
+        ),
+        ("catalog: {username: u}\n", "h.yaml:1: catalog.username: is for a server, and url is `sqlite`"),
+        ("catalog: {url: postgresql://db/h, sslmode: prefer}\n", "h.yaml:1: catalog.sslmode: "),
+        (
+            "catalog: {url: postgresql://localhost/h, ca: /x.pem}\n",
+            "h.yaml:1: catalog.ca: is of no use with `sslmode: disable`",
+        ),
         ("store:\n  url: s3://bucket\n", "h.yaml:1: store.endpoint: is needed, such as https://s3.example:9000"),
         ("store: {url: s3://Bucket}\n", "h.yaml:1: store.url: must be s3://BUCKET or s3://BUCKET/PREFIX"),
         ("store: {url: s3://bucket/../x}\n", "h.yaml:1: store.url: must be s3://BUCKET or s3://BUCKET/PREFIX"),
