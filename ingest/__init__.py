@@ -4,6 +4,7 @@
     worker.py          the recording process: one recorder per stream, one run of the spool
     recorder.py        one stream: sessions, backoff, memory bound
     kept_bytes.py      what a stream has in memory until then, and its bound
+    disk_need.py       whether the spool's disk can keep up with all of them
     durable.py         how far one stream is durable
     gap_account.py     one stream's gaps, each with its reason
     conditions.py      what is odd about a camera that sends: frozen pictures, a clock that is off

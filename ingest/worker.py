@@ -16,6 +16,7 @@ import structlog
 from ingest.anchored_clock import AnchoredClock
 from ingest.assignments import Assignment, read_assignments
 from ingest.backoff import Herd
+from ingest.disk_need import DiskNeed
 from ingest.live_door import LiveDoor
 from ingest.recorder import Recorder
 from media.errors import ConfigError, KeyUnfit
@@ -64,6 +65,7 @@ class Worker:
         self._complaint = ""
         self._ticks = 0
         self._looked_us = self._clock.boot_us()
+        self._disk = DiskNeed(self._layout.spool)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop` is set, then seal everything."""
@@ -75,6 +77,7 @@ class Worker:
             loop=asyncio.get_running_loop(),
         )
         log.info("recording_started", run=f"{self._run:016x}")
+        self._disk.start()
         try:
             async with self._live.open(self._layout.live), asyncio.TaskGroup() as group:
                 while not stop.is_set():
@@ -99,6 +102,7 @@ class Worker:
             "started_us": self._started_us,
             "error": self._complaint or None,
             "live": self._live.state(),
+            "spool": self._disk.state(),
             "streams": streams,
         }
 
@@ -129,6 +133,7 @@ class Worker:
         self._complaint = str(error)
 
     def _assign(self, wanted: dict[UUID, Assignment], spool: SpoolRun, group: asyncio.TaskGroup) -> None:
+        self._disk.assign(wanted.values())
         for stream, recorder in self._recorders.items():
             recorder.assign(wanted.get(stream))
         for stream, assignment in wanted.items():
@@ -140,6 +145,7 @@ class Worker:
     def _tick(self, spool: SpoolRun) -> None:
         self._ticks += 1
         if self._ticks % OBSERVE_CLOCK_TICKS == 0:
+            self._disk.look()
             step_us = self._clock.observe()
             if step_us:
                 log.warning("clock_stepped", step_us=step_us)

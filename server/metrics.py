@@ -50,7 +50,7 @@ async def render(parts: Parts) -> tuple[bytes, str]:
     """The text and its media type. A part that is down is left out; `hulta_up` says so."""
     roles = await parts.fleet.states()
     metrics = [*_processes(roles), *_shipping(roles["ship"]), *_alerting(roles["keep"])]
-    metrics += live_metrics(parts.live, roles["record"])
+    metrics += [*_disk_need(roles["record"]), *live_metrics(parts.live, roles["record"])]
     metrics.append(await asyncio.to_thread(_disk, parts.data.root))
     try:
         cameras = await parts.catalog.inventory.cameras()
@@ -140,6 +140,18 @@ def _spool(spool: dict[str, Any]) -> list[Metric]:
         _gauge("hulta_spool_step", "0, or the percentage at which the spool's present step begins.", spool["step"]),
         given_up,
         given_up_bytes,
+    ]
+
+
+def _disk_need(record: dict[str, Any] | None) -> list[Metric]:
+    """What the cameras need of the spool's disk, and what it could do when recording began."""
+    spool = (record or {}).get("spool") or {}
+    words = {"measured": "What the spool's disk did when recording began", "needed": "What its cameras need of it"}
+    return [
+        _gauge(f"hulta_spool_{kind}_{unit}_per_second", f"{words[kind]}, in {unit}.", spool[f"{kind}_{unit}_per_s"])
+        for kind in words
+        for unit in ("bytes", "syncs")
+        if spool.get(f"{kind}_{unit}_per_s") is not None
     ]
 
 

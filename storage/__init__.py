@@ -7,6 +7,7 @@ The map
     recovery    seal what a dead run left open                   quarantine  what recovery takes out of the spool
     durable_names  a name made durable where directories lose them
     spool_identity  whose disk a spool is on                     spool_ownership  and whether it may be used
+    spool_probe what its disk can do
     spool_room  how full its disk is, and what follows           spool_relief    the ladder, at work
     spool_runs  which runs there are, and which live             growing_segment  an open file, scanned as it grows
     spool_reader  the newest minute, for playback
