@@ -9,7 +9,8 @@ The command line (`hulta`, `python -P -m server`)
     cli_storm       storm: faults, kills and a verdict; storm_plan: from files to what is to be done
     cli_config      config check, apply; cli_cameras: list, add, remove, test; cli_check: check
     cli_spool       spool show, accept: whose disk it is
-    cli_status      status, cli_footage: footage, cli_export: export: questions to the API, by api_client
+    cli_status      status; shipping_words: how the object store is; cli_footage: footage
+    cli_export      export; all of them ask the API, by api_client
     demonstration   what `hulta demo` shows; announcer: says where the page is
     camera_probe    looks at one camera; camera_observation: what is learned; camera_verdict, codec_names: in words
 

@@ -23,6 +23,7 @@ from server.cli_frame import (
     words_of_others,
 )
 from server.quantities import format_rate
+from server.shipping_words import shipping_words
 from server.status_socket import read_status
 
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ def status(
 
 
 async def _warnings(data: Layout) -> list[str]:
-    """What the processes that keep footage have to say of their disk."""
-    documents = [await read_status(data.socket(role)) or {} for role in ("record", "ship")]
-    spools = [document.get("spool") or {} for document in documents]
-    return [spool["warning"] for spool in spools if spool.get("warning")]
+    """What the processes that keep footage have to say of their disk and of the object store."""
+    record, ship = [await read_status(data.socket(role)) for role in ("record", "ship")]
+    spools = [(document or {}).get("spool") or {} for document in (record, ship)]
+    return [*(spool["warning"] for spool in spools if spool.get("warning")), *shipping_words(ship)]
 
 
 def _is_meant(camera: dict[str, Any], which: str) -> bool:

@@ -13,14 +13,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from media.errors import ObjectConflict, ObjectMissing, ObjectStoreError
 from storage import files
 from storage.objects import ObjectStat, require_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
 T = TypeVar("T")
@@ -83,6 +83,10 @@ class DirectoryStore:
             place = entry.name.rstrip("/")
             found = await self._run(place, lambda path: _entries(path, self._root), may_be_root=True)
             waiting += [each for each in found if each.name.startswith(prefix) or prefix.startswith(each.name)]
+
+    def state(self) -> Mapping[str, Any]:
+        """See `ObjectStore.state`."""
+        return {"place": str(self._root), "warnings": ()}
 
     def close(self) -> None:
         """Finish what was begun."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from media.errors import ObjectStoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
 
@@ -69,6 +69,10 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> AsyncIterator[ObjectStat]:
         """Every object whose key starts with `prefix`, in the order of the keys."""
+        ...
+
+    def state(self) -> Mapping[str, Any]:
+        """JSON-ready, without asking anybody: `place` in words, and `warnings`: which guarantee is lower, and why."""
         ...
 
     def close(self) -> None:

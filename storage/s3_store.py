@@ -13,8 +13,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+import structlog
 import urllib3
 from minio.error import MinioException, S3Error
 
@@ -26,13 +27,15 @@ from storage.s3_requests import Answer, Body, S3Requests
 from storage.s3_words import broken, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from storage.clock import Clock
     from storage.s3_address import S3Address
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 WRITERS, READERS = 8, 16
 """Requests at once. Viewers do not wait behind uploads."""
@@ -99,6 +102,15 @@ class S3Store:
         """What the server can do, asked once."""
         return await self._run(self._writers, self._capabilities)
 
+    def state(self) -> Mapping[str, Any]:
+        """See `ObjectStore.state`; `can`: what the server was found to do, None before it was asked."""
+        found = self._found
+        return {
+            "place": str(self._requests.address),
+            "can": None if found is None else found.words,
+            "warnings": () if found is None else found.warnings,
+        }
+
     def close(self) -> None:
         """End what is under way: it can be done again."""
         self._requests.close()
@@ -123,6 +135,9 @@ class S3Store:
         with self._probing:
             if self._found is None:
                 self._found = probe(self._requests, self._clock)
+                log.info("object_store_found", place=str(self._requests.address), can=self._found.words)
+                for warning in self._found.warnings:
+                    log.warning("object_store_lacks", place=str(self._requests.address), what=warning)
             return self._found
 
     # --- writing

@@ -11,6 +11,8 @@ from media.errors import ObjectStoreError
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
 """Of the error document. It is a server's, and of a foreign one if need be: nothing else of it is looked at."""
 
+_OBJECT = re.compile(r"^(?:<[^>]*>|\w+\([^)]*\)|\[[^]]*\]): ")
+
 TRY_AGAIN = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "OperationAborted", "Throttling"} | {
     "ConditionalRequestConflict"
 }
@@ -85,7 +87,7 @@ def broken(what: str, place: str, error: Exception) -> ObjectStoreError:
 
 
 def _reason(error: BaseException) -> str:
-    """The last part of what is said, without the objects and addresses that urllib3 puts before it."""
+    """What is said, without the objects and addresses that urllib3 puts before it."""
     inner = error.args[-1] if error.args else error
     text = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
-    return text.rpartition(">: ")[2].rpartition("]: ")[2] or type(error).__name__
+    return _OBJECT.sub("", text) or type(error).__name__

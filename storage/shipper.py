@@ -42,6 +42,7 @@ class Shipper:
 
     def __init__(self, catalog: Catalog, store: ObjectStore, data: Layout, clock: Clock) -> None:
         self._data = data
+        self._store = store
         self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, "ship")
         self._intake = Intake(catalog, data, clock, self._threads)
@@ -88,6 +89,7 @@ class Shipper:
         faults = {str(path): why for path, why in list(self._intake.faults.items())[:SHOWN]}
         oldest_us = min((copy.sealed_us for copy in copies), default=None)
         return {
+            "store": self._store.state(),
             "backlog_segments": len(copies),
             "backlog_bytes": sum(copy.size_bytes for copy in copies),
             "oldest_waiting_us": oldest_us,

@@ -81,6 +81,8 @@ class Uploads:
         await self._catalog.footage.stored(hashes)
         await self._release([segment.id for segment in batch if segment.id in hashes], put=batch)
         if error is not None and not hashes:
+            for segment in batch:  # it is the store: they go on as soon as it does, not half a minute later
+                self.resting.pop(segment.id, None)
             raise ObjectStoreError(f"none of {len(batch)} segments could be stored: {error}") from error
         return True
 

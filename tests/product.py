@@ -38,7 +38,12 @@ def simulated(*options: str | Path, cameras: int = 1) -> Iterator[list[str]]:
 
 @contextmanager
 def running(
-    folder: Path, cameras: Mapping[str, str | dict[str, str]], *, segment_s: int = 5, keep_max: str = "2d"
+    folder: Path,
+    cameras: Mapping[str, str | dict[str, str]],
+    *,
+    segment_s: int = 5,
+    keep_max: str = "2d",
+    store: Mapping[str, str] | None = None,
 ) -> Iterator[httpx.Client]:
     """`hulta run` over these cameras (name: URL, or all their keys). Yields a client of its API once that answers."""
     port = free_port()
@@ -57,6 +62,7 @@ def running(
                 "host": {"name": "test", "listen": f"127.0.0.1:{port}"},
                 "segments": {"seconds": segment_s},
                 "spool": {"accept_loss": True},
+                **({"store": dict(store)} if store else {}),
                 "policies": {"default": {"keep_max": keep_max}},
                 "sites": [site],
             }
