@@ -4,9 +4,10 @@ What is given up at the last step is declared first, by `Footage.give_up`, and u
 file is registered again and nothing was lost. A full disk that nothing relieves costs the *newest* footage of all
 cameras; giving up the oldest of the lowest class is the lesser loss, and said as plainly: a gap `spool_full`.
 
-Left alone are: what has waited for less than `WAITED_US`, because a store that works has it in a second or two; what is
-being put right now; what the store has, though the answer was lost; and a file with a second name (a directory store on
-the same disk links it), whose end frees nothing. Without the catalog nothing is given up, as nothing could be declared.
+Nothing is given up while the store keeps up, that is while nothing has waited for `WAITED_US`: on a disk that is full
+of other things, footage would go that is safe in a second. Left alone are: what is being put; what the store has,
+though the answer was lost; and a file with a second name (a directory store on the same disk links it), whose end frees
+nothing. Without the catalog nothing is given up, as nothing could be declared.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from storage.uploads import Uploads
 
 LOOK_S = 2.0
-WAITED_US = 15_000_000
+WAITED_US = 10_000_000
 _ASK_S = 2.0  # for the store to say whether it has a segment, while the disk fills
 _CLASSES_US = 60_000_000
 
@@ -134,14 +135,16 @@ class Relief:
         return bool(lost)
 
     async def _droppable(self) -> list[Droppable]:
-        """The copies that may go, as far as files can tell."""
+        """The copies that may go, as far as files can tell; none while the store keeps up."""
         waited_us = self._clock.wall_us() - WAITED_US
+        if not any(copy.sealed_us <= waited_us for copy in self._intake.copies.values()):
+            return []
         classes = await self._classes_of_cameras()
         names = {each: (layout.parse_segment_path(copy.path), copy) for each, copy in self._intake.copies.items()}
         return [
             Droppable(classes.get(name.identity.camera, ""), copy.sealed_us, segment_id, copy.size_bytes)
             for segment_id, (name, copy) in names.items()
-            if name is not None and copy.sealed_us <= waited_us
+            if name is not None
         ]
 
     async def _not_stored(self, segment_ids: list[UUID]) -> list[UUID]:

@@ -169,6 +169,19 @@ async def test_what_was_sealed_just_now_is_left_to_the_store(full: Full) -> None
     assert await full.relieve() == 1
 
 
+async def test_a_lower_class_goes_first_however_young_it_is(full: Full) -> None:
+    """What says that the store does not keep up is the oldest that waits, whosever that is."""
+    await full.fill("low", "high")
+    now_s = full.house.clock.wall_us() / 1e6
+    for path in full.house.data.spool.glob(f"*/{STREAMS['low']}/*.mp4"):
+        os.utime(path, (now_s, now_s))
+    full.house.restart()
+    await full.cycle()
+    assert await full.relieve() == 1
+    assert len(await full.gaps("low")) == 1
+    assert await full.gaps("high") == []
+
+
 async def test_below_the_last_step_nothing_goes(full: Full) -> None:
     """It is said, and that is all; each step once."""
     await full.fill("low")
