@@ -37,6 +37,10 @@ def storm(
     script: Annotated[Path, typer.Option(help="What goes wrong, and when.", metavar="FILE")],
     minutes: Annotated[str, typer.Option(help="How long; the script has to fit. Required.", metavar="M")] = "",
     cameras: Annotated[int | None, typer.Option(min=1, help="Only so many, the first of the fleet.")] = None,
+    servers: Annotated[
+        Path | None,
+        typer.Option(help="An empty object store and database to record into: `store` and `catalog`.", metavar="FILE"),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed draws the same faults. Drawn if not given.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="A new directory to work in, kept; otherwise a temporary one.", metavar="DIR")
@@ -63,6 +67,7 @@ def storm(
                 seed=random.SystemRandom().randrange(1 << 32) if seed is None else seed,
                 data=where or Path(scratch),
                 cameras=cameras,
+                servers=servers,
             )
             result = run_storm(plan, say=lambda line: out.print(line, markup=False))
     try:

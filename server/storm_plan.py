@@ -10,8 +10,9 @@ from media.errors import ConfigError
 from server.city import read_city
 from server.fault_script import read_script
 from server.quantities import format_duration
+from server.settings import read_settings
 from simulator.fault_parameters import show_duration
-from simulator.faults import Place
+from storm.links import link_names
 from storm.plan import StormPlan, blows
 
 if TYPE_CHECKING:
@@ -26,9 +27,19 @@ ANYWHERE = "rtsp://127.0.0.1/"
 
 
 def make_plan(
-    *, fleet: Path, script: Path, seconds: int, seed: int, data: Path, cameras: int | None = None
+    *,
+    fleet: Path,
+    script: Path,
+    seconds: int,
+    seed: int,
+    data: Path,
+    cameras: int | None = None,
+    servers: Path | None = None,
 ) -> StormPlan:
-    """The plan of a storm over the first `cameras` of a fleet. ConfigError names file and line."""
+    """The plan of a storm over the first `cameras` of a fleet. ConfigError names file and line.
+
+    `store` and `catalog` are those of the file `servers`, never those of the fleet: that may be what a city runs with.
+    """
     settings, everyone = read_city(fleet)
     entries = {entry.name: entry for site in settings.sites for entry in site.cameras}
     lineup = [_heard(camera, entries[camera.name]) for camera in everyone if entries[camera.name].enabled]
@@ -40,13 +51,16 @@ def make_plan(
     steps = read_script(script)
     for step in steps.steps:
         _require_time(step, seconds)
+    product_config = {**_product_config(settings, lineup, entries), **_servers(servers)}
+    for step in steps.steps:
+        _require_link(step, product_config)
     found = blows(steps, {camera.name: camera.site for camera in lineup}, seed)
     of_cameras = [(number, step) for number, step in enumerate(steps.steps, 1) if not _is_ours(step)]
     return StormPlan(
         data=data,
         cameras=lineup,
         fleet={"sites": _sites(lineup, _simulated)},
-        product_config=_product_config(settings, lineup, entries),
+        product_config=product_config,
         camera_script={"steps": [_written(step) for _, step in of_cameras]} if of_cameras else {},
         step_numbers=[number for number, _ in of_cameras],
         blows=found,
@@ -61,8 +75,8 @@ def _heard(camera: CameraOptions, entry: CameraEntry) -> CameraOptions:
 
 
 def _is_ours(step: Step) -> bool:
-    """Whether it is about a process of the product, not about a camera."""
-    return step.fault.kind.place is Place.PROCESS
+    """Whether it is about the product, not about a camera."""
+    return not step.fault.kind.place.of_cameras
 
 
 def _require_time(step: Step, seconds: int) -> None:
@@ -71,6 +85,15 @@ def _require_time(step: Step, seconds: int) -> None:
         raise ConfigError(
             f"{step.place}: {step.fault.name} ends at {show_duration(over_us)}, the storm at {seconds}s",
             hint="give the storm more time with --minutes",
+        )
+
+
+def _require_link(step: Step, product_config: Mapping[str, Any]) -> None:
+    link = step.fault.parameters.get("link")
+    if link is not None and link not in link_names(product_config):
+        raise ConfigError(
+            f"{step.place}: {step.fault.name} is about the link to the {link}, and there is none",
+            hint="--servers FILE with `store: {url: s3://..., endpoint: http://...}` or `catalog: {url: postgresql://...}`",
         )
 
 
@@ -124,7 +147,19 @@ def _product_config(
         }
 
     policies = {name: _policy(rules) for name, rules in settings.policies.items()}
-    return {"policies": policies or {"default": {"keep_max": "1d"}}, "sites": _sites(lineup, recorded)}
+    return {
+        "policies": policies or {"default": {"keep_max": "1d"}},
+        "sites": _sites(lineup, recorded),
+    }
+
+
+def _servers(path: Path | None) -> dict[str, Any]:
+    """Object store and database as the file has them; what it does not name is embedded."""
+    if path is None:
+        return {}
+    settings = read_settings(path)
+    tables = {"store": settings.store, "catalog": settings.catalog}
+    return {key: table.model_dump(mode="json", exclude_unset=True) for key, table in tables.items()}
 
 
 def _policy(rules: PolicyRules) -> dict[str, Any]:

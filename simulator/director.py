@@ -55,9 +55,9 @@ class Director:
         """Flags and the script act one after the other: opening a door takes a moment, and they may share one."""
         self._conditions = {name: Conditions(name, options.seed, clock) for name in self._fleet}
         for step in self._script.steps:
-            if step.fault.kind.place is Place.PROCESS:
+            if not step.fault.kind.place.of_cameras:
                 raise ConfigError(
-                    f"{step.place}: {step.fault.name} is about processes of the recorder: only `hulta storm` does that"
+                    f"{step.place}: {step.fault.name} is for the recorder, not for cameras: `hulta storm` does that"
                 )
         # The script may begin at any time after the flags: what they have in common is refused whenever it is.
         for flag in options.faults:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Value = int | float | str
 
+LINKS = ("store", "catalog")
 ROLES = ("record", "ship", "keep", "serve", "supervisor", "any")
 
 _INTEGER = re.compile(r"[+-]?\d{1,12}")

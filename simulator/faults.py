@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from media.errors import ConfigError
-from simulator.fault_parameters import ROLES, Parameter, Value, bitrate, choice, count, duration, percent
+from simulator.fault_parameters import LINKS, ROLES, Parameter, Value, bitrate, choice, count, duration, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,12 @@ class Place(StrEnum):
     CLOCK = "clock"  # the camera's time
     FOOTAGE = "footage"  # what the encoder makes
     PROCESS = "process"  # the recorder's own processes: for storms
+    LINK = "link"  # what lies between them and the object store or the database: for storms
+
+    @property
+    def of_cameras(self) -> bool:
+        """Whether a simulated camera has it; the others are carried out by storms."""
+        return self not in {Place.PROCESS, Place.LINK}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +85,10 @@ class Fault:
 
 
 def find_kind(name: str, *, of_cameras: bool = False) -> FaultKind:
-    """An entry of the catalogue; ConfigError names the nearest. `of_cameras`: those of processes are not offered."""
+    """An entry of the catalogue; ConfigError names the nearest. `of_cameras`: others are not offered."""
     kind = CATALOGUE.get(name)
     if kind is None:
-        known = [each.name for each in _KINDS if not (of_cameras and each.place is Place.PROCESS)]
+        known = [each.name for each in _KINDS if each.place.of_cameras or not of_cameras]
         raise ConfigError(f"no fault is called `{name}`{nearest(name, known)}")
     return kind
 
@@ -114,6 +120,7 @@ def _instant(place: Place, name: str, says: str, *parameters: Parameter) -> Faul
     return FaultKind(name=name, place=place, lasting=False, says=says, parameters=parameters)
 
 
+_LINK = choice("link", "store", LINKS, "to the object store, or to the database of the catalog")
 _OF_PACKETS = "how many of a hundred packets"
 
 _KINDS = (
@@ -194,6 +201,24 @@ _KINDS = (
         "pause",
         "a process of the recorder is stopped (SIGSTOP), and goes on afterwards",
         choice("role", "any", ROLES, "which one"),
+    ),
+    _lasting(Place.LINK, "link-down", "the server is not there: connections are reset, new ones refused", _LINK),
+    _lasting(Place.LINK, "link-vanished", "the server is gone without a word: nothing answers, connects hang", _LINK),
+    _lasting(
+        Place.LINK,
+        "link-slow",
+        "the way to the server is long and narrow",
+        _LINK,
+        duration("latency", "50ms", "1ms", "1m", "how much longer each direction takes"),
+        bitrate("rate", "20M", "1k", "1000M", "bits a second in each direction, all connections together"),
+    ),
+    _instant(Place.LINK, "link-reset", "all connections to the server are reset", _LINK),
+    _instant(
+        Place.LINK,
+        "link-lost-answers",
+        "the next writes are carried out, and their answers lost (store: PUT, catalog: COMMIT)",
+        _LINK,
+        count("count", 1, 1, 1000, "how many"),
     ),
 )
 

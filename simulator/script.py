@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from media.errors import ConfigError
 from simulator.fault_parameters import Parameter, read_duration, show_duration
-from simulator.faults import Fault, FaultKind, Place, find_kind, make_fault, nearest
+from simulator.faults import Fault, FaultKind, find_kind, make_fault, nearest
 from simulator.steps import Event, Phase, Script, Step, all_of
 
 __all__ = ["Event", "Phase", "Script", "Step", "parse_flag", "parse_script"]
@@ -67,8 +67,8 @@ def parse_flag(text: str) -> Step:
                 raise ConfigError(f"`{pair}`: parameters are written key=value, each once")
             written[key] = value
         kind = find_kind(name, of_cameras=True)
-        if kind.place is Place.PROCESS:
-            raise ConfigError(f"{name} is about processes of the recorder: only `hulta storm` does that, by a script")
+        if not kind.place.of_cameras:
+            raise ConfigError(f"{name} is for the recorder, not for cameras: only `hulta storm` does that, by a script")
         times = _times(kind, {key: written.pop(key) for key in _TIMES if key in written}, flag=True)
         patterns = (pattern or "*",)
         fault = make_fault(name, written)
@@ -153,10 +153,10 @@ def _patterns(step: Mapping[object, object], key: str) -> tuple[str, ...]:
 
 
 def _check_targets(fault: Fault, cameras: tuple[str, ...], sites: tuple[str, ...]) -> None:
-    of_process = fault.kind.place is Place.PROCESS
-    if of_process and (cameras or sites):
+    of_cameras = fault.kind.place.of_cameras
+    if not of_cameras and (cameras or sites):
         raise ConfigError(f"{fault.name} is for the recorder: it takes no `cameras` and no `sites`")
-    if not of_process and not cameras and not sites:
+    if of_cameras and not cameras and not sites:
         raise ConfigError(f"{fault.name} needs `cameras` or `sites`; ['*'] is all")
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from media.errors import ConfigError
 from simulator.fault_parameters import show_duration
-from simulator.faults import Fault, Place, nearest
+from simulator.faults import Fault, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -97,7 +97,7 @@ class Script:
         return heapq.merge(*lines, key=lambda event: (event.at_us, event.phase != Phase.END, event.step))
 
     def _chosen(self, step: Step, fleet: Mapping[str, str]) -> tuple[str, ...]:
-        if step.fault.kind.place is Place.PROCESS:
+        if not step.fault.kind.place.of_cameras:
             return ()
         sites = sorted({*fleet.values()} - {""})
         for pattern in dict.fromkeys((*step.cameras, *step.sites)):

@@ -5,7 +5,8 @@ What is to be done
 
 Carrying it out
     rig             from beginning to end                  system         simulator and product as processes
-    processes       started, found, signalled              strikes        kills and pauses when they are due
+    processes       started, found, signalled              strikes        kills, pauses, faults of links when due
+    links           to the object store and the database, through proxies
     announcements   what is called durable meanwhile       waiting        bounded, ended by Ctrl-C at once
 
 Collecting the evidence, from outside
@@ -24,7 +25,7 @@ The verdict: pure functions
     page            the same with plots, as HTML           page_plots     as SVG
     page_style      by day and by night
 
-Faulty links to the object store and the database (docs/fault-proxy.md), for tests so far
+Faulty links to the object store and the database (docs/fault-proxy.md)
     proxy           FaultProxy: a TCP proxy in a thread    proxy_faults   what a link can suffer
     proxy_relay     it, inside an event loop               proxy_door     lets in, refuses or ignores who comes
     proxy_connection  two sockets, and what is between     proxy_wire     latency, bandwidth, and the bound on both

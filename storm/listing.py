@@ -1,8 +1,11 @@
-"""The object store, listed from outside: a directory today."""
+"""The object store, listed from outside: a directory, or a bucket that is asked without the product in between."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import minio
 
 from media.identity import parse_key
 
@@ -13,11 +16,29 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 
-def stored(data: Path) -> dict[UUID, str]:
-    """The key of every object by the segment it is."""
-    folder = data / "objects"
-    keys = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.mp4")))
-    return {parse_key(key)[0].segment_id: key for key in keys}
+def stored(data: Path, store: Mapping[str, Any]) -> dict[UUID, str]:
+    """The key of every object by the segment it is. `store` as the configuration has it; empty: below `data`."""
+    keys = _keys_of_bucket(store) if "endpoint" in store else _keys_of_directory(data / "objects")
+    return {parse_key(key)[0].segment_id: key for key in keys if key.endswith(".mp4")}
+
+
+def _keys_of_directory(folder: Path) -> Iterator[str]:
+    return (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.mp4")))
+
+
+def _keys_of_bucket(store: Mapping[str, Any]) -> Iterator[str]:
+    server, place = urlsplit(store["endpoint"]), urlsplit(store["url"])
+    client = minio.Minio(
+        server.netloc,
+        access_key=store.get("access_key"),
+        secret_key=store.get("secret_key"),
+        region=store.get("region"),
+        secure=server.scheme == "https",
+    )
+    prefix = place.path.strip("/") + "/" if place.path.strip("/") else ""
+    for found in client.list_objects(place.netloc, prefix=f"{prefix}v1/", recursive=True):
+        assert found.object_name is not None
+        yield found.object_name.removeprefix(prefix)
 
 
 def unlisted(objects: Mapping[UUID, str], known: AbstractSet[UUID], to_us: int) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from media.errors import HultaError
+from simulator.faults import Place
 from simulator.script import Phase
 from storm.costs import KILL_US
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from simulator.faults import Fault
     from simulator.options import CameraOptions
     from simulator.script import Script
 
@@ -27,13 +29,17 @@ class StormFailed(HultaError):  # noqa: N818 - the storm, not the program
 
 
 class Blow(NamedTuple):
-    """A kill or a pause that is due, counted from the start of the script."""
+    """A kill or a pause of a process that is due, or a fault of a link; counted from the start of the script.
+
+    `role` is that of the process, or the name of the link; `fault` has what else a fault of a link needs.
+    """
 
     at_us: int
     kind: str
     role: str
     for_us: int
     step: int
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,25 +66,26 @@ class StormPlan:
 
 
 def blows(script: Script, fleet: Mapping[str, str], seed: int) -> list[Blow]:
-    """The kills and pauses of a script in the order of time; `any` is drawn: the same seed hits the same roles.
+    """What a script does to the product, in the order of time; `any` is drawn: the same seed hits the same roles.
 
     `fleet` is the site of each camera by name. ConfigError if the script speaks of others.
     """
     chance = random.Random(seed)  # noqa: S311 - a storm that can be had again, not a secret
-    open_pauses: dict[int, int] = {}
+    lasting: dict[int, int] = {}
     found: list[Blow] = []
     for event in script.timeline(fleet):
-        kind = event.fault.name
-        if kind not in {"kill", "pause"}:
+        kind, place = event.fault.name, event.fault.kind.place
+        if place.of_cameras:
             continue
         if event.phase is Phase.END:
-            begun = open_pauses.pop(event.step)
+            begun = lasting.pop(event.step)
             found[begun] = found[begun]._replace(for_us=event.at_us - found[begun].at_us)
             continue
-        role = str(event.fault.parameters["role"])
+        link = event.fault if place is Place.LINK else None
+        role = str(event.fault.parameters["link" if link else "role"])
         if role == ANY:
             role = chance.choice((*ROLES, SUPERVISOR))
         if event.phase is Phase.BEGIN:
-            open_pauses[event.step] = len(found)
-        found.append(Blow(event.at_us, kind, role, 0, event.step))
+            lasting[event.step] = len(found)
+        found.append(Blow(event.at_us, kind, role, 0, event.step, link))
     return found

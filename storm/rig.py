@@ -129,12 +129,16 @@ class Rig:
         unsettled = [*self._names]
 
         def settled() -> bool:
-            objects = stored(self._system.hulta_data)
+            objects = self._stored()
             unsettled[:] = [name for name in unsettled if not self._is_settled(name, objects.keys())]
             return not unsettled
 
-        if not wait(SETTLE_S, settled, look_s=2):
-            self._say(f"not settled within {SETTLE_S} s: {', '.join(unsettled)}")
+        within_s = SETTLE_S + sum(blow.for_us for blow in self._plan.blows if blow.fault) / 1e6
+        if not wait(within_s, settled, look_s=2):
+            self._say(f"not settled within {within_s:.0f} s: {', '.join(unsettled)}")
+
+    def _stored(self) -> dict[UUID, str]:
+        return stored(self._system.hulta_data, self._plan.product_config.get("store", {}))
 
     def _is_settled(self, name: str, objects: AbstractSet[UUID]) -> bool:
         api, from_us, to_us = self._system.api, self._result.from_us, self._result.to_us
@@ -181,7 +185,7 @@ class Rig:
     def _of_the_whole(self) -> Iterator[Violation]:
         """What concerns the whole archive: its listing, its own check, and what the processes said."""
         known = frozenset().union(*(report.segments for report in self._result.reports))
-        for detail in unlisted(stored(self._system.hulta_data), known, self._result.to_us):
+        for detail in unlisted(self._stored(), known, self._result.to_us):
             yield Violation(rule="listing_is_rows", camera="", detail=detail)
         code, words = self._system.check()
         if code != 0:

@@ -1,4 +1,4 @@
-"""Kills and pauses, carried out when they are due."""
+"""Kills, pauses and faults of links, carried out when they are due."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from storm.waiting import pause_until, wait, wall_us
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from simulator.faults import Fault
+    from storm.links import Links
     from storm.plan import Blow
     from storm.processes import Handle
 
@@ -23,6 +25,8 @@ BACK_S = 30.0
 
 class Struck(Protocol):
     """What is hit: storm.system.System is one."""
+
+    links: Links
 
     def role(self, name: str) -> Handle | None:
         """A handle of the process that has a role now."""
@@ -65,6 +69,9 @@ class Strikes:
         heapq.heappush(due, (at_us, self._order, act))
 
     def _strike(self, blow: Blow, due: list[tuple[int, int, Callable[[], None]]], began_us: int) -> None:
+        if blow.fault is not None:
+            self._strain(blow, blow.fault, due, began_us)
+            return
         found: list[Handle] = []
 
         def there() -> bool:
@@ -77,9 +84,7 @@ class Strikes:
             self.violations.append(Violation(rule="processes_come_back", camera="", detail=detail))
             return
         process = found[0]
-        at_us = wall_us()
-        self._say(f"{(at_us - began_us) / 1e6:7.1f} s  {blow.kind} {blow.role} ({process.pid})")
-        self.done.append(Strike(at_us, blow.role, blow.kind, at_us, blow.step))
+        index = self._note(blow, f"{blow.role} ({process.pid})", began_us)
         if blow.kind == "kill":
             with process:
                 self._system.kill(blow.role, process)
@@ -87,9 +92,22 @@ class Strikes:
         self._stopped.enter_context(process)
         self._stopped.callback(process.signal, signal.SIGCONT)
         process.signal(signal.SIGSTOP)
-        index = len(self.done) - 1
-        self._plan(due, at_us + blow.for_us, partial(self._go_on, index, process))
+        over = partial(self._over, index, partial(process.signal, signal.SIGCONT))
+        self._plan(due, self.done[index].at_us + blow.for_us, over)
 
-    def _go_on(self, index: int, process: Handle) -> None:
+    def _strain(self, blow: Blow, fault: Fault, due: list[tuple[int, int, Callable[[], None]]], began_us: int) -> None:
+        end = self._system.links.begin(blow.role, fault)
+        index = self._note(blow, f"to the {blow.role}", began_us)
+        if blow.for_us:
+            self._stopped.callback(end)
+            self._plan(due, self.done[index].at_us + blow.for_us, partial(self._over, index, end))
+
+    def _note(self, blow: Blow, what: str, began_us: int) -> int:
+        at_us = wall_us()
+        self._say(f"{(at_us - began_us) / 1e6:7.1f} s  {blow.kind} {what}")
+        self.done.append(Strike(at_us, blow.role, blow.kind, at_us, blow.step))
+        return len(self.done) - 1
+
+    def _over(self, index: int, end: Callable[[], object]) -> None:
         self.done[index] = self.done[index]._replace(end_us=wall_us())
-        process.signal(signal.SIGCONT)
+        end()

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from storm.api import Api
+from storm.links import proxied
 from storm.plan import SUPERVISOR, StormFailed
 from storm.processes import Handle, end, handle_of, program, start
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from storm.links import Links
     from storm.plan import StormPlan
 
 CHECK_S = 300
@@ -40,8 +42,9 @@ LOOPBACK = "127.0.0.0/8"
 class System:
     """Simulator and product while they run."""
 
-    def __init__(self, plan: StormPlan) -> None:
+    def __init__(self, plan: StormPlan, links: Links) -> None:
         self.plan = plan
+        self.links = links
         self.api = Api(free_port())
         self.urls: dict[str, str] = {}
         self.simulator: subprocess.Popen[bytes] | None = None
@@ -101,6 +104,7 @@ class System:
         """Start the product, or start it again, as systemd would."""
         config = self.plan.data / "hulta.yaml"
         if not config.exists():
+            config.touch(0o600)  # it may have the keys of an object store
             write_json(config, self._config())
         command = program("run", "--config", config, "--data", self.hulta_data)
         self.supervisor = start(
@@ -125,7 +129,7 @@ class System:
         """`hulta check`: its exit code and its last words; -1 if it did not end."""
         try:
             done = subprocess.run(  # noqa: S603 - our own command line
-                program("check", "--data", self.hulta_data),
+                program("check", "--config", self.plan.data / "hulta.yaml", "--data", self.hulta_data),
                 env=environment(self.plan.product),
                 cwd=self.plan.data,
                 capture_output=True,
@@ -147,7 +151,7 @@ class System:
             for site in self.plan.product_config["sites"]
         ]
         return {
-            **self.plan.product_config,
+            **self.links.config,
             "host": {"name": "storm", "listen": f"127.0.0.1:{self.api.port}"},
             "segments": {"seconds": self.plan.segment_s},
             "spool": {"accept_loss": True},
@@ -159,7 +163,11 @@ class System:
 def storm_system(plan: StormPlan) -> Iterator[System]:
     """Simulator and product for the length of a block; both are ended, however the block ends."""
     plan.data.mkdir(parents=True, exist_ok=True)
-    system = System(plan)
+    with proxied(plan.product_config) as links:
+        yield from _running(System(plan, links))
+
+
+def _running(system: System) -> Iterator[System]:
     try:
         system.start_simulator()
         system.start_product()

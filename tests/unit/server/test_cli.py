@@ -235,7 +235,7 @@ def test_a_camera_is_not_silently_replaced(config: Path, monkeypatch: pytest.Mon
         (["simulate", "--fleet", "my.yaml", "--fps", "12"], 2, "--fleet says itself what --fps would say"),
         (["simulate", "--fault", "los"], 2, "--fault los: no fault is called `los`; did you mean `loss`?"),
         (["simulate", "--fault", "loss@cam/0002"], 2, "no camera is called `cam/0002`; did you mean `cam/0001`?"),
-        (["simulate", "--fault", "kill,at=1s"], 2, "--fault kill,at=1s: kill is about processes of the recorder"),
+        (["simulate", "--fault", "kill,at=1s"], 2, "--fault kill,at=1s: kill is for the recorder, not for cameras"),
         (["simulate", "--script", "nowhere.yaml"], 2, "nowhere.yaml: No such file"),
         (["simulate", "--gop", "1"], 2, "--gop: duration '1': a number with a unit such as 1s, 500ms, 2m or 1h"),
         (["simulate", "--gop", "1h"], 2, "--gop: simulator gop"),

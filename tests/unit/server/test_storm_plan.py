@@ -16,7 +16,7 @@ from server.cli import build
 from server.fault_script import read_script
 from server.settings import parse_settings
 from server.storm_plan import make_plan
-from simulator.faults import CATALOGUE
+from simulator.faults import CATALOGUE, Place
 from storm.disk import needed_bytes, require_room
 from storm.facts import Violation
 from storm.plan import StormFailed, StormPlan
@@ -50,6 +50,11 @@ steps:
   - {at: 3s, for: 9500ms, fault: drift, ppm: -4000, cameras: ["yard *"]}
 """
 
+
+SERVERS = """\
+store: {url: s3://footage/storm, endpoint: "http://127.0.0.1:9000", access_key: hulta, secret_key: not-a-secret}
+catalog: {url: "postgresql://hulta@127.0.0.1:5432/storm"}
+"""
 
 OPTIONS = {"--fleet": "fleet.yaml", "--script": "script.yaml", "--minutes": "1"}
 
@@ -147,10 +152,24 @@ def test_the_example_has_every_fault_at_least_once(city: str, cameras: int, minu
     fleet, script = EXAMPLES / f"{city}.yaml", EXAMPLES / f"{city}-script.yaml"
     plan = make_plan(fleet=fleet, script=script, seconds=minutes * 60, seed=1, data=Path())
     steps = read_script(script).steps
-    assert {step.fault.name for step in steps} == {*CATALOGUE}
+    of_links = {name for name, kind in CATALOGUE.items() if kind.place is Place.LINK}
+    assert {step.fault.name for step in steps} == {*CATALOGUE} - of_links
     assert len(plan.cameras) == cameras
     assert {blow.role for blow in plan.blows} == {"record", "ship", "keep", "serve", "supervisor"}
     assert max(step.end_us or step.at_us for step in steps) <= (minutes - 1) * 60_000_000
+
+
+def test_the_example_of_links_has_every_fault_of_them(tmp_path: Path) -> None:
+    """Both links, over the fleet of the long storm; without servers the first one is refused."""
+    script, fleet, servers = EXAMPLES / "storm-links-script.yaml", EXAMPLES / "storm.yaml", tmp_path / "servers.yaml"
+    with pytest.raises(ConfigError, match=r"storm-links-script\.yaml:\d+: link-\w+ is about the link to the store"):
+        make_plan(fleet=fleet, script=script, seconds=1800, seed=1, data=tmp_path)
+    servers.write_text(SERVERS)
+    plan = make_plan(fleet=fleet, script=script, seconds=1800, seed=1, data=tmp_path, servers=servers)
+    of_links = {(blow.kind, blow.role) for blow in plan.blows if blow.fault}
+    assert {kind for kind, _ in of_links} == {name for name, kind in CATALOGUE.items() if kind.place is Place.LINK}
+    assert {link for _, link in of_links} == {"store", "catalog"}
+    assert plan.product_config["store"]["secret_key"] == "not-a-secret"
 
 
 def test_the_short_example_fits_a_minute() -> None:

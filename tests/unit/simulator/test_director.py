@@ -67,7 +67,7 @@ async def test_an_instant_fault_is_in_the_log_once_a_time(tmp_path: Path) -> Non
 async def test_processes_of_the_recorder_are_not_ours(fault: str) -> None:
     """Only a storm ends them."""
     options = replace(QUICK, script=Script((Step(for_us=1, fault=make_fault(fault, {}), place="s.yaml:3"),)))
-    with pytest.raises(ConfigError, match=rf"s\.yaml:3: {fault} is about processes of the recorder"):
+    with pytest.raises(ConfigError, match=rf"s\.yaml:3: {fault} is for the recorder, not for cameras"):
         async with Simulator(options):
             pytest.fail("it began")
 

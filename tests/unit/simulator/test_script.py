@@ -156,7 +156,7 @@ def test_a_flag_is_a_step(text: str, step: Step) -> None:
         ("loss,percent=1,percent=2", "`percent=2`: parameters are written key=value, each once"),
         ("loss,percent=101", "percent '101': must be between 0.01 and 100"),
         ("loss,colour=1", "loss has no parameter `colour`"),
-        ("kill,at=1s", "kill is about processes of the recorder: only `hulta storm` does that"),
+        ("kill,at=1s", "kill is for the recorder, not for cameras: only `hulta storm` does that"),
         ("loss@", "after `@` comes a pattern of camera or site names"),
         ("cut", "cut happens in an instant: say when, `at=10s`, or how often, `every=10s`"),
     ],

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from simulator.faults import CATALOGUE, Place
+from simulator.faults import CATALOGUE
 from storm.costs import COSTS
 from storm.facts import Interval, Strike
 from tests.builders_storm import (
@@ -29,7 +29,7 @@ NO_KILLS: tuple[Strike, ...] = ()
 
 def test_every_fault_of_a_camera_has_a_cost() -> None:
     """A fault that is new in the catalogue must not be judged by chance."""
-    assert set(COSTS) == {kind.name for kind in CATALOGUE.values() if kind.place is not Place.PROCESS}
+    assert set(COSTS) == {kind.name for kind in CATALOGUE.values() if kind.place.of_cameras}
 
 
 def test_a_camera_without_faults_loses_nothing() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from simulator.faults import make_fault
 from simulator.script import Script, Step
+from storm.links import Links
 from storm.plan import Blow, blows
 from storm.processes import Handle, children, end, handle_of
 from storm.strikes import Strikes
@@ -50,9 +51,10 @@ def test_the_same_seed_hits_the_same_roles() -> None:
 
 
 class System:
-    """Processes that can be hit."""
+    """Processes that can be hit, and no links."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.links = Links({}, {})
         self.process = process
         self.gone = False
 
