@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CODE   := media ingest storage retention playback server simulator storm tests benchmarks
 
-.PHONY: run test lint format bench bench-quick bench-data storm storm-large city seeded fuzz lock clean
+.PHONY: run test lint format bench bench-quick bench-data storm storm-large storm-links city seeded fuzz lock clean
 
 run: $(VENV)/.runtime  ## simulated cameras, recording, page on http://127.0.0.1:8080
 	$(BIN)/hulta demo
@@ -42,6 +42,10 @@ storm: $(VENV)/.dev  ## 60 cameras, 10 minutes, every fault there is, kill -9 of
 
 storm-large: $(VENV)/.dev  ## 100 cameras, 15 minutes, the same and more of it at a time; 20 GB of disk for a while
 	$(BIN)/hulta storm --fleet examples/storm-large.yaml --script examples/storm-large-script.yaml --minutes 15
+
+storm-links: $(VENV)/.dev  ## half an hour with a Ceph and a PostgreSQL that come and go, beside kills; 10 GB of memory
+	sh tests/prepare.sh
+	$(BIN)/python -m tests.scenario.links_storm
 
 city: $(VENV)/.dev  ## ffmpeg and PyAV read 5 cameras of each kind of the simulated city, over TCP and UDP; about 5 minutes
 	sh tests/prepare.sh
