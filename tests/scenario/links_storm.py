@@ -2,7 +2,7 @@
 
     python -m tests.scenario.links_storm [options of `hulta storm`]
 
-By default half an hour with the faults of examples/storm-links-script.yaml, over 30 cameras. The verdict is the storm's.
+By default half an hour with the faults of examples/storm-links-script.yaml, over 30 cameras. The verdict is its own.
 Ceph keeps its objects in memory and PostgreSQL does not sync: it is the links that are tried here, not their disks.
 """
 
