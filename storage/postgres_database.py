@@ -76,12 +76,14 @@ class PostgresDatabase:
                 target_session_attrs="any",
                 timeout=CONNECT_S,
                 command_timeout=ANSWER_S,
-                min_size=1,
+                min_size=0,  # else asyncpg tries on its own to keep one, and logs each failure as a defect
                 max_size=CONNECTIONS,
                 server_settings=_SESSION,
                 init=database._inspect,
                 reset=_nothing,
             )
+        async with database._connection():
+            pass  # there is such a server
         return database
 
     async def fetch(self, statement: str, *values: Any) -> list[Any]:
