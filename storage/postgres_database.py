@@ -82,8 +82,11 @@ class PostgresDatabase:
                 init=database._inspect,
                 reset=_nothing,
             )
-        async with database._connection():
-            pass  # there is such a server
+        try:
+            await database.fetch(_SQL["facts"])
+        except BaseException:
+            await database.close()
+            raise
         return database
 
     async def fetch(self, statement: str, *values: Any) -> list[Any]:

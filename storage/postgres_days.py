@@ -67,7 +67,7 @@ class Days:
         try:
             dropped = await self._database.write(work)
         except CatalogError:
-            return  # what was asked for is done; the partition costs nothing but its name
+            return  # what was asked for is done; the next deletion tries again
         if dropped:
             self.forget()
         self._swept = newest

@@ -7,7 +7,11 @@ SELECT
     current_setting('server_encoding') AS encoding, current_setting('server_version_num')::integer AS version;
 
 -- name: is_ours
-SELECT to_regclass('hulta.catalog') IS NOT NULL;
+-- Of the table's row, and not by its name: a session that looked before another made it would remember that there is none.
+SELECT EXISTS (
+    SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+    WHERE nspname = 'hulta' AND relname = 'catalog'
+);
 
 -- name: version
 SELECT schema_version FROM hulta.catalog;
