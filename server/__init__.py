@@ -11,6 +11,7 @@ The command line (`hulta`, `python -P -m server`)
     cli_spool       spool show, accept: whose disk it is
     cli_status      status; shipping_words: how the object store is; cli_footage: footage
     cli_export      export; all of them ask the API, by api_client
+    cli_catalog     catalog migrate, backup: where the catalog is, and a copy of it
     demonstration   what `hulta demo` shows; announcer: says where the page is
     camera_probe    looks at one camera; camera_observation: what is learned; camera_verdict, codec_names: in words
 

@@ -37,7 +37,8 @@ The map
     The catalog of a city, by noun: postgres_catalog is the whole, postgres_address where it is, postgres_database
     connections and transactions, postgres_schema migrations, postgres_days partitions, postgres_rows its UUIDs;
     postgres_inventory, postgres_footage, postgres_gaps, postgres_expiry and postgres_outbox are the parts of the port;
-    postgres_ledger loads and writes gap ledgers, postgres_journal keeps a run's book.
+    postgres_ledger loads and writes gap ledgers, postgres_journal keeps a run's book. catalog_move moves an embedded
+    catalog there; sqlite_backup copies one.
 
 Not here: what is recorded and when (ingest), what may be deleted (retention), how it is shown (playback).
 

@@ -37,6 +37,7 @@ class PostgresCatalog:
         database = await PostgresDatabase.open(address)
         try:
             await postgres_schema.migrate(database)
+            await postgres_schema.require_whole(database)
         except BaseException:
             await database.close()
             raise

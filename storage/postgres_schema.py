@@ -33,6 +33,15 @@ async def migrate(database: PostgresDatabase) -> None:
     await database.write(lambda connection: _migrate(database, connection))
 
 
+async def require_whole(database: PostgresDatabase) -> None:
+    """CatalogError while another catalog is being moved in here."""
+    if not (await database.fetch(statements("postgres/move")["is_whole"]))[0][0]:
+        raise CatalogError(
+            f"catalog {database.address}: a move into it was begun and not finished",
+            hint="run `hulta catalog migrate` on the host whose catalog it is; it goes on where it was",
+        )
+
+
 async def _migrate(database: PostgresDatabase, connection: Any) -> None:
     for statement in ("wait_for_others", "alone", "wait_briefly", "take_your_time"):
         await connection.execute(_SQL[statement])
