@@ -39,6 +39,7 @@ COPY_SUFFIX = ".mp4.copy"  # what recovery writes beside a failed file
 JOURNAL = "journal"
 ORDER = "order"
 IDENTITY = "identity"
+QUARANTINE = "quarantine"
 MOST_DIRECTORIES = 4  # of a stream in a run; a disk that loses more is refused until the run ends
 UNBORN_PREFIX = ".unborn-"  # a run's directory before it is locked and renamed into place
 

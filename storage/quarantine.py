@@ -3,6 +3,9 @@
     <data>/quarantine/<run>/<stream>/<file>.<start>-<end>.<hash>.torn    bytes start..end of a segment's file
     <data>/quarantine/<run>/<stream>/<file>                              a whole file (or directory) that is no segment
 
+Of a spool on a disk of its own, what is no regular file (a directory, a pipe, a link) has its quarantine there,
+`<data>/spool/quarantine/...`: it cannot be copied, and would stand in the way for ever.
+
 A torn piece is named by its content, so a recovery that is run again keeps it once. Nothing here is ever read back by
 the product, and nothing removes it but a person.
 """
@@ -15,7 +18,7 @@ from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING
 
-from storage import files
+from storage import files, layout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,13 +52,25 @@ class Quarantine:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            self._move_across(path, kept)
+            return self._move_across(path, kept)
         files.sync_directory(place)
         files.sync_directory(path.parent)
         return kept
 
-    def _move_across(self, path: Path, kept: Path) -> None:
-        """The spool is a disk of its own: copy, make durable, then remove."""
+    def _move_across(self, path: Path, kept: Path) -> Path:
+        """The spool is a disk of its own. What cannot be copied as a file goes into a quarantine on that disk."""
+        if path.is_file() and not path.is_symlink():
+            self._copy_across(path, kept)
+            files.sync_directory(path.parent)
+            return kept
+        here = Quarantine(path.parents[2] / layout.QUARANTINE)
+        if here._root == self._root:  # renamed across disks within one: somebody has mounted something there
+            raise OSError(errno.EXDEV, "it is on a disk of its own", str(path))
+        return here.move(path)
+
+    @staticmethod
+    def _copy_across(path: Path, kept: Path) -> None:
+        """Copy, make durable, then remove."""
         fd = files.open_read(path)
         try:
             unfinished = kept.with_name(kept.name + _UNFINISHED)

@@ -20,13 +20,13 @@ FLEET = """\
 sites:
   - name: gate
     cameras:
-      - {name: important, class: high, url: rtsp://127.0.0.1/, bitrate: 4M}
-      - {name: other, class: low, url: rtsp://127.0.0.1/, bitrate: 4M}
+      - {name: important, class: high, url: rtsp://127.0.0.1/, bitrate: 2M}
+      - {name: other, class: low, url: rtsp://127.0.0.1/, bitrate: 6M}
 """
 
 DISK_BYTES = 64 << 20
-ROOM_BYTES = 13 << 20
-"""Left on the disk when the store goes away: ten seconds of the two cameras until it is 95 % full."""
+ROOM_BYTES = 14 << 20
+"""Left on the disk when the store goes away: some eleven seconds of the two cameras until it is 95 % full."""
 
 OF_A_LOSS = {"loss_has_a_cause", "gaps_have_a_cause", "gaps_are_short", "chain_verifies"}
 """What a declared loss looks like to an oracle that knows of faults of cameras and processes, not of a full disk."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import av
 import pytest
@@ -19,6 +21,11 @@ from storage.spool_runs import is_alive
 from tests import builders_segment
 from tests.builders_recovery import Disk, segment_file
 from tests.builders_spool import RUN, STREAM, FileSeam, identity, tree
+from tests.small_disk import in_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def test_an_open_segment_is_sealed_as_its_writer_would_have(disk: Disk) -> None:
@@ -251,3 +258,37 @@ def test_a_quarantine_on_another_disk_gets_a_copy(disk: Disk) -> None:
     assert not path.exists()
     copied = [event.operation for event in seam.events if path.name in event.path.name]
     assert copied.index("datasync") < copied.index("unlink")
+
+
+KINDS: dict[str, Callable[[Path], object]] = {
+    "truncated": lambda path: path.write_bytes(segment_file().sealed[:100]),
+    "zero-filled": lambda path: path.write_bytes(bytes(len(segment_file().sealed))),
+    "foreign": lambda path: path.write_bytes(b"#!/bin/sh\n" * 10_000),
+    "directory": lambda path: (path.mkdir(), (path / "inside").write_bytes(b"inside")),
+    "pipe": os.mkfifo,
+    "link": lambda path: path.symlink_to("/etc/hostname"),
+}
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("own_disk", [False, True])
+def test_nothing_in_a_spool_is_destroyed_whatever_it_is(
+    disk: Disk, own_disk: bool, make: Callable[[Path], object]
+) -> None:
+    """Sealed by its name and no segment: it is kept, byte for byte, and the run is done, on a disk of its own, too."""
+    with in_memory(disk.spool, 4 << 20) if own_disk else nullcontext():
+        disk.place(identity(1), segment_file(1).open)
+        path = layout.sealed_path(disk.spool, identity(0))
+        make(path)
+        before = {"": path.read_bytes()} if path.is_file() else tree(path) if path.is_dir() else None
+        recovered = disk.recover()
+        assert recovered.complete
+        assert not path.is_symlink()
+        assert not path.exists()
+        [finding] = recovered.findings
+        kept = finding.kept
+        assert kept is not None
+        assert kept.is_symlink() or kept.exists()
+        assert before in ({"": kept.read_bytes()} if kept.is_file() else tree(kept), None)
+        assert disk.sealed(1) == segment_file(1).sealed
+        assert disk.recover().findings == ()
