@@ -135,7 +135,7 @@ class CameraSession:
         except SourceError as error:
             if self.session.failure.done():
                 raise
-            track.unusable(str(error))
+            track.unusable(self._url.veiled(str(error)))
 
     def _hear_promises(self, rtp_info: str) -> None:
         """Which number each track begins with, as far as it is clear which track is meant (quirks S13, S14)."""
@@ -157,7 +157,7 @@ class CameraSession:
             answer = await self.session.request(method, url, {**self._headers(method, url), **headers})
             if answer.status != 401 or not self._login.may_repeat(answer):
                 break
-        self.server = _words(answer.headers["Server"]) if "Server" in answer.headers else self.server
+        self.server = self._words(answer.headers["Server"]) if "Server" in answer.headers else self.server
         if answer.status in STATUSES and "Location" in answer.headers:
             raise RedirectedError(answer.headers["Location"])
         if answer.status != 200:
@@ -166,7 +166,7 @@ class CameraSession:
 
     def _refused(self, method: str, answer: rtsp.Response) -> SourceError:
         reason = REASON_OF_STATUS.get(answer.status, GapReason.PROTOCOL)
-        said, hint = f"{method} was answered with {answer.status} {_words(answer.reason)}", ""
+        said, hint = f"{method} was answered with {answer.status} {self._words(answer.reason)}", ""
         if answer.status == 401 and self._login.withheld:
             said += f": {self._login.withheld}"
         if answer.status == 461 and method == "SETUP":
@@ -174,6 +174,13 @@ class CameraSession:
             said += f": the camera does not send over {self._approach.transport.upper()}; set `transport: {other}`"
             hint = f"set `transport: {other}` for this camera"
         return SourceError(reason, said, hint=hint)
+
+    def _words(self, said: str) -> str:
+        """A camera's own words, which go into the journal and to whoever asks: a line of text, not 16 KB of anything.
+
+        And not the login, if it repeats that.
+        """
+        return "".join(letter if letter.isprintable() else "?" for letter in self._url.veiled(said)[:MOST_WORDS])
 
     def _headers(self, method: str, url: str) -> dict[str, str]:
         session = {"Session": self._session_id} if self._session_id else {}
@@ -340,8 +347,3 @@ async def open_session(
         else:
             return camera
     raise SourceError(GapReason.PROTOCOL, f"the camera redirects more than {MOST_REDIRECTS} times")
-
-
-def _words(reason: str) -> str:
-    """A camera's own words, which go into the journal and to whoever asks: a line of text, not 16 KB of anything."""
-    return "".join(letter if letter.isprintable() else "?" for letter in reason[:MOST_WORDS])

@@ -214,12 +214,13 @@ class Recorder:
             self._stop_recording(GapReason.NO_SYNC, "the camera's settings changed")
 
     def _failed(self, error: SourceError) -> float:
+        detail = str(error) if self._assignment.url is None else self._assignment.url.veiled(str(error))
         # An attempt in which nothing came failed for its reason from its beginning, however long that took to find out.
         nothing_came = self._gaps.since_us < self._attempt_us
-        self._stop_recording(error.reason, str(error), since_us=self._attempt_us if nothing_came else None)
+        self._stop_recording(error.reason, detail, since_us=self._attempt_us if nothing_came else None)
         if (self._state, self._reason) != ("failed", error.reason.value):
-            log.warning("camera_failed", camera=self._assignment.name, reason=error.reason.value, detail=str(error))
-        self._enter("failed", error.reason, str(error))
+            log.warning("camera_failed", camera=self._assignment.name, reason=error.reason.value, detail=detail)
+        self._enter("failed", error.reason, detail)
         return self._backoff.failed(error.reason)
 
     # --- units and gaps

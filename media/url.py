@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urlsplit
 
@@ -23,6 +24,9 @@ _MAX_QUOTED = 12
 """What becomes of one character of a password in a URL: up to four bytes of UTF-8, "%F0" each."""
 
 _MAX_TEXT = MAX_URL_CHARACTERS + len(":@") + 2 * MAX_CREDENTIAL_CHARACTERS * _MAX_QUOTED
+
+_LEAST_VEILED = 4
+"""Characters of a password that is looked for by itself in what a camera says: "ok" is in every answer."""
 
 # Cameras take credentials in the path and the query as well: "/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp".
 _SECRET_FIELD = re.compile(r"(?i)((?:user(?:name)?|usr|login|pass(?:word|wd)?|pwd|pw|auth|token|key)=)[^&_;,/?\s]*")
@@ -93,6 +97,23 @@ class CameraUrl:
         scheme, _, rest = self.request_url.partition("://")
         password = "" if self.password is None else ":" + quote(self.password, safe="")
         return f"{scheme}://{quote(self.username, safe='')}{password}@{rest}"
+
+    def veiled(self, words: str) -> str:
+        """What a camera said, without this login in the forms in which it was sent, or a camera might repeat it.
+
+        A status line, a header or a description may hold anything that the camera has heard, and its words go into
+        logs, gaps and answers. A password of less than four characters is looked for only where the login is whole.
+        """
+        if self.username is None:
+            return words
+        password = self.password or ""
+        login = f"{self.username}:{password}"
+        forms = {b64encode(login.encode()).rstrip(b"=").decode(), quote(login, safe=":"), login}
+        if len(password) >= _LEAST_VEILED:
+            forms |= {password, quote(password, safe=""), quote(password), password.encode().hex()}
+        for form in sorted(forms, key=len, reverse=True):
+            words = words.replace(form, "***")
+        return words
 
     def __str__(self) -> str:
         return redact(self.request_url)

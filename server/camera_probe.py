@@ -90,6 +90,8 @@ async def probe(approach: Approach, clock: Clock, *, seconds: float = DEFAULT_S)
             session.close()
         await herd.farewells.finish(clock, FAREWELL_S)
     failure = failure or _nothing_to_record(session, observation, seconds)
+    if failure is not None:
+        failure = SourceError(failure.reason, approach.url.veiled(str(failure)), hint=failure.hint)
     facts = None if session is None else await _facts(session, approach, observation)
     findings = judge(facts, failure, credentials=bool(approach.url.username))
     return Report(facts=facts, findings=findings, reason=None if failure is None else failure.reason)

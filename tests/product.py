@@ -43,9 +43,12 @@ def running(
     *,
     segment_s: int = 5,
     keep_max: str = "2d",
-    store: Mapping[str, str] | None = None,
+    **tables: Mapping[str, object] | None,
 ) -> Iterator[httpx.Client]:
-    """`hulta run` over these cameras (name: URL, or all their keys). Yields a client of its API once that answers."""
+    """`hulta run` over these cameras (name: URL, or all their keys). Yields a client of its API once that answers.
+
+    Further tables of the configuration as they are: `store`, `catalog`.
+    """
     port = free_port()
     config = folder / "hulta.yaml"
     site = {
@@ -62,9 +65,9 @@ def running(
                 "host": {"name": "test", "listen": f"127.0.0.1:{port}"},
                 "segments": {"seconds": segment_s},
                 "spool": {"accept_loss": True},
-                **({"store": dict(store)} if store else {}),
                 "policies": {"default": {"keep_max": keep_max}},
                 "sites": [site],
+                **{name: table for name, table in tables.items() if table},
             }
         )
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from media.errors import ConfigError
@@ -109,3 +111,17 @@ def test_what_is_no_camera_url_is_refused_by_name(text: str, problem: str) -> No
 def test_any_text_can_be_redacted() -> None:
     """URLs inside other messages too."""
     assert redact("no answer from rtsp://u:p@ss@cam/x, gave up") == "no answer from rtsp://***@cam/x, gave up"
+
+
+def test_what_a_camera_repeats_of_a_login_is_veiled() -> None:
+    """As it is, as it stands in a URL, in hex, and as Basic sends it; whole or short ones only as a whole."""
+    url = CameraUrl.parse("rtsp://10.0.0.1/").with_credentials("operator", "p/ss wörd")
+    forms = ["p/ss wörd", "p%2Fss%20w%C3%B6rd", "p/ss%20w%C3%B6rd", "operator:p/ss wörd", "p/ss wörd".encode().hex()]
+    forms += [base64.b64encode("operator:p/ss wörd".encode()).decode()]
+    for form in forms:
+        assert "p/ss" not in (veiled := url.veiled(f"500 Basic {form}."))
+        assert form not in veiled
+        assert veiled.startswith("500 Basic ")
+    short = url.with_credentials("u", "ok")
+    assert short.veiled("200 ok u:ok dTpvaw==") == "200 ok *** ***=="
+    assert CameraUrl.parse("rtsp://10.0.0.1/").veiled("500 None") == "500 None"
