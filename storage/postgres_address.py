@@ -16,6 +16,7 @@ from media.errors import ConfigError
 SCHEMES = ("postgresql", "postgres")
 MODES = ("disable", "require", "verify-ca", "verify-full")
 DEFAULT_PORT = 5432
+_LEAST_VEILED = 4  # characters: shorter ones are in every sentence
 
 
 def without_credentials(url: str) -> tuple[str, str | None, str | None]:
@@ -82,6 +83,11 @@ class PostgresAddress:
         """Without credentials."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"postgresql://{host}:{self.port}/{self.database}"
+
+    def veiled(self, words: str) -> str:
+        """What a server said, without the password: one that gets it as it is may repeat it."""
+        password = self.password or ""
+        return words if len(password) < _LEAST_VEILED else words.replace(password, "***")
 
     @property
     def mode(self) -> str:

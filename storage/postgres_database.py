@@ -128,11 +128,13 @@ class PostgresDatabase:
         try:
             yield
         except asyncpg.PostgresError as error:
-            raise CatalogError(f"catalog {self.address}: {error.args[0]}", hint=_hint(error)) from error
+            raise CatalogError(
+                f"catalog {self.address}: {self.address.veiled(error.args[0])}", hint=_hint(error)
+            ) from error
         except asyncpg.DataError as error:  # its text repeats the value
             raise CatalogError(f"catalog {self.address}: a value that the database cannot hold") from error
         except asyncpg.InterfaceError as error:
-            raise CatalogError(f"catalog {self.address}: {error.args[0]}", hint=_GONE) from error
+            raise CatalogError(f"catalog {self.address}: {self.address.veiled(error.args[0])}", hint=_GONE) from error
         except TimeoutError as error:
             raise CatalogError(f"catalog {self.address}: no answer in time", hint=_GONE) from error
         except OSError as error:

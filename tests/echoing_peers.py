@@ -1,12 +1,14 @@
 """Peers that repeat what they are told: whoever prints their words prints what he sent them.
 
 A camera that puts the login it got into its status line, a header and a body; one that sends its client elsewhere; an
-S3 server that refuses every request with an error document in which the request's headers stand.
+S3 server that refuses every request with an error document in which the request's headers stand; a database that
+refuses a password by name.
 """
 
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -98,3 +100,36 @@ def refusing_store() -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def refusing_database() -> Iterator[int]:
+    """A PostgreSQL server that asks for the password as it is, and refuses it by name; its port."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                threading.Thread(target=_refuse_login, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield server.getsockname()[1]
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+
+
+def _refuse_login(connection: socket.socket) -> None:
+    """The messages of PostgreSQL's protocol 3.0: SSLRequest, StartupMessage, PasswordMessage, ErrorResponse."""
+    with connection, suppress(OSError, struct.error):
+        (length,) = struct.unpack("!I", connection.recv(4))
+        if connection.recv(length - 4)[:4] == struct.pack("!I", 80_877_103):
+            connection.sendall(b"N")
+            (length,) = struct.unpack("!I", connection.recv(4))
+            connection.recv(length - 4)
+        connection.sendall(b"R" + struct.pack("!II", 8, 3))
+        password = connection.recv(1024)[5:].rstrip(b"\0")
+        fields = b"SFATAL\0VFATAL\0C28P01\0Mno " + password + b" here\0D" + password + b"\0H" + password + b"\0\0"
+        connection.sendall(b"E" + struct.pack("!I", 4 + len(fields)) + fields)

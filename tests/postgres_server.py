@@ -28,7 +28,7 @@ USER = "hulta"
 START_S = 30
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Debian keeps servers off the path, by version; the newest counts."""
     versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     found = str(versions[-1]) if versions else shutil.which(name)
@@ -48,7 +48,7 @@ def postgres_server() -> Iterator[str]:
         os.chown(directory, user.pw_uid, user.pw_gid)
     try:
         data, port = directory / "data", free_port()
-        initdb = [_program("initdb"), "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
+        initdb = [program("initdb"), "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
         subprocess.run(initdb, cwd=directory, check=True, stdout=subprocess.DEVNULL, **as_user)
         settings = {
             "listen_addresses": "127.0.0.1",
@@ -57,7 +57,7 @@ def postgres_server() -> Iterator[str]:
             "fsync": "off",
             "full_page_writes": "off",
         }
-        command = [_program("postgres"), "-D", data, *(f"--{name}={value}" for name, value in settings.items())]
+        command = [program("postgres"), "-D", data, *(f"--{name}={value}" for name, value in settings.items())]
         with (directory / "log").open("wb") as log:
             server = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log, **as_user)
         try:
@@ -71,7 +71,7 @@ def postgres_server() -> Iterator[str]:
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], directory: Path, port: int) -> None:
-    command = [_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+    command = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
     for _ in range(START_S * 20):
         if subprocess.run(command, check=False).returncode == 0:
             return

@@ -35,7 +35,8 @@ from tests.canary import (
     found_in_files,
     found_in_process,
 )
-from tests.echoing_peers import camera, echo, redirect_to, refusing_store
+from tests.echoing_peers import camera, echo, redirect_to, refusing_database, refusing_store
+from tests.postgres_server import postgres_server, program
 from tests.product import hulta, running, simulated
 
 pytestmark = pytest.mark.scenario
@@ -244,6 +245,46 @@ def test_the_stores_keys_are_in_no_log_answer_file_or_process(tmp_path: Path, mo
             words = in_parallel([("status", "--data", data), ("config", "check", configs["refused"])])
             assert [b"error: " in each for each in checks] == [True] * 3
             assert found_in(b"".join([*checks, *words])) == set()
+    assert found_in_files(tmp_path) == {}
+
+
+def test_the_catalogs_password_is_in_no_log_answer_file_or_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a database that works; of one that repeats the password, of none, and of one that cannot speak TLS."""
+    data = tmp_path / "data"
+    monkeypatch.setenv("HULTA_LOG", "debug")
+    monkeypatch.setenv("CATALOG_PASSWORD", PASSWORDS["catalog"])
+    login = {"username": "hulta", "password": "${CATALOG_PASSWORD}", "accept_loss": True}
+    with ExitStack() as stack:
+        (url,) = stack.enter_context(simulated("--username", USER, "--password", CANARY))
+        database = stack.enter_context(postgres_server())
+        place = {**login, "url": f"{database.replace('hulta@', '')}/postgres"}
+        port = stack.enter_context(refusing_database())
+        faulty = {
+            "refused": {"url": f"postgresql://127.0.0.1:{port}/x"},
+            "down": {"url": "postgresql://127.0.0.1:1/x"},
+            "tls": {"url": f"postgresql://127.0.0.1:{port}/x", "sslmode": "require"},
+            "unknown": {"url": place["url"].replace("/postgres", "/nowhere")},
+            "inside": {"url": "postgresql://u:${CATALOG_PASSWORD}@127.0.0.1:1/x/y"},
+        }
+        for name, keys in faulty.items():
+            table = keys if name == "inside" else {**login, **keys}
+            (tmp_path / f"{name}.yaml").write_text(json.dumps({"catalog": table}))
+        cameras = {"right": {"url": url, "username": USER, "password": CANARY}}
+        with running(tmp_path, cameras, segment_s=1, catalog=place) as http:
+            wait_until("it records", lambda: states(http).get("right", ("",))[0] == "recording")
+            require_silent_processes(data)
+            assert [found_in(answer) for answer in answers(http, ["right"])] == [set()] * 14
+            commands: list[tuple[str | Path, ...]] = [
+                ("cameras", "list", "--config", tmp_path / f"{name}.yaml", "--data", data) for name in faulty
+            ]
+            told = in_parallel([*commands, ("config", "check", tmp_path / "hulta.yaml")])
+            assert [b"error: " in words for words in told] == [True] * 5 + [False]
+            assert [found_in(words) for words in told] == [set()] * 6
+        dump = subprocess.run([program("pg_dump"), place["url"], "-U", "hulta"], capture_output=True, check=True).stdout
+        assert b"COPY hulta.cameras" in dump
+        assert found_in(dump) == set()
     assert found_in_files(tmp_path) == {}
 
 
