@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -156,6 +157,15 @@ async def test_an_object_stays_the_same_until_it_is_written(catalog: Catalog) ->
     following = await catalog.outbox.compose(writer=WRITER + 1, now_us=at(9))
     assert following is not None
     assert (following.sequence, following.key > first.key) == (2, True)
+
+
+async def test_all_who_compose_at_once_get_the_same_object(catalog: Catalog) -> None:
+    """Several hosts ship into one catalog: one chain, and whoever puts first puts what the others would."""
+    await cameras(catalog)
+    composed = await asyncio.gather(*(catalog.outbox.compose(writer=writer, now_us=at(writer)) for writer in range(8)))
+    assert len(set(composed)) == 1
+    assert (await catalog.outbox.head()).sequence == 1
+    assert (await catalog.outbox.backlog()).changes == 0
 
 
 async def test_the_objects_are_a_chain(catalog: Catalog) -> None:
