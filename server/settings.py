@@ -4,7 +4,7 @@ Pydantic stands here, at the edge, and nowhere inside. `read_settings` returns a
 ConfigError with a line for everything that is wrong: `hulta.yaml:12: sites[0].cameras[0].keep_mx: unknown key; ...`.
 A value is never repeated in a message, and a password is a type that does not print.
 
-Keys that this version knows but cannot serve yet (Postgres) are refused, not ignored: a recording
+Keys that this version knows but cannot serve yet (`sub_url`) are refused, not ignored: a recording
 server that silently does something else than its configuration says is worse than one that does not start.
 """
 
