@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CODE   := media ingest storage retention playback server simulator storm tests benchmarks
 
-.PHONY: run test lint format bench bench-quick bench-data storm storm-large storm-links city seeded fuzz lock clean
+.PHONY: run test lint format bench bench-quick bench-data storm storm-large storm-links city seeded states fuzz lock clean
 
 run: $(VENV)/.runtime  ## simulated cameras, recording, page on http://127.0.0.1:8080
 	$(BIN)/hulta demo
@@ -54,6 +54,11 @@ city: $(VENV)/.dev  ## ffmpeg and PyAV read 5 cameras of each kind of the simula
 
 seeded: $(VENV)/.dev  ## known ways to lose footage, each of which must make a short storm fail; about 10 minutes
 	$(BIN)/python -m tests.scenario.seeded_bugs
+
+STATES ?= 5000
+states: $(VENV)/.dev  ## so many random lives of a host for each catalog, compared with a model; about 25 minutes (STATES)
+	sh tests/prepare.sh
+	HULTA_STATES=$(STATES) $(BIN)/python -m pytest --timeout 0 tests/property/test_catalogs_and_model.py
 
 FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.fuzz  ## hostile bytes for every parser, 10 minutes each (FUZZ_SECONDS); stops at nothing, fails at the end

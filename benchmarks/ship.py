@@ -9,6 +9,8 @@ takes all of them, the ways take turns:
     hash loop   beside it: read and SHA-256, nothing else
     copy        `Shipper` where the store refuses links (EXDEV, as another disk does): copied, synced, hashed again
     copy loop   beside it: read, SHA-256, write, fdatasync, one file after the other
+    bucket      `Shipper` into a bucket of a Ceph on this host, which shares its cores
+    minio loop  beside it: `fput_object` of the minio client, one PUT a file, as many at a time as the shipper makes
 
 Another store is one more `Destination`.
 """
@@ -20,8 +22,10 @@ import hashlib
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import uvloop
@@ -36,14 +40,19 @@ from storage.clock import HostClock
 from storage.directory_store import DirectoryStore
 from storage.layout import Layout
 from storage.objects import ObjectStore
+from storage.s3_store import S3Store
 from storage.secrets import SecretBox
 from storage.shipper import Shipper
 from storage.sqlite_catalog import SqliteCatalog
+from storage.uploads import AT_ONCE
+from tests.ceph_server import Ceph, ceph_server
 
 SEGMENTS, QUICK_SEGMENTS = 24, 4
 ROUNDS = 3
 CITY_MB_PER_S = 110.0  # 220 cameras of 4 Mbit/s
 _BLOCK = 1 << 20
+_ONE_PUT = 256 << 20  # below it the client sends one piece
+_DISK_BYTES = 8 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,32 @@ DESTINATIONS = (
 )
 
 
+def bucket_of(ceph: Ceph) -> Destination:
+    """A bucket of a server that runs."""
+
+    @asynccontextmanager
+    async def store(_root: Path) -> AsyncIterator[ObjectStore]:
+        opened = S3Store(ceph.address(bucket=ceph.make_bucket()), HostClock())
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    client, bucket, rounds = ceph.client(), ceph.make_bucket(), count()
+
+    def minio_loop(paths: list[Path], _target: Path) -> None:
+        number_of = next(rounds)
+
+        def put(path: Path) -> None:
+            client.fput_object(bucket, f"{number_of}/{path.name}", str(path), part_size=_ONE_PUT)
+
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            for done in [threads.submit(put, path) for path in paths]:
+                done.result()
+
+    return Destination("bucket", store, "minio loop", minio_loop)
+
+
 async def ship(destination: Destination, stock: Stock, root: Path) -> Cost:
     """The real shipper, from a spool full of segments until none is left."""
     layout = Layout(root)
@@ -160,13 +195,15 @@ def bare(destination: Destination, stock: Stock, root: Path) -> Cost:
 def measure(run: Run) -> Report:
     """All ways in turns."""
     stock = make_stock(run.work / "stock", QUICK_SEGMENTS if run.quick else SEGMENTS)
-    costs: dict[str, list[Cost]] = {name: [] for each in DESTINATIONS for name in (each.bare_name, each.name)}
-    for _ in range(1 if run.quick else ROUNDS):
-        for each in DESTINATIONS:
-            with _emptied(run.work / "bare") as root:
-                costs[each.bare_name].append(bare(each, stock, root))
-            with _emptied(run.work / "data") as root:
-                costs[each.name].append(uvloop.run(ship(each, stock, root)))
+    with ceph_server(disk_bytes=_DISK_BYTES) as ceph:
+        destinations = (*DESTINATIONS, bucket_of(ceph))
+        costs: dict[str, list[Cost]] = {name: [] for each in destinations for name in (each.bare_name, each.name)}
+        for _ in range(1 if run.quick else ROUNDS):
+            for each in destinations:
+                with _emptied(run.work / "bare") as root:
+                    costs[each.bare_name].append(bare(each, stock, root))
+                with _emptied(run.work / "data") as root:
+                    costs[each.name].append(uvloop.run(ship(each, stock, root)))
     return report(stock, costs)
 
 
@@ -189,7 +226,8 @@ def report(stock: Stock, costs: dict[str, list[Cost]]) -> Report:
             f"{len(stock.paths)} sealed segments of a minute, {size_mb:.0f} MB in all, pages in memory; ways in turns.",
             "`Shipper.run_once` until nothing is left: intake, rows, hash, put, verify, `stored`, read back, unlink.",
             "Copy: links are refused as between two disks (EXDEV), but both are the same disk.",
-            "CPU: user and kernel mode of the whole process, all threads.",
+            "Bucket: a Ceph RGW on the same cores, its objects in memory; 4 PUTs at a time, here and in its loop.",
+            "CPU: user and kernel mode of the whole process, all threads; a server's is its own.",
         ],
     )
     table = found.table(
@@ -199,13 +237,22 @@ def report(stock: Stock, costs: dict[str, list[Cost]]) -> Report:
         Column("CPU", "ms/MB", 2),
         Column("CPU for 220 cameras of 4 Mbit/s", "% of a core"),
         Column("CPU of its loop", "x", 2),
+        Column("throughput of its loop", "x", 2),
     )
     cpu = {way: Spread.of(each.cpu_s * 1e3 / size_mb for each in taken) for way, taken in costs.items()}
     rates = {way: Spread.of(size_mb / each.seconds for each in taken) for way, taken in costs.items()}
-    for each in DESTINATIONS:
-        for way in (each.bare_name, each.name):
+    pairs = list(zip(*[iter(costs)] * 2, strict=True))
+    for bare_name, name in pairs:
+        for way in (bare_name, name):
             share = cpu[way].times(CITY_MB_PER_S / 1000 * 100)
-            table.add(way, rates[way], cpu[way], share, cpu[way].ratio_to(cpu[each.bare_name]))
+            table.add(
+                way,
+                rates[way],
+                cpu[way],
+                share,
+                cpu[way].ratio_to(cpu[bare_name]),
+                rates[way].ratio_to(rates[bare_name]),
+            )
     first = DESTINATIONS[0]
     ratio = cpu[first.name].ratio_to(cpu[first.bare_name]).median
     found.plot(

@@ -43,11 +43,12 @@ The HTTP API
     api_schema      their JSON, described
     uninterrupted   since when a camera records: our restarts do not count
     camera_view     a camera as it is shown; camera_remarks: what is odd about it; fleet: what the roles say
-    metrics         the same for Prometheus; metrics_live: of live pictures
+    metrics         the same for Prometheus; metrics_storage: of spool and store; metrics_live: of live pictures
     live_viewer     one viewer's WebSocket; live_protocol: WebSockets that can be closed when nobody reads
     byte_ranges     bytes over HTTP; head: HEAD for every GET
     catalog_door    answers while the catalog cannot be opened
-    auth            who may; problems: errors as RFC 9457; security_headers: what every answer tells a browser
+    auth            who may; api_token: by which word; problems: errors as RFC 9457
+    security_headers    what every answer tells a browser
     page/           the operators' page and the API's documentation: plain files, nothing loaded from elsewhere
 
 What holds

@@ -9,6 +9,7 @@ from playback.timerange import format_instant
 
 STOPPED, RECORDER_SILENT = "stopped", "recorder_silent"
 FROZEN_PICTURE, FROZEN_TIMESTAMPS, CAMERA_CLOCK = "frozen_picture", "frozen_timestamps", "camera_clock"
+STORE_SILENT, SPOOL_FILLING = "store_silent", "spool_filling"
 
 _BEGUN = {
     STOPPED: "does not record",
@@ -16,6 +17,8 @@ _BEGUN = {
     FROZEN_PICTURE: "shows the same picture again and again",
     FROZEN_TIMESTAMPS: "sends timestamps that stand still",
     CAMERA_CLOCK: "has a wrong clock",
+    STORE_SILENT: "the object store takes nothing",
+    SPOOL_FILLING: "the spool's disk fills",
 }
 _OVER = {
     STOPPED: "records again",
@@ -23,6 +26,8 @@ _OVER = {
     FROZEN_PICTURE: "shows new pictures again",
     FROZEN_TIMESTAMPS: "sends timestamps that go on again",
     CAMERA_CLOCK: "has the right time again",
+    STORE_SILENT: "the object store takes footage again",
+    SPOOL_FILLING: "the spool's disk has room again",
 }
 
 

@@ -5,7 +5,9 @@
 2. A condition (`ingest.conditions`) is told when the recorder tells it, and is over when it says no more of it. A
    recorder that was restarted knows nothing yet, so there it is over only after half a minute of recording.
 3. A recorder that does not answer for `stopped_after` is an alert of its own; of its cameras nothing is known then.
-4. A camera that is disabled, or gone, is none to worry about: what was told of it is over.
+4. The store has taken nothing for `stopped_after` and five minutes more, or the spool's disk will be full within
+   `spool_full_within`; that is over when it is twice as long, or not at all, and the disk not in use beyond 70 %.
+5. A camera that is disabled, or gone, is none to worry about: what was told of it is over.
 
 What is open is kept by whoever asks (`server.alert_file`), so a restart repeats nothing.
 """
@@ -16,7 +18,18 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from server.alert import CAMERA_CLOCK, FROZEN_PICTURE, FROZEN_TIMESTAMPS, RECORDER_SILENT, STOPPED, Alert
+from server.alert import (
+    CAMERA_CLOCK,
+    FROZEN_PICTURE,
+    FROZEN_TIMESTAMPS,
+    RECORDER_SILENT,
+    SPOOL_FILLING,
+    STOPPED,
+    STORE_SILENT,
+    Alert,
+)
+from server.shipping_words import filling_words
+from storage.model import HOUR_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +37,9 @@ if TYPE_CHECKING:
 STEADY_US = 10_000_000
 UNKNOWN_US = 30_000_000
 """How long a new recorder may take to see what the one before it saw."""
+
+STORE_PATIENCE_US = 300_000_000
+"""Of the store: what is recorded is safe meanwhile, and a server that is restarted is none to wake somebody for."""
 
 MOST_OPEN = 20_000
 CONDITIONS = (FROZEN_PICTURE, FROZEN_TIMESTAMPS, CAMERA_CLOCK)
@@ -45,8 +61,15 @@ class Open:
 class AlertWatch:
     """Call `look` every second or two."""
 
-    def __init__(self, *, stopped_after_us: int, opened: Mapping[str, Open] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        stopped_after_us: int,
+        spool_full_within_us: int = 24 * HOUR_US,
+        opened: Mapping[str, Open] | None = None,
+    ) -> None:
         self._stopped_after_us = stopped_after_us
+        self._spool_full_within_us = spool_full_within_us
         self.opened: dict[str, Open] = dict(opened or {})
         self._down_us: dict[str, int] = {}
         self._up_us: dict[str, int] = {}
@@ -73,6 +96,28 @@ class AlertWatch:
             if gone.camera and gone.camera not in cameras:
                 alerts += self._missed(key, gone.camera, boot_us, wall_us)
         return alerts
+
+    def look_at_ship(self, ship: Mapping[str, Any] | None, *, wall_us: int) -> list[Alert]:
+        """What `ship` said just now; the alerts that follow. While it says nothing, nothing begins or ends."""
+        if ship is None:
+            return []
+        return [*self._store(ship, wall_us), *self._spool(ship, wall_us)]
+
+    def _store(self, ship: Mapping[str, Any], wall_us: int) -> Iterator[Alert]:
+        waited_us = int(ship["oldest_waiting_age_us"])
+        if not ship["error"]:
+            yield from self._end(f"{STORE_SILENT}:", wall_us)
+        elif waited_us >= self._stopped_after_us + STORE_PATIENCE_US:
+            said = {"detail": ship["error"]}
+            yield from self._begin(STORE_SILENT, "", said, wall_us - waited_us, wall_us, run="")
+
+    def _spool(self, ship: Mapping[str, Any], wall_us: int) -> Iterator[Alert]:
+        within_us, spool = self._spool_full_within_us, ship["spool"]
+        words = next(filling_words(ship, within_us=within_us), spool["warning"])
+        if words:
+            yield from self._begin(SPOOL_FILLING, "", {"detail": words}, wall_us, wall_us, run="")
+        elif not any(filling_words(ship, within_us=2 * within_us)):
+            yield from self._end(f"{SPOOL_FILLING}:", wall_us)
 
     def _camera(self, camera: str, stream: Mapping[str, Any], run: str, boot_us: int, wall_us: int) -> Iterator[Alert]:
         state = stream["state"]

@@ -1,8 +1,8 @@
 """The alert service: looks at the recorder, decides what is worth an alert, and hands it to the channels.
 
 It runs in `keep` (docs/decisions/0088): nothing from outside reaches that process, the lowest priority is its, and
-there is one of it. It asks `record` for its status as `serve` and the supervisor do, every two seconds, and needs
-neither the catalog nor the object store.
+there is one of it. It asks `record` and `ship` for their status as `serve` and the supervisor do, every two seconds,
+and needs neither the catalog nor the object store.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from server.alert_channel import Sender
     from server.settings import Settings
+    from server.settings_alerts import AlertRules
     from storage.clock import Clock
     from storage.layout import Layout
 
@@ -37,12 +38,14 @@ log = structlog.get_logger(__name__)
 class Alerting:
     """Runs until it is told to stop, and never fails."""
 
-    def __init__(self, senders: Sequence[Sender], *, stopped_after_us: int, data: Layout, clock: Clock) -> None:
+    def __init__(self, senders: Sequence[Sender], *, rules: AlertRules, data: Layout, clock: Clock) -> None:
         self._file = AlertFile(data.root / FILE)
-        self._socket = data.socket("record")
+        self._data = data
         self._clock = clock
         kept = self._file.read()
-        self._watch = AlertWatch(stopped_after_us=stopped_after_us, opened=kept.opened)
+        self._watch = AlertWatch(
+            stopped_after_us=rules.stopped_after, spool_full_within_us=rules.spool_full_within, opened=kept.opened
+        )
         self._channels = [
             AlertChannel(sender, clock, self._keep, kept.waiting.get(sender.name, ())) for sender in senders
         ]
@@ -75,8 +78,10 @@ class Alerting:
 
     async def look(self) -> None:
         """Once."""
-        record = await read_status(self._socket)
-        alerts = self._watch.look(record, boot_us=self._clock.boot_us(), wall_us=self._clock.wall_us())
+        record, ship = [await read_status(self._data.socket(role)) for role in ("record", "ship")]
+        wall_us = self._clock.wall_us()
+        alerts = self._watch.look(record, boot_us=self._clock.boot_us(), wall_us=wall_us)
+        alerts += self._watch.look_at_ship(ship, wall_us=wall_us)
         for alert in alerts:
             log.warning("alert", text=alert.words, kind=alert.kind, over=alert.over)
         if alerts:
@@ -104,4 +109,4 @@ def alerting(settings: Settings, data: Layout, clock: Clock) -> Alerting | None:
         senders.append(Mail(rules.mail, host, clock))
     if not senders:
         return None
-    return Alerting(senders, stopped_after_us=rules.stopped_after, data=data, clock=clock)
+    return Alerting(senders, rules=rules, data=data, clock=clock)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 from media.errors import HultaError, NoFootage, NotFound, StorageError, UsageError
-from server import auth
+from server import api_token
 from server.problems import NO_FOOTAGE, NOT_FOUND, UNAVAILABLE, WRONG_REQUEST
 from server.status_socket import read_status
 
@@ -41,7 +41,7 @@ class ApiClient:
         """The server of this data directory: where its process says it is, else where the configuration puts it."""
         document = await read_status(data.socket("serve"))
         url = document["address"] if document else settings.host.listen.url
-        return cls(url, auth.find_token(data.token))
+        return cls(url, api_token.find_token(data.token))
 
     def get_json(self, *path: str, query: Mapping[str, str] | None = None) -> Any:
         """One answer, parsed."""
@@ -82,5 +82,7 @@ class ApiClient:
         except (ValueError, KeyError, TypeError):
             return HultaError(f"{self.url} answers {response.status} {response.reason}, which is not Hulta's")
         if response.status == http.client.UNAUTHORIZED:
-            return HultaError(f"{self.url}: {detail}", hint=f"set {auth.TOKEN_VARIABLE}, or name the server's --data")
+            return HultaError(
+                f"{self.url}: {detail}", hint=f"set {api_token.TOKEN_VARIABLE}, or name the server's --data"
+            )
         return _ERRORS.get(kind, HultaError)(detail)

@@ -40,6 +40,7 @@ class Assigner:
         self._clock = clock
         self._written: list[Assignment] | None = None
         self._file: tuple[int, ...] = ()  # as it was left
+        self._key = ""
         self._applied = False
         self._complaint = ""
 
@@ -73,7 +74,8 @@ class Assigner:
     async def assign(self, inventory: Inventory, box: SecretBox) -> None:
         """Write the file if the cameras that are enabled, or anything `record` needs of them, have changed.
 
-        And if somebody else touched it: the next `record` starts with nothing but this file.
+        And if somebody else touched it, because the next `record` starts with nothing but this file; and if another key
+        seals now, so that the one before it is needed nowhere on this host.
         """
         networks = {site.name: site.networks for site in await inventory.sites()}
         wanted = [
@@ -95,9 +97,10 @@ class Assigner:
             for camera in await inventory.cameras()
             if camera.enabled
         ]
-        if wanted != self._written or self._look() != self._file:
+        key = box.key_id() if wanted else ""
+        if wanted != self._written or self._look() != self._file or key != self._key:
             write_assignments(self._data.assignments, wanted, box)
-            self._written, self._file = wanted, self._look()
+            self._written, self._file, self._key = wanted, self._look(), key
             log.info("assignments_written", streams=len(wanted))
 
     def _look(self) -> tuple[int, ...]:

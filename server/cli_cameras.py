@@ -32,6 +32,7 @@ from server.cli_frame import (
     words_of_others,
 )
 from server.desired import apply_settings
+from server.key_access import secret_box
 from server.quantities import parse_rate_bps
 from server.settings import DEFAULT_POLICY, Settings
 from server.settings_fields import checked_name, tls_file, tls_pin_of
@@ -111,6 +112,13 @@ def add(
     out.print(f"{camera.name} is {camera.id}", markup=False)
 
 
+def reseal(config: ConfigOption = None, data: DataOption = DEFAULT_DATA) -> None:
+    """Seal all logins with the first key, after another key was put before the old one (docs/secrets.md)."""
+    place, layout = load_places(config).catalog, existing_data(data)
+    count, key = asyncio.run(_reseal(place, layout)), secret_box(layout).key_id()
+    out.print(f"{count} sealed anew; all are sealed by the key {key}.", markup=False)
+
+
 def remove(
     camera: Annotated[str, typer.Argument(help="Id or name.")],
     config: ConfigOption = None,
@@ -175,6 +183,11 @@ async def _add(place: CatalogAddress, layout: Layout, wanted: DesiredCamera, sit
             raise Conflict(str(error), hint=hint) from None
 
 
+async def _reseal(place: CatalogAddress, layout: Layout) -> int:
+    async with open_catalog(place, layout) as catalog:
+        return await catalog.inventory.reseal()
+
+
 async def _remove(place: CatalogAddress, layout: Layout, camera: str) -> Camera:
     async with open_catalog(place, layout) as catalog:
         return await catalog.inventory.remove(camera)
@@ -234,4 +247,5 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The cameras of the catalog.", no_args_is_help=True)
     for name, function in (("list", list_cameras), ("add", add), ("remove", remove), ("test", probe_camera)):
         command(group, function, name)
+    command(group, reseal)
     app.add_typer(group, name="cameras")

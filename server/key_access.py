@@ -4,19 +4,21 @@
     HULTA_KEY_FILE    a file with it, 0600
     neither           <data>/key, made at the first start
 
-Secrets that came in the environment (the key, and every `${VAR}` of the configuration) go no further in it: a child's
-environment can be read in /proc for as long as it lives. Children get the key through their standard input, as they get
-their settings.
+Secrets that came in the environment (the key, the token of the API, and every `${VAR}` of the configuration) go no
+further in it: a child's environment can be read in /proc for as long as it lives. Children get what they need of them
+through their standard input, as they get their settings.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from media.errors import KeyUnfit
+from server.api_token import TOKEN_VARIABLE, take_token
 from storage.key_file import GivenKeys, KeyFile
 from storage.secrets import SecretBox
 
@@ -45,20 +47,26 @@ def secret_box(data: Layout) -> SecretBox:
     return SecretBox(KeyFile(data.key))
 
 
-def handed_down() -> bytes:
-    """What a child is told on its standard input, behind its settings: the key, where it came in the environment."""
-    return b"\n" + os.environ.get(KEY_VARIABLE, "").encode()
+def handed_down(role: str) -> bytes:
+    """What a child is told on its standard input behind its settings: the key, and to `serve` the token of the API.
+
+    Each where it came in the environment.
+    """
+    token = os.environ.get(TOKEN_VARIABLE) if role == "serve" else None
+    return b"\n" + json.dumps({"key": os.environ.get(KEY_VARIABLE), "token": token}).encode()
 
 
 def take_over(line: bytes) -> None:
     """What `handed_down` gave."""
     global _from_parent  # noqa: PLW0603 - one environment, one key: the process has no second
-    _from_parent = line.decode() or None
+    given = json.loads(line)
+    _from_parent = given["key"]
+    take_token(given["token"] or "")
 
 
 def inheritable() -> dict[str, str]:
     """The environment of this process without its secrets, for a child."""
-    hidden = {KEY_VARIABLE, *_used_variables}
+    hidden = {KEY_VARIABLE, TOKEN_VARIABLE, *_used_variables}
     return {name: value for name, value in os.environ.items() if name not in hidden}
 
 

@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from media.errors import HultaError
 from server.metrics_live import live_metrics
+from server.metrics_storage import disk_need, gauge, shipping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,8 +50,8 @@ class _Fixed:
 async def render(parts: Parts) -> tuple[bytes, str]:
     """The text and its media type. A part that is down is left out; `hulta_up` says so."""
     roles = await parts.fleet.states()
-    metrics = [*_processes(roles), *_shipping(roles["ship"]), *_alerting(roles["keep"])]
-    metrics += [*_disk_need(roles["record"]), *live_metrics(parts.live, roles["record"])]
+    metrics = [*_processes(roles), *shipping(roles["ship"]), *_alerting(roles["keep"])]
+    metrics += [*disk_need(roles["record"]), *live_metrics(parts.live, roles["record"])]
     metrics.append(await asyncio.to_thread(_disk, parts.data.root))
     try:
         cameras = await parts.catalog.inventory.cameras()
@@ -58,7 +59,7 @@ async def render(parts: Parts) -> tuple[bytes, str]:
         catalog_up = 1
     except HultaError:
         catalog_up = 0
-    metrics.append(_gauge("hulta_catalog_up", "Whether the catalog answers.", catalog_up))
+    metrics.append(gauge("hulta_catalog_up", "Whether the catalog answers.", catalog_up))
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Fixed(metrics))
     return generate_latest(registry), CONTENT_TYPE_LATEST
@@ -113,48 +114,6 @@ def _processes(roles: dict[str, dict[str, Any] | None]) -> list[Metric]:
     return [up, restarts]
 
 
-def _shipping(ship: dict[str, Any] | None) -> list[Metric]:
-    """What waits in the spool for the object store."""
-    if ship is None:
-        return []
-    return [
-        _gauge(
-            "hulta_backlog_segments", "Sealed segments not yet in the object store.", ship.get("backlog_segments", 0)
-        ),
-        _gauge("hulta_backlog_bytes", "Their size.", ship.get("backlog_bytes", 0)),
-        *_spool(ship.get("spool") or {}),
-    ]
-
-
-def _spool(spool: dict[str, Any]) -> list[Metric]:
-    """How full its disk is, and what that has cost."""
-    if spool.get("size_bytes") is None:
-        return []
-    given_up = CounterMetricFamily("hulta_spool_given_up_segments", "Segments given up because the disk was full.")
-    given_up.add_metric([], spool["given_up_segments"])
-    given_up_bytes = CounterMetricFamily("hulta_spool_given_up_bytes", "Their size.")
-    given_up_bytes.add_metric([], spool["given_up_bytes"])
-    return [
-        _gauge("hulta_spool_size_bytes", "Size of the spool's disk, as far as it may be used.", spool["size_bytes"]),
-        _gauge("hulta_spool_free_bytes", "Free space on the spool's disk.", spool["free_bytes"]),
-        _gauge("hulta_spool_step", "0, or the percentage at which the spool's present step begins.", spool["step"]),
-        given_up,
-        given_up_bytes,
-    ]
-
-
-def _disk_need(record: dict[str, Any] | None) -> list[Metric]:
-    """What the cameras need of the spool's disk, and what it could do when recording began."""
-    spool = (record or {}).get("spool") or {}
-    words = {"measured": "What the spool's disk did when recording began", "needed": "What its cameras need of it"}
-    return [
-        _gauge(f"hulta_spool_{kind}_{unit}_per_second", f"{words[kind]}, in {unit}.", spool[f"{kind}_{unit}_per_s"])
-        for kind in words
-        for unit in ("bytes", "syncs")
-        if spool.get(f"{kind}_{unit}_per_s") is not None
-    ]
-
-
 def _alerting(keep: dict[str, Any] | None) -> list[Metric]:
     """What is open, and how far it was told."""
     alerts = (keep or {}).get("alerts")
@@ -167,15 +126,11 @@ def _alerting(keep: dict[str, Any] | None) -> list[Metric]:
     for name, channel in alerts["channels"].items():
         for metric, key in ((waiting, "waiting"), (sent, "sent"), (dropped, "dropped"), (failures, "failures")):
             metric.add_metric([name], channel[key])
-    return [_gauge("hulta_alerts_open", "Alerts that are not over.", alerts["open"]), waiting, sent, dropped, failures]
+    return [gauge("hulta_alerts_open", "Alerts that are not over.", alerts["open"]), waiting, sent, dropped, failures]
 
 
 def _disk(directory: Path) -> Metric:
     numbers = os.statvfs(directory)
-    return _gauge(
+    return gauge(
         "hulta_disk_free_bytes", "Free space where the data directory is.", numbers.f_bavail * numbers.f_frsize
     )
-
-
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value=value)

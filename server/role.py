@@ -106,9 +106,9 @@ def run_supervised(arguments: Sequence[str]) -> int:
     parser.add_argument("--listener", type=int)
     given = parser.parse_args(arguments)
     logging.configure(given.role)
-    about, _, key = sys.stdin.buffer.read().partition(b"\n")
+    about, _, secrets = sys.stdin.buffer.read().partition(b"\n")
     settings = Settings.model_validate_json(about)
-    take_over(key)
+    take_over(secrets)
     listener = None if given.listener is None else socket.socket(fileno=given.listener)
     around = Surroundings(settings=settings, data=Layout(given.data), clock=HostClock(), listener=listener)
     try:

@@ -11,7 +11,7 @@ import uvicorn
 from playback.library import Library
 from playback.live_hub import LiveHub
 from playback.whep import WhepDoor
-from server import auth
+from server import api_token
 from server.camera_view import CameraView
 from server.catalog_access import open_catalog
 from server.catalog_door import CatalogDoor
@@ -116,7 +116,7 @@ async def part(around: Surroundings) -> AsyncIterator[Serving]:
     """The API over this data directory."""
     listener = around.listener or ApiSocket(around.settings.host.listen).hold()
     loopback = ListenAddress(*listener.getsockname()[:2]).loopback
-    token = None if loopback else auth.make_token(around.data.token)
+    token = None if loopback else api_token.make_token(around.data.token)
     door = CatalogDoor(lambda: opened_api(around.settings, around.data, around.clock), around.clock)
     yield Serving(HttpServer(guarded(door, token=token), listener), door)
 

@@ -195,11 +195,11 @@ class Settings(Table):
     def for_role(self, role: str) -> bytes:
         """What a child of the supervisor needs, as JSON, secrets included: for a pipe, never for a file or a log.
 
-        Sites are left out: their cameras are in the catalog. Whom to tell is told to `keep` alone.
+        Sites are left out: their cameras are in the catalog. Whom to tell is told to `keep` alone, and `record`, which
+        hears cameras, gets no password but theirs.
         """
-        unneeded: dict[str, Any] = dict.fromkeys(
-            {"sites", "policies"} | (set() if role == "keep" else {"alerts"}), True
-        )
+        others = {"keep": set[str](), "record": {"alerts", "catalog", "store"}}.get(role, {"alerts"})
+        unneeded: dict[str, Any] = dict.fromkeys({"sites", "policies"} | others, True)
         if not self.host.given_name:
             unneeded["host"] = {"name"}  # the child finds the same one, and knows that the file gives none
         return self.model_dump_json(exclude=unneeded, by_alias=True, exclude_none=True).encode()

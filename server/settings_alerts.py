@@ -11,11 +11,13 @@ from pydantic_core import PydanticCustomError
 
 from server.quantities import format_duration
 from server.settings_fields import Duration, Secret, Table, from_text
+from storage.model import HOUR_US
 
 MAIL_PORT = 587  # submission (RFC 6409)
 MOST_RECIPIENTS = 20
 DEFAULT_STOPPED_US = 10_000_000
 MOST_STOPPED_US = 86_400_000_000
+MOST_FORECAST_US = 30 * 24 * HOUR_US
 
 
 def _hook_url(value: SecretStr) -> SecretStr:
@@ -100,8 +102,9 @@ class MailRules(Table):
 
 
 class AlertRules(Table):
-    """Whom to tell that a camera stopped, shows nothing new, or has a wrong clock, and that it is well again."""
+    """Whom to tell that a camera stopped, shows nothing new, has a wrong clock, or that footage finds no place."""
 
     stopped_after: Annotated[Duration, PlainSerializer(format_duration), Field(le=MOST_STOPPED_US)] = DEFAULT_STOPPED_US
+    spool_full_within: Annotated[Duration, PlainSerializer(format_duration), Field(le=MOST_FORECAST_US)] = 24 * HOUR_US
     webhook: WebhookRules | None = None
     mail: MailRules | None = None

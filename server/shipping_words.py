@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from server.quantities import format_bytes, format_span
+from storage.model import HOUR_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+
+NOTABLE_US = 48 * HOUR_US
+"""Time enough to find another disk, or whoever looks after the store."""
 
 
 def shipping_words(ship: Mapping[str, Any] | None) -> Iterator[str]:
@@ -22,7 +27,16 @@ def shipping_words(ship: Mapping[str, Any] | None) -> Iterator[str]:
     elif ship["failing_segments"]:
         segment, why = next(iter(ship["failing"].items()))
         yield f"{ship['failing_segments']} segments could not be stored and are tried again, such as {segment}: {why}"
+    yield from filling_words(ship, within_us=NOTABLE_US)
     yield from ship["store"]["warnings"]
+
+
+def filling_words(ship: Mapping[str, Any], *, within_us: int) -> Iterator[str]:
+    """A line if the spool's disk will be full in less than `within_us`, at the trend of the last 20 minutes."""
+    full_in_us = (ship.get("spool") or {}).get("full_in_us")
+    if full_in_us is not None and full_in_us < within_us:
+        free = format_bytes(ship["spool"]["free_bytes"])
+        yield f"the spool's disk is full in {format_span(full_in_us)} if it goes on like this ({free} are free)"
 
 
 def _age(ship: Mapping[str, Any]) -> str:

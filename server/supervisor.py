@@ -100,7 +100,7 @@ def _role_plan(name: str, settings: Settings, data: Layout, api: ApiSocket) -> C
         name=name,
         command=(*this_program(), name, "--data", str(data.root), *extra),
         answers_at=data.socket(name),
-        stdin=settings.for_role(name) + handed_down(),
+        stdin=settings.for_role(name) + handed_down(name),
         lock=data.lock(name),
         sockets=(api.socket,) if serves else (),
         prepare=api.hold if serves else None,

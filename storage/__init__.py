@@ -9,6 +9,7 @@ The map
     spool_identity  whose disk a spool is on                     spool_ownership  and whether it may be used
     spool_probe what its disk can do
     spool_room  how full its disk is, and what follows           spool_relief    the ladder, at work
+    spool_forecast  when it will be full
     spool_runs  which runs there are, and which live             growing_segment  an open file, scanned as it grows
     spool_reader  the newest minute, for playback
     model       rows as values                                   segment_row a segment's row from its file

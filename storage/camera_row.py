@@ -62,6 +62,12 @@ def camera_columns(camera: Camera, box: SecretBox) -> dict[str, Any]:
     }
 
 
+def resealed(row: Any, box: SecretBox, *, uuid: Callable[[Any], UUID]) -> bytes | None:
+    """The URL of a row, sealed with the key that seals now; None if that is what sealed it."""
+    sealed, place = bytes(row["sealed_url"]), place_of_url(uuid(row["id"]))
+    return None if box.is_sealed_now(sealed) else box.seal(box.open(sealed, place), place)
+
+
 def id_in(text: str) -> UUID | None:
     """An id as it is printed, and in no other spelling."""
     try:

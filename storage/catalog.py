@@ -85,6 +85,13 @@ class Inventory(Protocol):
         """All policies by name."""
         ...
 
+    async def reseal(self) -> int:
+        """Seal every camera's URL with the key that seals now, where another did; how many it were.
+
+        KeyUnfit or StorageError, with nothing changed, if one of them does not open.
+        """
+        ...
+
 
 class FootageReader(Protocol):
     """Closed segments, as playback and check see them."""
@@ -128,7 +135,8 @@ class Footage(FootageReader, Protocol):
         """Make sealed segments of the spool known, each with its sample table, as `spooled`.
 
         A known segment keeps its row and state, whatever that is; one with a tombstone stays gone. Gaps give way to
-        the footage (clipped, split or dropped), in the same transaction.
+        the footage (clipped, split or dropped), in the same transaction. With no segments it asks whether the catalog
+        answers: CatalogError if not.
         """
         ...
 

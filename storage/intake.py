@@ -101,7 +101,7 @@ class Intake:
                 continue
             self._retry_faults(life)
             try:
-                await self._take_in(life)
+                await self._take_in_surely(life)
                 life.failures = 0
                 self.faults.pop(directory, None)
             except BaseException as error:
@@ -158,6 +158,15 @@ class Intake:
             assert run is not None
             self._lives[path] = _Life(RunDirectory(path, run))
         return self._lives[path]
+
+    async def _take_in_surely(self, life: _Life) -> None:
+        """Take a run in, once more if the catalog failed and is back: no later run overtakes it for a lost answer."""
+        try:
+            await self._take_in(life)
+        except CatalogError:
+            await self._catalog.footage.register([])  # raises if the catalog is still away
+            life.directory.look_again()
+            await self._take_in(life)
 
     async def _take_in(self, life: _Life) -> None:
         """One run: recover it if it is dead, import its journal, register its segments, settle it."""

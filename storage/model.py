@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from media.url import CameraUrl
 
 SECOND_US = 1_000_000
+HOUR_US = 3600 * SECOND_US
 MAX_SEGMENT_US = 600 * SECOND_US  # no segment is longer, so every range query knows how far back it must look
 
 NEWEST_PERCENT = 70

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
+import structlog
+
 from media.errors import CatalogError
 from storage.statements import statements
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from storage.postgres_database import PostgresDatabase
 
 _SQL = statements("postgres/schema")
+
+log = structlog.get_logger(__name__)
 
 DAY_US = 86_400_000_000
 AHEAD = 2
@@ -52,7 +57,8 @@ class Days:
     async def sweep(self, deleted_us: Iterable[int]) -> None:
         """Drop empty partitions before the day of segments that were deleted; looked at once for each such day.
 
-        When somebody is at work for so long that it would have to wait, it is left for the next call.
+        When somebody is at work for so long that it would have to wait, it is left for the next call; so it is when it
+        fails, as what was asked for is done, but then that is said.
         """
         newest = max((start_us // DAY_US for start_us in deleted_us), default=None)
         if newest is None or (self._swept is not None and newest <= self._swept):
@@ -66,8 +72,10 @@ class Days:
 
         try:
             dropped = await self._database.write(work)
-        except CatalogError:
-            return  # what was asked for is done; the next deletion tries again
+        except CatalogError as error:
+            if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+                log.warning("days_not_dropped", error=str(error), hint=error.hint or None)
+            return
         if dropped:
             self.forget()
         self._swept = newest

@@ -39,6 +39,7 @@ class PostgresFootage:
     async def register(self, segments: Sequence[tuple[Segment, bytes]]) -> None:
         """See `Footage.register`."""
         if not segments:
+            await self._database.fetch(_SQL["nothing"])  # nothing to do, but not without a catalog
             return
         starts_us = {segment.start_us for segment, _ in segments}
         await self._days.make(starts_us)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from media.errors import Conflict, GapReason
-from storage.camera_row import camera_columns, camera_of, id_in, no_camera
+from storage.camera_row import camera_columns, camera_of, id_in, no_camera, resealed
 from storage.inventory_plan import Known, Plan, plan
 from storage.model import DesiredSite, Policy, Site
 from storage.postgres_ledger import load_ledgers, lock_streams
@@ -103,6 +103,22 @@ class PostgresInventory:
     async def policies(self) -> dict[str, Policy]:
         """See `Inventory.policies`."""
         return _policies_of(await self._database.fetch(_SQL["policies"]))
+
+    async def reseal(self) -> int:
+        """See `Inventory.reseal`."""
+        box = self._box()
+
+        async def write(connection: Any) -> int:
+            await connection.execute(_SQL["alone"])
+            rows = [
+                (resealed(row, box, uuid=lambda value: value), row["id"])
+                for row in await connection.fetch(_SQL["cameras"])
+            ]
+            changed = [each for each in rows if each[0] is not None]
+            await connection.executemany(_SQL["reseal"], changed)
+            return len(changed)
+
+        return await self._database.write(write)
 
 
 async def _known(connection: Any, box: SecretBox) -> Known:

@@ -21,6 +21,7 @@ from media.errors import GapReason, HultaError, ObjectMissing, ObjectStoreError
 from storage import layout
 from storage.catalog import MAX_BATCH
 from storage.model import SegmentState
+from storage.spool_forecast import Forecast
 from storage.spool_room import Droppable, Room, Step, first_to_go, room_of
 from storage.waiting import pause
 
@@ -65,6 +66,7 @@ class Relief:
         self._clock = clock
         self._threads = threads
         self._room: Room | None = None
+        self._forecast = Forecast()
         self._said = Step.ENOUGH
         self._error: str | None = None
         self._given_up_segments = self._given_up_bytes = 0
@@ -92,6 +94,7 @@ class Relief:
         """One look, and what follows from it; whether more has to go. CatalogError, OSError."""
         self._room = room = await self._in_thread_room()
         self._say(room)
+        self._forecast.note(room, taken_in_bytes=self._taken_in_bytes(), boot_us=self._clock.boot_us())
         if room.step >= Step.RELEASE:
             self._uploads.look_over_soon()
         return room.step is Step.GIVE_UP and await self._give_up(room)
@@ -104,10 +107,20 @@ class Relief:
             "free_bytes": None if room is None else room.free_bytes,
             "step": 0 if room is None else int(room.step),
             "warning": "" if room is None else _warning(room),
+            "full_in_us": self._forecast.full_in_us,
+            "lasts_us": self._forecast.lasts_us,
             "given_up_segments": self._given_up_segments,
             "given_up_bytes": self._given_up_bytes,
             "error": self._error,
         }
+
+    def _taken_in_bytes(self) -> int:
+        """What was sealed so far: only the difference of two of them counts.
+
+        What a new process finds looks as if it came just then, so it says for 20 minutes that the disk lasts shorter.
+        """
+        waiting_bytes = sum(copy.size_bytes for copy in self._intake.copies.values())
+        return waiting_bytes + self._uploads.stored_bytes + self._given_up_bytes
 
     def _say(self, room: Room) -> None:
         """Each step once, on the way up and on the way down."""

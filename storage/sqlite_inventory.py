@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from media.errors import Conflict, GapReason
-from storage.camera_row import camera_columns, camera_of, id_in, no_camera
+from storage.camera_row import camera_columns, camera_of, id_in, no_camera, resealed
 from storage.inventory_plan import Known, Plan, plan
 from storage.model import DesiredSite, Policy, Site
 from storage.sqlite_ledger import load_ledger, write_gaps
@@ -110,6 +110,18 @@ class SqliteInventory:
         """See `Inventory.policies`."""
         return await self._database.read(_policies)
 
+    async def reseal(self) -> int:
+        """See `Inventory.reseal`."""
+        box = self._box()
+
+        def write(connection: Connection) -> int:
+            rows = [{"id": row["id"], "sealed_url": _resealed(row, box)} for row in connection.execute(_SQL["cameras"])]
+            changed = [each for each in rows if each["sealed_url"] is not None]
+            connection.executemany(_SQL["reseal"], changed)
+            return len(changed)
+
+        return await self._database.write(write)
+
 
 def _known(connection: Connection, box: SecretBox) -> Known:
     return Known(policies=_policies(connection), sites=_sites(connection), cameras=_cameras(connection, box))
@@ -137,6 +149,10 @@ def _cameras(connection: Connection, box: SecretBox) -> list[Camera]:
 
 def _camera_of(row: Row, box: SecretBox) -> Camera:
     return camera_of(row, box, uuid=lambda raw: UUID(bytes=raw))
+
+
+def _resealed(row: Row, box: SecretBox) -> bytes | None:
+    return resealed(row, box, uuid=lambda raw: UUID(bytes=raw))
 
 
 def _camera(connection: Connection, id_or_name: str, box: SecretBox) -> Camera:

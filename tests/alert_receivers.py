@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import threading
 from contextlib import contextmanager
@@ -128,6 +129,38 @@ class MailReceiver:
         return "250 OK"
 
 
+class _Connection(SMTP):
+    """Remembers what it was connected by, so that nothing is left open at the end."""
+
+    transports: list[asyncio.Transport]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called again after STARTTLS, with another one."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transports.append(transport)
+        super().connection_made(transport)
+
+
+class _MailServer(Controller):
+    """A controller that ends its connections before its loop: a client that hung up just then left them open."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._transports: list[asyncio.Transport] = []
+        super().__init__(*args, **options)
+
+    def factory(self) -> SMTP:
+        """See `Controller.factory`."""
+        connection = _Connection(self.handler, **self.SMTP_kwargs)
+        connection.transports = self._transports
+        return connection
+
+    async def hang_up(self) -> None:
+        """Every connection; they are closed in the loop's next turn."""
+        for transport in self._transports:
+            transport.abort()
+        await asyncio.sleep(0)
+
+
 @contextmanager
 def mail_receiver(context: ssl.SSLContext | None, port: int = 0) -> Iterator[MailReceiver]:
     """It runs for the length of the block; with a context it wants STARTTLS and a login."""
@@ -140,9 +173,10 @@ def mail_receiver(context: ssl.SSLContext | None, port: int = 0) -> Iterator[Mai
 
     receiver = MailReceiver(port=port or free_port())
     secure = {"tls_context": context, "require_starttls": True, "auth_required": True, "authenticator": authenticate}
-    controller = Controller(receiver, hostname="127.0.0.1", port=receiver.port, **(secure if context else {}))
+    controller = _MailServer(receiver, hostname="127.0.0.1", port=receiver.port, **(secure if context else {}))
     controller.start()
     try:
         yield receiver
     finally:
+        asyncio.run_coroutine_threadsafe(controller.hang_up(), controller.loop).result(5)
         controller.stop()

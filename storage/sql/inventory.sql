@@ -51,6 +51,9 @@ ON CONFLICT (id) DO UPDATE SET
     transport = excluded.transport, tls_ca = excluded.tls_ca, tls_pin = excluded.tls_pin, audio = excluded.audio,
     source = excluded.source;
 
+-- name: reseal
+UPDATE cameras SET sealed_url = :sealed_url WHERE id = :id;
+
 -- name: put_stream
 -- The stream may be known by its footage before its camera is.
 INSERT INTO streams (id, camera, epoch) VALUES (:id, :camera, :epoch)

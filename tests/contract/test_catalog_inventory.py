@@ -8,12 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from media.errors import ConfigError, Conflict, GapReason, NotFound
+from media.errors import ConfigError, Conflict, GapReason, KeyUnfit, NotFound
 from media.url import CameraUrl
 from storage.model import main_stream
 from tests.builders_catalog import POLICY, SECOND, T0, desired, segment, site
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from storage.catalog import Catalog
     from storage.clock import FakeClock
 
@@ -290,3 +292,39 @@ async def test_a_city_is_applied_at_once(catalog: Catalog) -> None:
     ]
     assert len(await catalog.inventory.apply(renamed, [POLICY])) == 220
     assert {camera.id for camera in await catalog.inventory.cameras()} == set(ids.values())
+
+
+async def test_logins_are_sealed_anew(catalog: Catalog, tmp_path: Path) -> None:
+    """With the key that seals now; the one before it is needed no more, and who comes without it reads all."""
+    wanted = [site(desired("gate"), desired("quay", enabled=False))]
+    await catalog.inventory.apply(wanted, [POLICY])
+    before = await catalog.inventory.cameras()
+    assert await catalog.inventory.reseal() == 0
+    key = tmp_path / "key"
+    replace_key(key, "22" * 32 + "\n" + key.read_text())
+    assert await catalog.inventory.reseal() == 2
+    replace_key(key, "22" * 32)
+    assert await catalog.inventory.cameras() == before
+    assert await catalog.inventory.reseal() == 0
+
+
+async def test_logins_stay_as_they_are_if_one_does_not_open(catalog: Catalog, tmp_path: Path) -> None:
+    """Half a change of keys would need both of them for ever."""
+    await catalog.inventory.apply([site(desired("gate"))], [POLICY])
+    key = tmp_path / "key"
+    old = key.read_text()
+    replace_key(key, "22" * 32 + "\n" + old)
+    await catalog.inventory.apply([site(desired("quay"))], [POLICY])
+    replace_key(key, "33" * 32 + "\n" + "22" * 32)
+    with pytest.raises(KeyUnfit, match="was sealed by the key"):
+        await catalog.inventory.reseal()
+    replace_key(key, "22" * 32 + "\n" + old)
+    assert await catalog.inventory.reseal() == 1
+
+
+def replace_key(path: Path, text: str) -> None:
+    """As an operator does it: a new file over the old one."""
+    draft = path.with_name("key.new")
+    draft.touch(0o600)
+    draft.write_text(text)
+    draft.replace(path)

@@ -353,47 +353,6 @@ async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
     assert "text/html" in (await http.get("/api/docs")).headers["content-type"]
 
 
-async def test_metrics_are_what_an_alarm_needs(http: httpx.AsyncClient, archive: Archive) -> None:
-    """State, age of the newest durable footage, counters, backlog, disk, processes."""
-    through_us = NOON_US + 2_000_000
-    durable = {"epoch": 1, "sequence": 0, "fragment": 0, "through_us": through_us}
-    said = recorder(archive.camera, durable=durable, conditions={"frozen_picture": NOON_US})
-    said["live"] = {"subscribers": 3, "streams": 2, "cut": 5, "bytes": 4000}
-    ship = {"pid": 2, "backlog_segments": 7, "backlog_bytes": 7000}
-    children = {"pid": 3, "children": {"record": {"restarts": 2}}}
-    data = Layout(archive.root)
-    async with (
-        answering(data.socket("record"), lambda: said),
-        answering(data.socket("ship"), lambda: ship),
-        answering(data.socket("supervisor"), lambda: children),
-    ):
-        text = (await http.get("/metrics")).text
-    labels = 'camera="gate",site="town"'
-    for line in (
-        f'hulta_camera_state{{{labels},state="recording"}} 1.0',
-        f'hulta_camera_state{{{labels},state="failed"}} 0.0',
-        f"hulta_camera_footage_age_seconds{{{labels}}} 1.0",
-        'hulta_camera_condition{camera="gate",condition="frozen_picture",site="town"} 1.0',
-        'hulta_camera_condition{camera="gate",condition="camera_clock",site="town"} 0.0',
-        f"hulta_camera_clock_offset_seconds{{{labels}}} -0.12",
-        f"hulta_camera_received_bytes_total{{{labels}}} 1000.0",
-        f"hulta_camera_lost_packets_total{{{labels}}} 3.0",
-        f"hulta_camera_sessions_total{{{labels}}} 2.0",
-        f"hulta_camera_overflowed_packets_total{{{labels}}} 5.0",
-        "hulta_backlog_segments 7.0",
-        "hulta_live_subscribers 3.0",
-        "hulta_live_subscribers_cut_total 5.0",
-        'hulta_live_bytes{role="record"} 4000.0',
-        'hulta_live_viewers{door="websocket"} 0.0',
-        'hulta_restarts_total{role="record"} 2.0',
-        'hulta_up{role="record"} 1.0',
-        'hulta_up{role="keep"} 0.0',
-        "hulta_catalog_up 1.0",
-    ):
-        assert line in text.splitlines()
-    assert "hulta_disk_free_bytes" in text
-
-
 async def test_a_token_guards_everything_but_the_probes(archive: Archive) -> None:
     """On an address that others can reach."""
     token = "a-token-of-at-least-16"

@@ -12,6 +12,9 @@ RETURNING id;
 -- name: known
 SELECT id FROM segment_ids WHERE id = ANY ($1::uuid[]);
 
+-- name: nothing
+SELECT 1;
+
 -- name: places
 SELECT id, start_us FROM segment_ids WHERE id = ANY ($1::uuid[]) ORDER BY id;
 

@@ -54,6 +54,9 @@ ON CONFLICT (id) DO UPDATE SET
     transport = excluded.transport, tls_ca = excluded.tls_ca, tls_pin = excluded.tls_pin, audio = excluded.audio,
     source = excluded.source;
 
+-- name: reseal
+UPDATE cameras SET sealed_url = $1 WHERE id = $2;
+
 -- name: expect_since
 -- From its first enabling on a stream is declared at every instant; later ones do not move it.
 UPDATE streams SET expected_since_us = $2 WHERE id = ANY ($1::uuid[]) AND expected_since_us IS NULL;

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECOND_US = 1_000_000
+HOUR_US = 3600 * SECOND_US
 START_US = 1_800_000_000_000_000
 
 
@@ -146,3 +147,69 @@ def test_two_hundred_cameras_at_once_are_two_hundred_alerts() -> None:
     for number in range(220):
         recorder.camera(f"camera-{number}", state="failed", reason="unreachable")
     assert len(recorder.go_on(14)) == 220
+
+
+class Shipping:
+    """`ship`, looked at every 2 s."""
+
+    def __init__(self) -> None:
+        self.watch = AlertWatch(stopped_after_us=10 * SECOND_US, spool_full_within_us=24 * HOUR_US)
+        self.says: dict[str, Any] | None = {
+            "error": None,
+            "oldest_waiting_age_us": 0,
+            "spool": {"full_in_us": None, "warning": "", "free_bytes": 10**12},
+        }
+
+    def look(self) -> list[tuple[str, bool, str]]:
+        """What was told, as kind, over, detail."""
+        alerts = self.watch.look_at_ship(self.says, wall_us=START_US)
+        return [(alert.kind, alert.over, alert.detail) for alert in alerts]
+
+    def spool(self, full_in_h: float | None, warning: str = "") -> list[tuple[str, bool, str]]:
+        """What is told when this is its forecast."""
+        assert self.says is not None
+        full_in_us = None if full_in_h is None else int(full_in_h * HOUR_US)
+        self.says["spool"] = {"full_in_us": full_in_us, "warning": warning, "free_bytes": 10**12}
+        return self.look()
+
+
+def test_a_store_that_takes_nothing_is_told_after_five_minutes() -> None:
+    """With its words; and once it takes something again."""
+    ship = Shipping()
+    assert ship.says is not None
+    ship.says.update(error="s3://footage cannot be reached", oldest_waiting_age_us=300 * SECOND_US)
+    assert ship.look() == []
+    ship.says.update(oldest_waiting_age_us=310 * SECOND_US)
+    (begun,) = ship.watch.look_at_ship(ship.says, wall_us=START_US)
+    assert begun.words == (
+        "the object store takes nothing (s3://footage cannot be reached), since 2027-01-15T07:54:50.000000Z"
+    )
+    assert ship.look() == []
+    ship.says.update(error=None)
+    assert ship.look() == [("store_silent", True, "")]
+
+
+def test_a_spool_that_fills_is_told_a_day_before() -> None:
+    """Once, also if the forecast wavers; it is over when there are two days, and no step of the ladder."""
+    ship = Shipping()
+    assert ship.spool(25) == []
+    words = "the spool's disk is full in 23 h if it goes on like this (1.0 TB are free)"
+    assert ship.spool(23) == [("spool_filling", False, words)]
+    assert ship.spool(30) + ship.spool(23) + ship.spool(47) == []
+    assert ship.spool(None, warning="the spool's disk is 71 % full") == []
+    assert ship.spool(None) == [("spool_filling", True, "")]
+
+
+def test_a_disk_that_is_nearly_full_is_told_without_a_forecast() -> None:
+    """Whoever filled it."""
+    assert Shipping().spool(None, warning="the spool's disk is 71 % full") == [
+        ("spool_filling", False, "the spool's disk is 71 % full")
+    ]
+
+
+def test_a_shipper_that_is_silent_changes_nothing() -> None:
+    """It may be starting: what was told stays told."""
+    ship = Shipping()
+    ship.spool(3)
+    ship.says = None
+    assert ship.look() == []

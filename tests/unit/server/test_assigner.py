@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 
 from ingest.assignments import Assignment, read_assignments
+from media.errors import KeyUnfit
 from media.url import CameraUrl
 from server.assigner import Assigner
 from server.catalog_access import open_catalog
 from server.settings import parse_settings
 from server.settings_catalog import CatalogAddress
 from storage.clock import FakeClock
+from storage.key_file import GivenKeys
 from storage.layout import Layout
 from storage.model import DesiredCamera, main_stream
 from storage.secrets import SecretBox
@@ -116,6 +118,25 @@ async def test_the_file_is_left_alone_while_nothing_changes(tmp_path: Path) -> N
             await at_work.become("gate")
         after = at_work.data.assignments.stat()
         assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
+
+
+async def test_another_key_seals_the_file_too(tmp_path: Path) -> None:
+    """Without a restart, so that the key before it is needed nowhere on this host."""
+    async with following(tmp_path) as at_work:
+        before = await at_work.become("gate")
+        old, new = at_work.data.key.read_text(), tmp_path / "key.new"
+        new.touch(0o600)
+        new.write_text("22" * 32 + "\n" + old)
+        new.replace(at_work.data.key)
+        alone = SecretBox(GivenKeys("22" * 32, "test"))
+
+        def sealed_by_it() -> bool:
+            at_work.clock.advance(1_000_000)
+            with suppress(KeyUnfit):
+                return read_assignments(at_work.data.assignments, alone) == list(before.values())
+            return False
+
+        await eventually("the file is sealed by the new key", sealed_by_it)
 
 
 @pytest.mark.parametrize("damage", ["", "{", None])

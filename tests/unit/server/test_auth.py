@@ -11,7 +11,8 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from media.errors import UsageError
-from server.auth import Gate, find_token, make_token
+from server.api_token import find_token, make_token
+from server.auth import Gate
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from media.errors import ConfigError
+from server.role import ROLES
 from server.settings import Settings, parse_settings, read_settings
 
 ROOT = Path(__file__).parents[3]
@@ -104,6 +105,16 @@ def test_what_the_roles_get_holds_no_camera() -> None:
     assert SECRET.encode() not in given
     assert Settings.model_validate_json(given).host.name == "rec-1"
     assert Settings.model_validate_json(given).segments.seconds == 30
+
+
+def test_record_is_handed_no_password_but_the_cameras() -> None:
+    """It hears cameras, so it is the process that a hostile one may take over."""
+    text = (
+        "store: {url: s3://bucket, endpoint: 'http://127.0.0.1:1', access_key: a, secret_key: '${CAM_PASSWORD}'}\n"
+        "catalog: {url: postgresql://u@127.0.0.1/h, password: '${CAM_PASSWORD}'}\n"
+    )
+    told = {role: read(text).for_role(role) for role in ROLES}
+    assert [role for role in ROLES if SECRET.encode() in told[role]] == ["ship", "keep", "serve"]
 
 
 @pytest.mark.parametrize(("text", "name"), [("host: {name: rec-1}\n", "rec-1"), ("segments: {seconds: 30}\n", "")])

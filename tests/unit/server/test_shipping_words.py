@@ -46,3 +46,13 @@ def test_what_the_server_cannot_do_is_told() -> None:
 def test_a_shipper_that_is_down_is_told() -> None:
     """With what that means."""
     assert list(shipping_words(None)) == ["ship does not answer: what is recorded stays in the spool"]
+
+
+def test_a_disk_that_fills_is_told_while_there_is_time() -> None:
+    """Two days before; not what is years away, and not of a disk that does not fill."""
+    spool = {"free_bytes": 120_000_000_000, "full_in_us": 5 * 3_600_000_000}
+    assert list(shipping_words({**WELL, "spool": spool})) == [
+        "the spool's disk is full in 5 h if it goes on like this (120.0 GB are free)"
+    ]
+    for full_in_us in (49 * 3_600_000_000, None):
+        assert list(shipping_words({**WELL, "spool": {**spool, "full_in_us": full_in_us}})) == []

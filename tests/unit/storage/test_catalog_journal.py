@@ -90,20 +90,20 @@ def test_every_changed_bit_and_every_cut_is_noticed() -> None:
         read_object(new.key, new.content[:-1])
 
 
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (b"not gzip", "no journal object"),
-        (gzip.compress(b""), "no journal object"),
-        (gzip.compress(b"[]\n"), "no journal object"),
-        (gzip.compress(b'{"format":"hulta-catalog-journal","version":1}\n'), "no journal object"),
-        (gzip.compress(b'{"format":"hulta-catalog-journal","version":2}\n'), "does not know"),
-        (gzip.compress(b'{"format":"another","version":1}\n'), "does not know"),
-        (gzip.compress(b" " * (MOST_TEXT_BYTES + 1)), "cut, or larger"),
-        (gzip.compress(b"{}\n")[:-4], "cut, or larger"),
-        (gzip.compress(b"[" * 100_000), "no journal object"),
-    ],
-)
+NO_JOURNAL_OBJECTS = {
+    "another format": (b"not gzip", "no journal object"),
+    "nothing": (gzip.compress(b""), "no journal object"),
+    "a list": (gzip.compress(b"[]\n"), "no journal object"),
+    "a head cut short": (gzip.compress(b'{"format":"hulta-catalog-journal","version":1}\n'), "no journal object"),
+    "a newer version": (gzip.compress(b'{"format":"hulta-catalog-journal","version":2}\n'), "does not know"),
+    "another's": (gzip.compress(b'{"format":"another","version":1}\n'), "does not know"),
+    "a bomb": (gzip.compress(b" " * (MOST_TEXT_BYTES + 1)), "cut, or larger"),
+    "a cut": (gzip.compress(b"{}\n")[:-4], "cut, or larger"),
+    "nested too deep": (gzip.compress(b"[" * 100_000), "no journal object"),
+}
+
+
+@pytest.mark.parametrize(("content", "complaint"), NO_JOURNAL_OBJECTS.values(), ids=NO_JOURNAL_OBJECTS.keys())
 def test_what_is_no_journal_object_is_refused_in_words(content: bytes, complaint: str) -> None:
     """Also under a key that fits its bytes: whoever may write into the bucket can make one."""
     with pytest.raises(CatalogError, match=complaint):

@@ -160,3 +160,57 @@ async def test_what_is_decided_about_a_stream_waits_for_who_decides(
             assert not registering.done()
         waits.set()
     assert await both[0].footage.segment(mine.id) == mine
+
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+async def test_a_journal_waits_for_who_imports_it(both: tuple[PostgresCatalog, PostgresCatalog]) -> None:
+    """The run's row: whoever comes second sees how far the first came, though that was not committed when it began."""
+    journal = Journal()
+    journal.stream_start(0)
+    await both[0].gaps.import_journal(journal.run, journal.records)
+    journal.add({"kind": "clock_step", "at_us": at(1), "step_us": 1})
+
+    async def take_all(connection: asyncpg.Connection) -> asyncio.Task[None]:
+        await connection.execute("SELECT 1 FROM runs WHERE run = $1 FOR NO KEY UPDATE", journal.run)
+        second = asyncio.create_task(both[1].gaps.import_journal(journal.run, journal.records))
+        while not await connection.fetchval(WAITING):
+            assert not second.done()
+        statement = "UPDATE runs SET journal_offset = $2 WHERE run = $1"
+        await connection.execute(statement, journal.run, journal.records[-1].end_offset)
+        return second
+
+    await (await both[0].database.write(take_all))
+    assert await both[0].gaps.events(STREAM, T0, at(100)) == []
+
+
+@pytest.mark.parametrize("step", ["begin_upload", "stored", "mark_missing", "mark", "unmark", "purge", "tombstone"])
+async def test_rows_are_locked_in_one_order(both: tuple[PostgresCatalog, PostgresCatalog], step: str) -> None:
+    """By id: who waits for the first row has none of the others, so no two can wait for each other."""
+    rows = [segment(60 * number, 60 * number + 60, number) for number in range(40)]
+    rows.sort(key=lambda row: row.id.bytes, reverse=True)
+    ids = [row.id for row in rows]
+    await both[0].footage.register([(row, b"") for row in rows])
+    steps = {
+        "begin_upload": lambda: both[1].footage.begin_upload(ids),
+        "stored": lambda: both[1].footage.stored({row.id: digest(row) for row in rows}),
+        "mark_missing": lambda: both[1].footage.mark_missing(ids),
+        "mark": lambda: both[1].expiry.mark(ids, now_us=at(9000), **MARK),
+        "unmark": lambda: both[1].expiry.unmark(ids),
+        "purge": lambda: both[1].expiry.purge(ids),
+        "tombstone": lambda: both[1].expiry.tombstone(ids, now_us=at(9000)),
+    }
+    before = {"stored": ["begin_upload"], "unmark": ["mark"], "purge": ["mark"], "tombstone": ["mark", "purge"]}
+    for each in before.get(step, []):
+        await steps[each]()
+
+    async def hold_the_first(connection: asyncpg.Connection) -> asyncio.Task[object]:
+        await connection.execute("SELECT 1 FROM segments WHERE id = $1 FOR UPDATE", min(ids))
+        other = asyncio.ensure_future(steps[step]())
+        while not await connection.fetchval(WAITING):
+            assert not other.done()
+        await connection.execute("SELECT 1 FROM segments WHERE id = ANY ($1) FOR UPDATE NOWAIT", ids)
+        return other
+
+    await (await both[0].database.write(hold_the_first))

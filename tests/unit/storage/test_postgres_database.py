@@ -17,6 +17,7 @@ from storage.postgres_address import PostgresAddress
 from storage.postgres_catalog import PostgresCatalog
 from storage.postgres_database import CONNECTIONS, PostgresDatabase
 from storage.secrets import SecretBox
+from storm.proxy import Down, FaultProxy
 from tests.builders_catalog import T0, segment
 from tests.ports import free_port
 from tests.postgres_server import empty_database
@@ -158,6 +159,26 @@ async def test_a_migration_does_not_keep_imports_waiting(
             assert (await newer.database.fetch("SELECT count(*) FROM moods"))[0][0] == 0
 
 
+async def test_a_migration_lets_imports_pass_after_two_seconds(
+    address: PostgresAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit as it is shipped: sessions wait five seconds themselves, so a migration must give up before they do."""
+    async with await opened(address, tmp_path) as older:
+        known = postgres_schema.scripts()
+        script = "ALTER TABLE segments ADD COLUMN mood text;"
+        monkeypatch.setattr(postgres_schema, "scripts", lambda: [*known, (known[-1][0] + 1, script)])
+
+        async def reads_for_long(connection: asyncpg.Connection) -> None:
+            await connection.fetch("SELECT 1 FROM segments")
+            migrating = asyncio.create_task(refusal(address, tmp_path))
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert not migrating.done()
+            assert await asyncio.wait_for(older.footage.waiting(1), 4) == []
+            assert "lock" in str(await migrating)
+
+        await older.database.read(reads_for_long)
+
+
 async def test_many_may_begin_at_once(address: PostgresAddress, tmp_path: Path) -> None:
     """Four processes at an empty database: one makes it, the others wait."""
     SecretBox.at(tmp_path / "key").seal("", "")
@@ -182,6 +203,16 @@ async def test_a_broken_connection_is_replaced(address: PostgresAddress, tmp_pat
             await catalog.database.write(cut_off)
         assert caught.value.hint
         assert await catalog.footage.segment(row.id) == row
+
+
+async def test_nothing_to_register_still_asks_the_server(address: PostgresAddress, tmp_path: Path) -> None:
+    """`ship` asks this way whether it is the catalog that fails, or one run of many."""
+    with FaultProxy(address.host, address.port) as link:
+        async with await opened(replace(address, port=link.port), tmp_path) as catalog:
+            await catalog.footage.register([])
+            with link.suffering(Down()), pytest.raises(CatalogError):
+                await catalog.footage.register([])
+            await catalog.footage.register([])
 
 
 async def test_connections_are_bounded(address: PostgresAddress, tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
+import structlog
 
 from storage.clock import FakeClock
 from storage.model import Segment
@@ -132,6 +135,39 @@ async def test_nobody_waits_for_a_day_that_cannot_go(two: tuple[PostgresCatalog,
     assert (await days(one))[0] == 0
     await delete(one, rows[3:4])
     assert (await days(one))[0] == 3
+
+
+async def test_who_reads_waits_a_moment_at_most_for_a_day_that_goes(
+    two: tuple[PostgresCatalog, PostgresCatalog],
+) -> None:
+    """Everybody stands behind whoever waits for a whole table: it gives up after 200 ms, long before they do."""
+    one, other = two
+    rows = await month(one)
+
+    async def read_for_long(connection: asyncpg.Connection) -> None:
+        await connection.fetch("SELECT count(*) FROM segments")
+        deleting = asyncio.create_task(delete(one, rows[:3]))
+        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            assert not deleting.done()
+        assert await asyncio.wait_for(one.footage.segment(rows[5].id), 2) == rows[5]
+        await deleting
+
+    await other.database.read(read_for_long)
+
+
+async def test_a_day_that_cannot_go_for_another_reason_is_said(catalog: PostgresCatalog) -> None:
+    """A view of somebody else's that needs it, here: the deletion is done, and the reason stands in the log."""
+    rows = await month(catalog)
+    name = (await catalog.database.fetch("SELECT day_name(min(day)) FROM days"))[0][0]
+    await catalog.database.fetch(f"CREATE VIEW somebodys AS SELECT * FROM segments_{name}")
+    with structlog.testing.capture_logs() as logs:
+        await delete(catalog, rows[:3])
+    (said,) = [line for line in logs if line["event"] == "days_not_dropped"]
+    assert "other objects depend on it" in said["error"]
+    assert (await days(catalog))[0] == 0
+    await catalog.database.fetch("DROP VIEW somebodys")
+    await delete(catalog, rows[3:4])
+    assert (await days(catalog))[0] == 3
 
 
 async def test_an_id_exists_once_over_all_days(catalog: PostgresCatalog) -> None:

@@ -204,6 +204,26 @@ async def test_a_catalog_that_is_down_for_a_while_misses_nothing(house: House) -
     assert await house.gaps() == [(5, None, "crash")]
 
 
+async def test_one_lost_answer_lets_no_later_run_overtake(house: House) -> None:
+    """A run is asked for once more, as the one that came after it would declare everything before itself."""
+    earlier = house.run()
+    earlier.stream_start(0)
+    earlier.gap_close(2)
+    earlier.segment(2, 5, 0)
+    earlier.die()
+    house.run(LATER_RUN, start=12).stream_start(12)
+    asked = house.catalog.gaps.journal_offset
+
+    async def lose_one(_run: int) -> int:
+        house.catalog.gaps.journal_offset = asked  # type: ignore[method-assign]
+        raise CatalogError("the answer is lost")
+
+    house.catalog.gaps.journal_offset = lose_one  # type: ignore[method-assign]
+    await house.ship()
+    assert await house.gaps() == [(0, 2, "no_sync"), (5, 12, "crash"), (12, None, "no_sync")]
+    assert house.shipper.state()["faults"] == {}
+
+
 async def test_a_catalog_that_was_restored_is_told_again(house: House, tmp_path: Path) -> None:
     """A catalog from before knows neither segment nor journal: both are brought again, without a restart."""
     run = house.run()
