@@ -63,16 +63,16 @@ def measure(spool: Path, clock: Clock) -> DiskRate:
     """Measure both for `PHASE_US` each. Blocks; OSError."""
     with ThreadPoolExecutor(SYNC_THREADS, "probe") as threads:
         began_us = clock.boot_us()
-        counts = threads.map(lambda number: _sync_often(spool, number, clock), range(SYNC_THREADS))
+        counts = threads.map(lambda number: _sync_often(spool, number, clock, began_us + PHASE_US), range(SYNC_THREADS))
         syncs_per_s = sum(counts) * 1_000_000 // max(1, clock.boot_us() - began_us)
     return DiskRate(_write_much(spool, clock), syncs_per_s)
 
 
-def _sync_often(spool: Path, number: int, clock: Clock) -> int:
-    """How many small appends were made durable."""
+def _sync_often(spool: Path, number: int, clock: Clock, until_us: int) -> int:
+    """How many small appends were made durable; one at least, however late this thread came to its turn."""
     fd = _nameless(spool, f"probe-{number}")
     try:
-        until_us, block = clock.boot_us() + PHASE_US, bytes(_SYNC_BYTES)
+        block = bytes(_SYNC_BYTES)
         for count in range(_MOST_SYNCS):
             if count and clock.boot_us() >= until_us:
                 return count
