@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -137,6 +138,8 @@ class PostgresDatabase:
             raise CatalogError(f"catalog {self.address}: {self.address.veiled(error.args[0])}", hint=_GONE) from error
         except TimeoutError as error:
             raise CatalogError(f"catalog {self.address}: no answer in time", hint=_GONE) from error
+        except ssl.SSLError as error:
+            raise CatalogError(f"catalog {self.address}: TLS failed: {_said(error)}", hint=_TLS) from error
         except OSError as error:
             words = error.strerror or str(error) or type(error).__name__
             raise CatalogError(f"catalog {self.address}: {words}", hint=_GONE) from error
@@ -171,6 +174,7 @@ async def _nothing(connection: Connection) -> None:
 
 
 _GONE = "recording goes on without the catalog; check the server, the network and the address"
+_TLS = "the certificate must be for the host in `catalog.url`, from an authority that `catalog.ca` or this host names"
 _HINTS = (
     (asyncpg.InvalidAuthorizationSpecificationError, "check `username` and `password` in the table `catalog`"),
     (asyncpg.InvalidCatalogNameError, "create it: createdb --encoding=UTF8 --template=template0 NAME"),
@@ -178,9 +182,18 @@ _HINTS = (
     (asyncpg.TooManyConnectionsError, f"raise max_connections: {CONNECTIONS} for each process of each host"),
     (asyncpg.LockNotAvailableError, "somebody holds a lock for long; pg_stat_activity says who"),
     (asyncpg.QueryCanceledError, f"it took longer than {STATEMENT_S} s; is the server overloaded?"),
+    (asyncpg.OperatorInterventionError, _GONE),
+    (asyncpg.PostgresConnectionError, _GONE),
     (asyncpg.ReadOnlySQLTransactionError, "this is a standby: name the primary in `catalog.url`"),
     (asyncpg.DiskFullError, "make room on the server's disk; recording goes on meanwhile"),
 )
+
+
+def _said(error: ssl.SSLError) -> str:
+    """What is wrong with a certificate, or with what answered, without the library's own file and line."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return (error.reason or str(error)).lower().replace("_", " ")
 
 
 def _hint(error: Exception) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PLACE = "_hulta/"
 CREATE = {"If-None-Match": "*"}
 _TRIAL = b"Hulta tries what this store can do. This object may be deleted."
+_VERSIONED = {"Enabled", "Suspended"}
 _MOST_SKEW_US = 5_000_000
 
 
@@ -113,17 +114,16 @@ def _skew_us(date: str, clock: Clock) -> int:
 
 def _versioned(requests: S3Requests) -> bool:
     try:
-        return requests.bucket.get_bucket_versioning(requests.address.bucket).status != "Off"
+        return requests.bucket.get_bucket_versioning(requests.address.bucket).status in _VERSIONED
     except (MinioException, ObjectStoreError, ValueError):
         return False  # not offered, or not for this key: then nothing can be deleted by version either
 
 
 def _locks(requests: S3Requests) -> bool:
-    try:
-        requests.bucket.get_object_lock_config(requests.address.bucket)
-    except (MinioException, ObjectStoreError, ValueError):
+    try:  # by the document itself: one that says nothing is what a server answers that knows no locks
+        return b">Enabled</ObjectLockEnabled>" in requests.send("GET", "", query={"object-lock": ""}).content
+    except ObjectStoreError:
         return False
-    return True
 
 
 def _expires(requests: S3Requests) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 import urllib3
+from minio.error import InvalidResponseError
 
 from media.errors import ObjectStoreError
 
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
 """Of the error document. It is a server's, and of a foreign one if need be: nothing else of it is looked at."""
 
+_STATUS = re.compile(r"Response code: ([0-9]{3}),")
 _OBJECT = re.compile(r"^(?:<[^>]*>|\w+\([^)]*\)|\[[^]]*\]): ")
 
 TRY_AGAIN = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "OperationAborted", "Throttling"} | {
@@ -76,6 +78,11 @@ def broken(what: str, place: str, error: Exception) -> ObjectStoreError:
     cause: BaseException = error
     while isinstance(cause, urllib3.exceptions.MaxRetryError) and cause.reason is not None:
         cause = cause.reason
+    if isinstance(cause, InvalidResponseError):  # an error document that calls itself another type than XML
+        said = str(cause)
+        status = _STATUS.search(said)
+        number = int(status[1]) if status else 0
+        return refusal(what, place, number, code_of(number, said.encode()))
     if isinstance(cause, urllib3.exceptions.SSLError):
         hint = "the certificate is not that of a host and an authority that this host trusts: `store.ca` names a file"
         return ObjectStoreError(f"{what}: TLS to {place} failed: {_reason(cause)}", hint=hint)

@@ -1,18 +1,26 @@
 """An S3 server of its own on loopback: rclone's, which is quick to start.
 
-It checks signatures and keeps objects as files. It ignores `If-None-Match` and answers ranges with 200: not for tests
-of those.
+It checks signatures and keeps objects as files. It ignores `If-None-Match`, compares nothing with its hash and answers
+ranges with 200: what Hulta does about that is tested with it.
 """
 
 from __future__ import annotations
 
+import atexit
 import socket
 import subprocess
 import sys
+import tempfile
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from minio import Minio
+
+from storage.s3_address import S3Address
 from tests.ports import free_port
 
 ACCESS_KEY, SECRET_KEY, BUCKET = "hulta", "not-a-secret", "footage"
@@ -33,6 +41,37 @@ def s3_server(directory: Path) -> Iterator[int]:
             yield port
         finally:
             server.terminate()
+
+
+@dataclass(frozen=True, slots=True)
+class Rclone:
+    """A server that runs."""
+
+    port: int
+
+    def address(self, *, prefix: str = "") -> S3Address:
+        """Of a new bucket."""
+        name = f"footage-{uuid.uuid4()}"
+        client = Minio(f"127.0.0.1:{self.port}", ACCESS_KEY, SECRET_KEY, secure=False)
+        client.make_bucket(name)
+        return S3Address(
+            bucket=name,
+            prefix=prefix,
+            endpoint=f"http://127.0.0.1:{self.port}",
+            region="us-east-1",
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+        )
+
+
+@cache
+def shared_rclone() -> Rclone:
+    """The one that all tests of this process share; each makes itself a bucket."""
+    running = ExitStack()
+    buckets = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="hulta-s3-")))
+    server = Rclone(running.enter_context(s3_server(buckets)))
+    atexit.register(running.close)
+    return server
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:

@@ -14,6 +14,7 @@ from storage.sqlite_catalog import SqliteCatalog
 from tests.builders_catalog import T0
 from tests.ceph_server import shared_ceph
 from tests.postgres_server import empty_catalog
+from tests.s3_server import shared_rclone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,13 +42,15 @@ async def catalog(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClo
             yield opened
 
 
-@pytest.fixture(params=["directory", "ceph"])
+@pytest.fixture(params=["directory", "ceph", "rclone"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    """Each implementation of the object store, empty."""
-    if request.param == "ceph":
-        address = shared_ceph().address(prefix="city/north/")
-        opened: ObjectStore = S3Store(address, HostClock())
-    else:
+    """Each implementation of the object store, empty; that of S3 with two servers that have nothing in common."""
+    opened: ObjectStore
+    if request.param == "directory":
         opened = DirectoryStore(tmp_path / "objects")
+    elif request.param == "ceph":
+        opened = S3Store(shared_ceph().address(prefix="city/north/"), HostClock())
+    else:
+        opened = S3Store(shared_rclone().address(prefix="city/north/"), HostClock())
     yield opened
     opened.close()

@@ -31,11 +31,15 @@ USUAL = {
 
 def main(options: list[str]) -> int:
     """The storm's exit."""
-    with tempfile.TemporaryDirectory() as folder, ceph_server(disk_bytes=DISK_BYTES) as ceph, postgres_server() as url:
-        subprocess.run(["psql", "-q", "-c", "CREATE DATABASE storm", f"{url}/postgres"], check=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ceph_server(disk_bytes=DISK_BYTES) as ceph,
+        postgres_server() as pg,
+    ):
+        subprocess.run(["psql", "-q", "-c", "CREATE DATABASE storm", f"{pg.url}/postgres"], check=True)
         servers = Path(folder) / "servers.yaml"
         store = {"url": f"s3://{ceph.make_bucket()}/storm", "endpoint": ceph.endpoint, "access_key": ACCESS_KEY}
-        catalog = {"url": f"{url}/storm", "accept_loss": True}
+        catalog = {"url": f"{pg.url}/storm", "accept_loss": True}
         # JSON is YAML.
         servers.write_text(json.dumps({"store": {**store, "secret_key": "${S3_SECRET_KEY}"}, "catalog": catalog}))
         usual = [word for name, value in USUAL.items() if name not in options for word in (name, value)]

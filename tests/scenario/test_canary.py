@@ -258,7 +258,7 @@ def test_the_catalogs_password_is_in_no_log_answer_file_or_process(
     login = {"username": "hulta", "password": "${CATALOG_PASSWORD}", "accept_loss": True}
     with ExitStack() as stack:
         (url,) = stack.enter_context(simulated("--username", USER, "--password", CANARY))
-        database = stack.enter_context(postgres_server())
+        database = stack.enter_context(postgres_server()).url
         place = {**login, "url": f"{database.replace('hulta@', '')}/postgres"}
         port = stack.enter_context(refusing_database())
         faulty = {

@@ -32,8 +32,8 @@ SEGMENT = bytes(range(256)) * 4096
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
     """The URL of a server."""
-    with postgres_server() as url:
-        yield url
+    with postgres_server() as server:
+        yield server.url
 
 
 @pytest.fixture
