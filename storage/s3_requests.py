@@ -22,7 +22,7 @@ from minio import Minio
 from minio.credentials.credentials import Credentials
 from minio.signer import sign_v4_s3
 
-from storage.s3_words import broken, code_of, may_be_tried_again, refusal
+from storage.s3_words import broken, code_of, is_certificate, may_be_tried_again, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,6 +128,8 @@ class S3Requests:
                 failed = refusal(what, place, answer.status, answer.code)
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 failed = broken(what, place, error)
+                if is_certificate(error):
+                    raise failed from None
             pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)
             if attempt == ATTEMPTS or self._closing.wait(random.uniform(0, pause_s)):  # noqa: S311 - jitter
                 raise failed

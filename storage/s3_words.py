@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 
 import urllib3
 from minio.error import InvalidResponseError
@@ -64,6 +65,11 @@ def code_of(status: int, content: bytes) -> str:
 def may_be_tried_again(status: int, code: str) -> bool:
     """Whether the same request may be answered another time."""
     return status in _TRY_AGAIN_STATUS or code in TRY_AGAIN
+
+
+def is_certificate(error: Exception) -> bool:
+    """Whether it is the server's certificate that is wrong: the same it will be in a second."""
+    return any(isinstance(each, ssl.SSLCertVerificationError) for each in (error, *error.args))
 
 
 def refusal(what: str, place: str, status: int, code: str) -> ObjectStoreError:

@@ -28,13 +28,15 @@ START_S = 30
 
 
 @contextmanager
-def s3_server(directory: Path) -> Iterator[int]:
-    """The port of a server with an empty bucket, kept as files in `directory`."""
+def s3_server(directory: Path, *, tls: Path | None = None) -> Iterator[int]:
+    """The port of a server with an empty bucket, kept as files in `directory`. `tls`: its certificate and key."""
     (directory / BUCKET).mkdir(parents=True)
     port = free_port()
     rclone = Path(sys.executable).with_name("rclone")
     address, keys = f"127.0.0.1:{port}", f"{ACCESS_KEY},{SECRET_KEY}"
-    command = [rclone, "serve", "s3", "--config", "/dev/null", "--addr", address, "--auth-key", keys, directory]
+    secured = () if tls is None else ("--cert", tls, "--key", tls)
+    options = ("--config", "/dev/null", "--addr", address, "--auth-key", keys, *secured)
+    command = [rclone, "serve", "s3", *options, directory]
     with (directory / "log").open("wb") as log, subprocess.Popen(command, stderr=log) as server:
         try:
             _wait_until_ready(server, port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -11,20 +12,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.x509 import DNSName
 from minio.commonconfig import ENABLED, Filter
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 from minio.versioningconfig import VersioningConfig
 
 from media.errors import HultaError, ObjectConflict, ObjectMissing, ObjectStoreError
-from storage.clock import HostClock
+from storage.clock import FakeClock, HostClock
 from storage.s3_address import S3Address
-from storage.s3_capabilities import CREATE
+from storage.s3_capabilities import CREATE, Capabilities
 from storage.s3_requests import Body, S3Requests
 from storage.s3_store import S3Store
-from storage.s3_words import StoreBusy
+from storage.s3_words import StoreBusy, refusal
 from storm.proxy import Down, FaultProxy
 from tests.ceph_server import ACCESS_KEY, SECRET_KEY, Ceph, shared_ceph
+from tests.certificates import certify
 from tests.ports import free_port
+from tests.s3_server import BUCKET, s3_server, shared_rclone
 
 KEY = "v1/a/b/2026/11/24/05/1-2-3-4.mp4"
 FOOTAGE = bytes(range(256)) * 4096
@@ -164,6 +168,57 @@ async def test_tls_is_verified(made: Any, ceph: Ceph, tmp_path: Path) -> None:
     with pytest.raises(ObjectStoreError, match="TLS to s3://") as caught:
         await put(made(ceph.address(endpoint=ceph.endpoint.replace("http:", "https:"))), tmp_path / "segment")
     assert "store.ca" in caught.value.hint
+
+
+async def test_a_server_is_believed_by_its_certificate(made: Any, tmp_path: Path) -> None:
+    """Of an authority that `store.ca` names, for the host that was asked, and not over."""
+    authority, stranger = certify(tmp_path / "authority.pem"), certify(tmp_path / "stranger.pem")
+    ours = {"bucket": BUCKET, "prefix": "", "region": "us-east-1", "access_key": "hulta", "secret_key": SECRET_KEY}
+    right: Any = {"names": (DNSName("localhost"),), "by": authority}
+    for name, wrong, words in (
+        ("right", {}, ""),
+        ("foreign", {"by": stranger}, "certificate verify failed"),
+        ("renamed", {"names": (DNSName("elsewhere.example"),)}, "Hostname mismatch|doesn't match"),
+        ("over", {"end": datetime(2021, 1, 1, tzinfo=UTC)}, "certificate has expired"),
+    ):
+        shown = certify(tmp_path / f"{name}.pem", **(right | wrong))
+        with s3_server(tmp_path / f"buckets-{name}", tls=shown.path) as port:
+            store = made(S3Address(**ours, endpoint=f"https://localhost:{port}", ca=str(authority.path)))
+            if not words:
+                await put(store, tmp_path / "segment")
+                assert await store.read(KEY, 0, len(FOOTAGE)) == FOOTAGE
+                assert [each.key async for each in store.list("")] == [KEY]
+                continue
+            with pytest.raises(ObjectStoreError, match=words) as caught:
+                await put(store, tmp_path / "segment")
+            assert "store.ca" in caught.value.hint
+
+
+async def test_clocks_that_differ_are_said(ceph: Ceph, tmp_path: Path) -> None:
+    """A host 20 minutes off is refused by the server, and told whose fault it may be."""
+    for minutes in (-20, 20):
+        store = S3Store(ceph.address(), FakeClock(wall_us=HostClock().wall_us() + minutes * 60_000_000))
+        with pytest.raises(ObjectStoreError, match="RequestTimeTooSkewed") as caught:
+            await put(store, tmp_path / "segment")
+        assert "NTP" in caught.value.hint
+        store.close()
+
+
+async def test_a_wrong_region_is_said(ceph: Ceph, made: Any, tmp_path: Path) -> None:
+    """Ceph takes any region; what Amazon says of one reaches the operator as its words."""
+    await put(made(ceph.address(region="eu-north-1")), tmp_path / "segment")
+    for status, code in ((400, "AuthorizationHeaderMalformed"), (301, "PermanentRedirect")):
+        assert "store.region" in refusal("PUT x", "s3://b at h", status, code).hint
+
+
+async def test_a_server_that_knows_little_is_told_apart(made: Any) -> None:
+    """rclone's, whose answers about versions, locks and rules are empty documents: none of them is a yes."""
+    found = await made(shared_rclone().address()).capabilities()
+    assert found == Capabilities(creates=False, verifies=False, skew_us=found.skew_us)
+    assert [each.partition(":")[0] for each in found.warnings] == [
+        "the object store does not know conditional PUT",
+        "the object store does not compare what arrives with its hash",
+    ]
 
 
 async def test_a_full_bucket_is_said(ceph: Ceph, made: Any, tmp_path: Path) -> None:

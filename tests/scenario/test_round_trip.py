@@ -157,7 +157,7 @@ def check_units(source: list[tuple[Fraction, bytes]], exported: list[tuple[Fract
 FFPROBE = ("ffprobe", "-v", "warning", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0")
 ALL = ("--no-drop-late-frames", "--no-skip-frames")
 """A busy machine shows them late."""
-VLC = ("cvlc", "--quiet", "--intf=dummy", "--vout=dummy", "--no-audio", "--play-and-exit", "--rate=8", *ALL)
+VLC = ("cvlc", "--quiet", "--intf=dummy", "--vout=dummy", "--no-audio", "--play-and-exit", "--rate=3", *ALL)
 STILLS = ("--video-filter=scene", "--scene-format=png", "--scene-ratio=25")
 
 
