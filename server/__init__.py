@@ -9,6 +9,7 @@ The command line (`hulta`, `python -P -m server`)
     cli_storm       storm: faults, kills and a verdict; storm_plan: from files to what is to be done
     cli_config      config check, apply; cli_cameras: list, add, remove, test; cli_check: check
     cli_spool       spool show, accept: whose disk it is
+    cli_store       store show, accept: whose object store it is
     cli_status      status; shipping_words: how the object store is; cli_footage: footage
     cli_export      export; all of them ask the API, by api_client
     cli_catalog     catalog migrate, backup: where the catalog is, and a copy of it

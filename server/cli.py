@@ -28,6 +28,7 @@ MODULES = {
     "cli_check": ("check",),
     "cli_catalog": ("catalog",),
     "cli_spool": ("spool",),
+    "cli_store": ("store",),
 }
 
 

@@ -13,6 +13,7 @@ from retention.sweeper import Sweeper
 from server.alerting import alerting
 from server.catalog_access import open_catalog
 from server.store_access import open_store
+from storage.store_ownership import claim_store
 from storage.waiting import pause
 
 if TYPE_CHECKING:
@@ -56,11 +57,12 @@ class Keeping:
                     open_catalog(settings.catalog, data, clock) as catalog,
                     open_store(settings.store, data, clock) as store,
                 ):
+                    await claim_store(catalog, store)
                     self._sweeper = Sweeper(catalog, store, clock, acceptance=data.root / ACCEPTANCE)
                     await self._sweeper.run(stop)
             except HultaError as error:
                 if str(error) != self._complaint:
-                    log.error("catalog_not_opened", error=error)  # noqa: TRY400 - the message says it all
+                    log.error("retention_not_begun", error=str(error), hint=error.hint or None)  # noqa: TRY400 - the message says it all
                 self._complaint = str(error)
                 await pause(self._around.clock, RETRY_S, stop)
             finally:

@@ -6,6 +6,7 @@ The map
     group_commit  one commit for all cameras of a disk           commit_file one file of it, never retried
     recovery    seal what a dead run left open                   quarantine  what recovery takes out of the spool
     durable_names  a name made durable where directories lose them
+    store_ownership whose object store it is
     spool_identity  whose disk a spool is on                     spool_ownership  and whether it may be used
     spool_probe what its disk can do
     spool_room  how full its disk is, and what follows           spool_relief    the ladder, at work

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from media.errors import MediaError, ObjectMissing
 from media.identity import parse_key
-from storage import catalog_journal, spool_check
+from storage import catalog_journal, spool_check, store_ownership
 from storage.audit import Evidence, Finding, FindingKind, audit
 from storage.catalog_journal_check import JournalCheck
 from storage.model import SECOND_US, SegmentState
@@ -83,6 +83,7 @@ class Check:
 
     async def run(self, *, deep: bool = False) -> CheckReport:
         """Check everything; with `deep` also the hash of every stored object. CatalogError, ObjectStoreError."""
+        await store_ownership.require_own_store(self._catalog, self._store)
         report = CheckReport(started_us=self._clock.wall_us())
         since = await self._catalog.gaps.expected_since()
         places: dict[UUID, str] = {}
@@ -114,6 +115,8 @@ class Check:
         async for found in self._store.list(PREFIX):
             if catalog_journal.is_journal_key(found.key):
                 journal.saw(found.key)
+                continue
+            if found.key == store_ownership.KEY:
                 continue
             identity = _identity(found.key)
             if identity is None:

@@ -20,6 +20,7 @@ from storage import spool_runs
 from storage.catalog_journal_writer import JournalWriter
 from storage.intake import Intake
 from storage.spool_relief import Relief
+from storage.store_ownership import claim_store
 from storage.uploads import Uploads
 from storage.waiting import pause
 
@@ -42,7 +43,9 @@ class Shipper:
 
     def __init__(self, catalog: Catalog, store: ObjectStore, data: Layout, clock: Clock) -> None:
         self._data = data
+        self._catalog = catalog
         self._store = store
+        self._is_ours = False
         self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, "ship")
         self._intake = Intake(catalog, data, clock, self._threads)
@@ -57,6 +60,9 @@ class Shipper:
     async def run_once(self) -> bool:
         """One cycle: take in what is new, ship a batch; whether more may wait."""
         await self._intake.run_once()
+        if not self._is_ours:
+            await claim_store(self._catalog, self._store)
+            self._is_ours = True
         await self._journal.run_once()
         busy = await self._uploads.run_once()
         self._cycled_us = self._clock.wall_us()
@@ -108,7 +114,10 @@ class Shipper:
         }
 
     def _failed(self, error: Exception) -> None:
-        text = str(error) if isinstance(error, HultaError) else f"{type(error).__name__}: {error}"
+        text, hint = f"{type(error).__name__}: {error}", None
+        if isinstance(error, HultaError):
+            text, hint = str(error), error.hint or None
         if text != self._error:
-            log.warning("shipping_failed", error=text, exc_info=not isinstance(error, HultaError | OSError))
+            unexpected = not isinstance(error, HultaError | OSError)
+            log.warning("shipping_failed", error=text, hint=hint, exc_info=unexpected)
         self._error = text

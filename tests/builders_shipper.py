@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from media.errors import ObjectStoreError
+from storage import store_ownership
 from storage.catalog_journal import is_journal_key
 from storage.directory_store import DirectoryStore
 from storage.layout import Layout
@@ -64,8 +65,9 @@ class House:
         return sorted(path.name for path in self.data.spool.glob("*/*/*"))
 
     async def objects(self) -> list[str]:
-        """All keys of the object store but those of the catalog journal."""
-        return [each.key async for each in self.store.list("v1/") if not is_journal_key(each.key)]
+        """All keys of the object store but those of the catalog journal and of its owner."""
+        keys = [each.key async for each in self.store.list("v1/")]
+        return [key for key in keys if not is_journal_key(key) and key != store_ownership.KEY]
 
     @contextmanager
     def store_down(self) -> Iterator[None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,4 +46,10 @@ class Mortal:
             self._calls.end(number, name)
             return result
 
-        return call
+        async def walk(*args: Any, **options: Any) -> AsyncIterator[Any]:
+            number = self._calls.begin(name)
+            async for each in method(*args, **options):
+                yield each
+            self._calls.end(number, name)
+
+        return walk if inspect.isasyncgenfunction(method) else call

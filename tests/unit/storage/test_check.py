@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from media.errors import GapReason
+from media.errors import GapReason, ObjectStoreError
 from storage.check import Check, CheckReport
 from storage.clock import FakeClock
 from storage.directory_store import DirectoryStore
@@ -17,6 +17,7 @@ from storage.secrets import SecretBox
 from storage.shipper import Shipper
 from storage.spool_reader import SpoolReader
 from storage.sqlite_catalog import SqliteCatalog
+from storage.store_ownership import accept_store
 from tests.builders_catalog import CAMERA, POLICY, STREAM, T0, SpoolOnDisk, at, desired, site
 from tests.builders_catalog_journal import tell
 
@@ -216,9 +217,12 @@ async def test_foreign_and_unknown_objects_are_found(house: House) -> None:
 
 
 async def test_objects_of_a_stream_that_nobody_knows_are_found(house: House) -> None:
-    """As after the loss of the catalog."""
+    """As after the loss of the catalog, when a person has said that the store is that of the new one."""
     await house.record()
     async with await SqliteCatalog.open(house.data.root / "new.sqlite", house.clock) as other:
+        with pytest.raises(ObjectStoreError, match="belongs to catalog"):
+            await Check(other, house.store, None, house.clock).run()
+        await accept_store(other, house.store)
         report = await Check(other, house.store, None, house.clock).run()
     assert [finding.kind for finding in report.findings] == ["object_unknown"] * 2
 
