@@ -22,10 +22,10 @@ from minio import Minio
 from minio.credentials.credentials import Credentials
 from minio.signer import sign_v4_s3
 
-from storage.s3_words import broken, code_of, is_certificate, may_be_tried_again, refusal
+from storage.s3_words import StoreBusy, broken, code_of, is_certificate, may_be_tried_again, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from urllib.parse import SplitResult
 
     from storage.clock import Clock
@@ -72,10 +72,16 @@ class Answer:
 
 
 class S3Requests:
-    """Requests to one bucket, from any thread. `connections` at most are kept open."""
+    """Requests to one bucket, from any thread. `connections` at most are kept open.
 
-    def __init__(self, address: S3Address, clock: Clock, *, connections: int) -> None:
+    `busy` hears of each answer that asks for less, or that did not come in time.
+    """
+
+    def __init__(
+        self, address: S3Address, clock: Clock, *, connections: int, busy: Callable[[], None] = lambda: None
+    ) -> None:
         self.address = address
+        self._busy = busy
         self._clock = clock
         self._credentials = Credentials(address.access_key, address.secret_key, address.session_token)
         self._pool = urllib3.PoolManager(
@@ -130,6 +136,8 @@ class S3Requests:
                 failed = broken(what, place, error)
                 if is_certificate(error):
                     raise failed from None
+            if isinstance(failed, StoreBusy):
+                self._busy()
             pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)
             if attempt == ATTEMPTS or self._closing.wait(random.uniform(0, pause_s)):  # noqa: S311 - jitter
                 raise failed

@@ -23,6 +23,7 @@ from media.errors import ObjectConflict, ObjectMissing, ObjectStoreError
 from storage import files
 from storage.objects import ObjectStat, require_key
 from storage.s3_capabilities import CREATE, Capabilities, probe
+from storage.s3_pace import Pace
 from storage.s3_requests import Answer, Body, S3Requests
 from storage.s3_words import broken, refusal
 
@@ -38,7 +39,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 WRITERS, READERS = 8, 16
-"""Requests at once. Viewers do not wait behind uploads."""
+"""Requests at once. Viewers do not wait behind uploads; how many of these a server gets is up to it (`s3_pace`)."""
 
 MOST_PUT_BYTES = 5 << 30
 """What S3 takes in one piece."""
@@ -54,7 +55,8 @@ class S3Store:
     """The `ObjectStore` in a bucket, below its prefix."""
 
     def __init__(self, address: S3Address, clock: Clock) -> None:
-        self._requests = S3Requests(address, clock, connections=WRITERS + READERS)
+        self._pace = Pace(WRITERS)
+        self._requests = S3Requests(address, clock, connections=WRITERS + READERS, busy=self._pace.slower)
         self._prefix = address.prefix
         self._clock = clock
         self._writers = ThreadPoolExecutor(WRITERS, "s3-write")
@@ -107,6 +109,7 @@ class S3Store:
         found = self._found
         return {
             "place": str(self._requests.address),
+            "uploads_at_once": self._pace.limit,
             "can": None if found is None else found.words,
             "warnings": () if found is None else found.warnings,
         }
@@ -166,7 +169,8 @@ class S3Store:
             _HASH: digest.hex(),
             **(CREATE if found.creates else {}),
         }
-        answer = self._requests.send("PUT", name, headers=headers, body=Body(body, size_bytes, digest.hex()))
+        with self._pace.upload():
+            answer = self._requests.send("PUT", name, headers=headers, body=Body(body, size_bytes, digest.hex()))
         if answer.status == _EXISTS:
             if not self._is_there(name, digest, size_bytes):
                 raise ObjectStoreError(f"object {name} was there, and is gone again")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from storage.objects import ObjectStore
 
 BATCH = 32
-AT_ONCE = 4
+AT_ONCE = 8
 REST_US = 30_000_000
 LOOK_OVER_US = 60_000_000
 LOOK_OVER_SOON_US = 5_000_000
@@ -171,24 +171,32 @@ class Uploads:
     async def _release(self, segment_ids: Sequence[UUID], *, put: Sequence[Segment] = ()) -> None:
         """Read states back and let go of the copies that are safe, or no longer wanted."""
         states = await self._catalog.footage.states(segment_ids)
-        for segment_id in segment_ids:
-            state = states.get(segment_id)
-            if state in {SegmentState.PURGING, SegmentState.GONE}:
-                # Retention came in between, and its delete may have come before our put.
-                for key in [segment.key for segment in put if segment.id == segment_id]:
-                    await self._store.delete(key)
-            if state is SegmentState.GONE:
-                await self.unlink(segment_id)
-            elif state in {SegmentState.STORED, SegmentState.MISSING}:
-                await self._release_stored(segment_id)
-            elif state is None:
-                self._intake.register_again(segment_id)
+        known = {segment.id: segment for segment in put}
+        room = asyncio.Semaphore(AT_ONCE)
 
-    async def _release_stored(self, segment_id: UUID) -> None:
+        async def release(segment_id: UUID) -> None:
+            async with room:
+                await self._release_one(segment_id, states.get(segment_id), known.get(segment_id))
+
+        async with asyncio.TaskGroup() as group:
+            for segment_id in segment_ids:
+                group.create_task(release(segment_id))
+
+    async def _release_one(self, segment_id: UUID, state: SegmentState | None, put: Segment | None) -> None:
+        if state in {SegmentState.PURGING, SegmentState.GONE} and put is not None:
+            await self._store.delete(put.key)  # retention came in between, and its delete may have come before our put
+        if state is SegmentState.GONE:
+            await self.unlink(segment_id)
+        elif state in {SegmentState.STORED, SegmentState.MISSING}:
+            await self._release_stored(segment_id, state, put)
+        elif state is None:
+            self._intake.register_again(segment_id)
+
+    async def _release_stored(self, segment_id: UUID, state: SegmentState, put: Segment | None) -> None:
         """Unlink the copy of a stored segment, once its object has been seen; without an object, put it again."""
         try:
-            segment = await self._catalog.footage.segment(segment_id)
-            if segment.state is SegmentState.STORED:
+            segment = put or await self._catalog.footage.segment(segment_id)
+            if state is SegmentState.STORED:
                 try:
                     await self._require_stored(segment)
                 except (ObjectMissing, ObjectConflict):
