@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from media.track import Track
     from storage.model import Segment
+    from storage.objects import ObjectStore
 
 TICKS = 3600
 """One picture at 25 a second."""
@@ -238,7 +239,7 @@ class Archive:
     root: Path
     clock: FakeClock
     catalog: SqliteCatalog
-    store: DirectoryStore
+    store: ObjectStore
     camera: Camera
     spool: SpoolReader
     library: Library
@@ -246,8 +247,15 @@ class Archive:
     _locks: list[int] = field(default_factory=list)
 
     @classmethod
-    async def create(cls, root: Path, *, now_us: int = NOON_US, enabled_at_us: int | None = None) -> Self:
-        """An empty archive whose camera was enabled an hour before `now_us`."""
+    async def create(
+        cls,
+        root: Path,
+        *,
+        now_us: int = NOON_US,
+        enabled_at_us: int | None = None,
+        store: ObjectStore | None = None,
+    ) -> Self:
+        """An empty archive whose camera was enabled an hour before `now_us`; without `store` in a directory."""
         clock = FakeClock(wall_us=now_us - 3_600_000_000 if enabled_at_us is None else enabled_at_us)
         catalog = await SqliteCatalog.open(root / "catalog.sqlite", clock)
         await catalog.inventory.apply([], [Policy(name="default", keep_max_us=62 * 86_400_000_000)])
@@ -255,7 +263,7 @@ class Archive:
             DesiredCamera(name="gate", url=CameraUrl.parse("rtsp://127.0.0.1/cam")), site="town"
         )
         clock.step(now_us - clock.wall_us())
-        store = DirectoryStore(root / "objects")
+        store = store or DirectoryStore(root / "objects")
         marks: dict[UUID, DurableMark] = {}
         spool = SpoolReader(root / "spool", marks.get)
         library = Library(catalog, store, spool, clock)
@@ -318,6 +326,7 @@ class Archive:
         for fd in self._locks:
             files.close(fd)
         await self.catalog.close()
+        self.store.close()
 
 
 async def whole(content: object) -> bytes:

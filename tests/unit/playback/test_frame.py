@@ -13,22 +13,11 @@ from media.errors import CodecError, NoFootage
 from tests.builders_playback import NOON_US, Archive, film
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from playback.frame import Frame
     from tests.builders_playback import Shot
 
 HOUR_US = 3_600_000_000
 WIDTH, HEIGHT = 128, 96
-
-
-@pytest.fixture
-async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
-    """An archive whose clock stands an hour after noon."""
-    made = await Archive.create(tmp_path, now_us=NOON_US + HOUR_US, enabled_at_us=NOON_US - HOUR_US)
-    yield made
-    await made.close()
 
 
 def assert_shows(frame: Frame, shot: Shot, others: list[Shot]) -> None:

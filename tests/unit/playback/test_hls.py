@@ -15,19 +15,10 @@ from tests.builders_playback import NOON_US, RUN, Archive, Film, Recorded, count
 from tests.range_server import served
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
+    from collections.abc import Iterator
 
 SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
-
-
-@pytest.fixture
-async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
-    """An archive whose clock stands an hour after noon."""
-    made = await Archive.create(tmp_path, now_us=NOON_US + HOUR_US, enabled_at_us=NOON_US - HOUR_US)
-    yield made
-    await made.close()
 
 
 def long_film(seconds: int, *, b_frames: int = 0, seed: int = 7, size: tuple[int, int] = (128, 96)) -> Film:

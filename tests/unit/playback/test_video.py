@@ -30,7 +30,7 @@ from tests.builders_playback import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -39,14 +39,6 @@ if TYPE_CHECKING:
 HOUR_US = 3_600_000_000
 PLAIN = {"b_frames": 0}
 B_FRAMES = {"b_frames": 3}
-
-
-@pytest.fixture
-async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
-    """An archive whose clock stands an hour after noon."""
-    made = await Archive.create(tmp_path, now_us=NOON_US + HOUR_US, enabled_at_us=NOON_US - HOUR_US)
-    yield made
-    await made.close()
 
 
 async def shelve(archive: Archive, source: Film, **how: int) -> list[Shot]:
