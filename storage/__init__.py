@@ -34,7 +34,8 @@ The map
     are the parts of the port; sqlite_ledger loads and writes gap ledgers, sqlite_journal keeps a run's book.
 
     A bucket of an S3 server: s3_store is the whole, s3_address where it is, s3_requests signed requests and when they
-    are made again, s3_capabilities what a server turns out to do, s3_words what is wrong, in sentences.
+    are made again, s3_pace how many uploads at once, s3_capabilities what a server turns out to do, s3_words what is
+    wrong, in sentences.
 
     The catalog of a city, by noun: postgres_catalog is the whole, postgres_address where it is, postgres_database
     connections and transactions, postgres_schema migrations, postgres_days partitions, postgres_rows its UUIDs;
