@@ -23,9 +23,12 @@ from playback.slices import follows
 from playback.timerange import SECOND_US, format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from storage.model import Segment
+
+    Address = Callable[[Segment, str], str]
+    """Where a client gets a segment's file, or with a query the part of it that this asks for."""
 
 GROUP_US = 4 * SECOND_US
 """A day is then 21600 entries, and a second of video from a click away is one request."""
@@ -56,16 +59,16 @@ class MediaSegment:
 
 
 def write_playlist(
-    segments: Sequence[Segment], *, from_us: int, to_us: int, url_prefix: str, ended: bool, settled: bool
+    segments: Sequence[Segment], *, from_us: int, to_us: int, address: Address, ended: bool, settled: bool
 ) -> str:
     """The playlist of a range; an empty text if nothing in it can be played yet.
 
     `ended`: the range lies in the past as a whole, and the playlist will never change. Otherwise entries are added to
     its end (EVENT). `settled`: no more is to come of the last segment; otherwise its last group is still growing and
-    is left out, because an entry may not change once it was published.
+    is left out, because an entry may not change once it was published. `address` is asked once for each segment.
     """
     entries = [
-        entry for entry in media_segments(segments, url_prefix, to_us=to_us, settled=settled) if entry.end_us > from_us
+        entry for entry in media_segments(segments, address, to_us=to_us, settled=settled) if entry.end_us > from_us
     ]
     if not entries:
         return ""
@@ -88,20 +91,20 @@ def write_playlist(
 
 
 def media_segments(
-    segments: Sequence[Segment], url_prefix: str, *, to_us: int, settled: bool
+    segments: Sequence[Segment], address: Address, *, to_us: int, settled: bool
 ) -> Iterator[MediaSegment]:
     """The groups of all segments, in order, up to the fragment that holds the last instant before `to_us`."""
     for number, segment in enumerate(segments, start=1):
-        groups = _groups(segment, f"{url_prefix}{segment.id}.mp4", to_us)
+        groups = _groups(segment, address, to_us)
         yield from groups if settled or number < len(segments) else groups[:-1]
 
 
-def _groups(segment: Segment, uri: str, to_us: int) -> list[MediaSegment]:
+def _groups(segment: Segment, address: Address, to_us: int) -> list[MediaSegment]:
     index = columns(segment.fragments)
     fragments = int(np.count_nonzero(index.wall_us < to_us))
     starts_us = index.wall_us.tolist()
     layout = lay_out_segment(segment)
-    uri += layout.query
+    uri = address(segment, layout.query)
     firsts = [0] if fragments else []
     for fragment in np.flatnonzero(index.starts_with_sync[:fragments]).tolist():
         if starts_us[fragment] - starts_us[firsts[-1]] >= GROUP_US:

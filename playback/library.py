@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from media.errors import NoFootage, NotFound
+from media.errors import NoFootage, NotFound, UsageError
 from media.fragment_index import decode
 from playback.calendar import HOUR_US, Calendar, whole_hours
 from playback.footage import MergedFootage
@@ -17,10 +17,10 @@ from playback.pictures_file import PicturesFile
 from playback.timeline import SHOWN, Evidence, partition
 from playback.timerange import DAY_US, SECOND_US, format_instant
 from playback.video import lay_out
-from storage.model import Stretch
+from storage.model import SegmentState, Stretch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from uuid import UUID
 
     from playback.frame import Frame
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from storage.model import Camera, Segment
     from storage.objects import ObjectStore
     from storage.spool_reader import SpoolReader
+
+    Link = Callable[[str], str]
 
 FRAMES_AT_ONCE = 2
 """Pictures decoded at the same time: each takes a core, and recording is on the same host."""
@@ -45,8 +47,12 @@ class Library:
     for a range that no file can hold, NotFound for an unknown segment, StorageError where catalog, store or spool fail.
     """
 
-    def __init__(self, catalog: Catalog, store: ObjectStore, spool: SpoolReader | None, clock: Clock) -> None:
+    def __init__(
+        self, catalog: Catalog, store: ObjectStore, spool: SpoolReader | None, clock: Clock, link: Link | None = None
+    ) -> None:
+        """`link` gives the URL under which the store itself hands out an object for a while."""
         self._catalog = catalog
+        self._link = link
         self._footage = MergedFootage(catalog.footage, store, spool)
         self._clock = clock
         self._decoders = asyncio.Semaphore(FRAMES_AT_ONCE)
@@ -79,8 +85,21 @@ class Library:
             raise _nothing(camera, from_us, to_us)
         return layout.file(from_us=from_us, to_us=durable_us, complete=durable_us == to_us)
 
-    async def playlist(self, camera: Camera, from_us: int, to_us: int, url_prefix: str) -> str:
-        """An HLS playlist of the range; `url_prefix` goes before `<segment id>.mp4`."""
+    async def playlist(self, camera: Camera, from_us: int, to_us: int, url_prefix: str, *, direct: bool = False) -> str:
+        """An HLS playlist of the range; `url_prefix` goes before `<segment id>.mp4`.
+
+        With `direct` what is stored is asked of the store itself, as far as its files are played as they are.
+        UsageError where this is not offered.
+        """
+        link = self._link if direct else None
+        if direct and link is None:
+            raise UsageError("links into the object store are not offered here", hint="see `store.links`")
+
+        def address(segment: Segment, query: str) -> str:
+            if link is not None and not query and segment.state is SegmentState.STORED:
+                return link(segment.key)
+            return f"{url_prefix}{segment.id}.mp4{query}"
+
         segments = await self._footage.segments(camera.stream, from_us, to_us)
         evidence, timeline = await self._examine(camera, from_us, to_us, segments)
         ended = _durable_us(timeline, evidence.now_us) == to_us
@@ -90,7 +109,7 @@ class Library:
             _shown(segments),
             from_us=from_us,
             to_us=to_us,
-            url_prefix=url_prefix,
+            address=address,
             ended=ended,
             settled=ended or stopped,
         )

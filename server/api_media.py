@@ -32,11 +32,23 @@ _RANGES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/cameras/{camera_id}/playlist.m3u8", responses={200: {"content": {HLS: {}}}}, response_class=Response)
-async def get_playlist(parts: GivenParts, camera_id: CameraId, start: From = None, end: To = None) -> Response:
-    """HLS: byte ranges into the segments that overlap the range."""
+async def get_playlist(
+    parts: GivenParts,
+    camera_id: CameraId,
+    start: From = None,
+    end: To = None,
+    links: Annotated[Literal["server", "store"], Query(description="Where segments come from.")] = "server",
+) -> Response:
+    """HLS: byte ranges into the segments that overlap the range.
+
+    With `links=store` what is stored is played straight from the object store, where `store.links` offers that: each
+    link is good for a day, for whoever has it.
+    """
     wanted = parse_range(start, end)
     camera = await parts.catalog.inventory.camera(camera_id)
-    playlist = await parts.library.playlist(camera, wanted.from_us, wanted.to_us, "/api/v1/segments/")
+    playlist = await parts.library.playlist(
+        camera, wanted.from_us, wanted.to_us, "/api/v1/segments/", direct=links == "store"
+    )
     return Response(playlist, media_type=HLS)
 
 

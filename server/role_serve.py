@@ -21,7 +21,7 @@ from server.listener import ApiSocket
 from server.live_protocol import MOST_SENT_BYTES, LiveProtocol
 from server.parts import Parts
 from server.quantities import ListenAddress
-from server.store_access import open_store
+from server.store_access import links_of, open_store
 from storage.spool_reader import SpoolReader
 
 if TYPE_CHECKING:
@@ -130,7 +130,8 @@ async def opened_api(settings: Settings, data: Layout, clock: Clock) -> AsyncIte
         open_store(settings.store, data, clock) as store,
         live_doors(data, clock) as (live, whep),
     ):
-        library = Library(catalog, store, SpoolReader(data.spool, fleet.durable_mark), clock)
+        link = links_of(settings.store, store)
+        library = Library(catalog, store, SpoolReader(data.spool, fleet.durable_mark), clock, link)
         cameras = CameraView(catalog=catalog, library=library, fleet=fleet, clock=clock)
         parts = Parts(
             catalog=catalog, library=library, cameras=cameras, fleet=fleet, clock=clock, data=data, live=live, whep=whep

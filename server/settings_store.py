@@ -31,6 +31,7 @@ class StoreAddress(Table):
     style: Literal["path", "virtual"] | None = None
     encryption: Literal["AES256", "aws:kms"] | None = None
     kms_key: str | None = None
+    links: bool = False
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

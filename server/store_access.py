@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from storage.directory_store import DirectoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from server.settings_store import StoreAddress
     from storage.clock import Clock
@@ -25,6 +25,12 @@ async def open_store(store: StoreAddress, data: Layout, clock: Clock) -> AsyncIt
         yield opened
     finally:
         await asyncio.to_thread(opened.close)
+
+
+def links_of(store: StoreAddress, opened: ObjectStore) -> Callable[[str], str] | None:
+    """What signs links to objects, where the configuration offers them and the store has any."""
+    link: Callable[[str], str] | None = getattr(opened, "link", None)
+    return link if store.links else None
 
 
 def made_store(store: StoreAddress, data: Layout, clock: Clock) -> ObjectStore:

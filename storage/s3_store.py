@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -21,6 +22,7 @@ from minio.error import MinioException, S3Error
 
 from media.errors import ObjectConflict, ObjectMissing, ObjectStoreError
 from storage import files
+from storage.model import SECOND_US
 from storage.objects import ObjectStat, require_key
 from storage.s3_capabilities import CREATE, Capabilities, probe
 from storage.s3_pace import Pace
@@ -44,6 +46,7 @@ WRITERS, READERS = 8, 16
 MOST_PUT_BYTES = 5 << 30
 """What S3 takes in one piece."""
 
+HOUR_US = 3600 * SECOND_US
 _LISTED_AT_ONCE = 1000
 _HASH = "x-amz-meta-sha256"
 _READ_BYTES = 4 << 20
@@ -103,6 +106,17 @@ class S3Store:
     async def capabilities(self) -> Capabilities:
         """What the server can do, asked once."""
         return await self._run(self._writers, self._capabilities)
+
+    def link(self, key: str) -> str:
+        """A URL under which anybody may read this object, with ranges, for the next 23 hours at least.
+
+        Nobody is asked: it is signed here. It is the same for an hour, so that a growing playlist keeps its entries.
+        """
+        signed = datetime.fromtimestamp(self._clock.wall_us() // HOUR_US * HOUR_US // SECOND_US, UTC)
+        address = self._requests.address
+        return self._requests.bucket.presigned_get_object(
+            address.bucket, self._name(key), expires=timedelta(days=1), request_date=signed
+        )
 
     def state(self) -> Mapping[str, Any]:
         """See `ObjectStore.state`; `can`: what the server was found to do, None before it was asked."""

@@ -26,6 +26,14 @@ def video(client: httpx.Client, through: datetime) -> tuple[bytes, str]:
     return answer.content, answer.headers["etag"]
 
 
+def linked(client: httpx.Client, through: datetime) -> bytes:
+    """Four bytes of a segment by a link that anybody may follow."""
+    asked = {"from": (through - timedelta(seconds=6)).isoformat(), "to": through.isoformat(), "links": "store"}
+    playlist = client.get("/api/v1/cameras/gate/playlist.m3u8", params=asked).text
+    uri = next(line for line in playlist.splitlines() if line.startswith("http"))
+    return httpx.get(uri, headers={"Range": "bytes=4-7"}).content
+
+
 def durable(client: httpx.Client) -> datetime | None:
     """Up to when; None while nothing is, or nobody answers."""
     try:
@@ -65,6 +73,7 @@ async def test_a_bucket_goes_away_and_comes_back(tmp_path: Path) -> None:
             "endpoint": f"http://127.0.0.1:{link.port}",
             "access_key": ACCESS_KEY,
             "secret_key": SECRET_KEY,
+            "links": True,
         }
         with running(tmp_path, {"gate": urls[0]}, segment_s=2, store=store) as client:
             await eventually("the first segment is in the bucket", stored, 60)
@@ -77,5 +86,6 @@ async def test_a_bucket_goes_away_and_comes_back(tmp_path: Path) -> None:
             count = len(stored())
             await eventually("what waited has arrived", lambda: waiting(client) == 0 and len(stored()) >= count + 3, 60)
             assert video(client, through) == meanwhile
+            assert linked(client, through) == b"ftyp"
             assert "0 findings" in await said(tmp_path, "check", "--deep")
     assert SECRET_KEY not in (tmp_path / "hulta.log").read_text()
