@@ -135,6 +135,33 @@ async def test_what_waits_is_mostly_new_and_partly_old(catalog: Catalog) -> None
     assert [row.identity.sequence for row in await catalog.footage.waiting(1)] == [38]
 
 
+async def test_a_long_drain_keeps_up_with_the_present_and_forgets_nobody(catalog: Catalog) -> None:
+    """Ten hours of backlog while recording goes on at two thirds of the rate.
+
+    What is new never waits for a second turn, the oldest goes at one pace throughout, and in the end nothing is left.
+    """
+    batch, arriving, backlog = 30, 20, 600
+    rows = [segment(start * 60, start * 60 + 60, start) for start in range(backlog + arriving * 70)]
+    await catalog.footage.register([(row, b"") for row in rows[:backlog]])
+    left, known, turns = set(range(backlog)), backlog, 0
+    while waiting := await catalog.footage.waiting(batch):
+        shipped = {row.identity.sequence for row in waiting}
+        assert len(shipped) == len(waiting) == min(batch, len(left))
+        assert set(range(max(backlog, known - arriving), known)) & left <= shipped, "of what arrived last"
+        assert set(sorted(left)[: batch * 3 // 10]) <= shipped, "of what waits longest"
+        await catalog.footage.begin_upload([row.id for row in waiting])
+        await catalog.footage.stored({row.id: digest(row) for row in waiting})
+        left -= shipped
+        turns += 1
+        if turns <= backlog // (batch - arriving):
+            await catalog.footage.register([(row, b"") for row in rows[known : known + arriving]])
+            left |= set(range(known, known + arriving))
+            known += arriving
+    assert left == set()
+    states = await catalog.footage.states([row.id for row in rows[:known]])
+    assert set(states.values()) == {SegmentState.STORED}
+
+
 async def test_a_gap_gives_way_to_footage(catalog: Catalog) -> None:
     """In the transaction that registers it: no reader ever sees both."""
     journal = Journal()
