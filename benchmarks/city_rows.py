@@ -85,6 +85,7 @@ class Row(NamedTuple):
     offset_runs: int
     least_offset_ticks: int
     last_sample_ticks: int
+    was_missing: int = 0
 
     @property
     def segment(self) -> Segment:
@@ -115,7 +116,7 @@ class Row(NamedTuple):
             sha256=None,
             fragments=self.fragments,
             chain=self.chain,
-            sums=SampleSums(*self[-len(SampleSums._fields) :]),
+            sums=SampleSums(*(getattr(self, name) for name in SampleSums._fields)),
         )
 
 

@@ -38,7 +38,7 @@ BATCH = 500
 _NO_ID = UUID(int=0)
 _NEVER_US = -(1 << 63)
 _UUIDS = frozenset({"id", "stream", "camera", "site", "catalog"})
-_FLAGS = frozenset({"enabled", "audio"})
+_FLAGS = frozenset({"enabled", "audio", "was_missing"})
 _TEXTS = frozenset({"detail", "host", "boot_id", "kind", "purpose", "mark_reason", "reason"})
 
 

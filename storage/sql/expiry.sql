@@ -26,14 +26,15 @@ WHERE stream = :stream
     AND state IN ('spooled', 'uploading', 'stored', 'missing');
 
 -- name: mark
-UPDATE segments SET state = 'marked', marked_us = :now_us, mark_policy = :policy, mark_reason = :reason
+UPDATE segments
+SET state = 'marked', was_missing = (state = 'missing'), marked_us = :now_us, mark_policy = :policy, mark_reason = :reason
 WHERE id = :id AND state IN ('spooled', 'uploading', 'stored', 'missing');
 
 -- name: unmark
--- A hash is noted only when the object was verified. Without one the spool copy is shipped again.
+-- A hash is noted only when the object was verified. Without one the spool copy is shipped again. What was missing is.
 UPDATE segments
-SET state = CASE WHEN sha256 IS NULL THEN 'spooled' ELSE 'stored' END,
-    marked_us = NULL, mark_policy = NULL, mark_reason = NULL
+SET state = CASE WHEN was_missing THEN 'missing' WHEN sha256 IS NULL THEN 'spooled' ELSE 'stored' END,
+    was_missing = FALSE, marked_us = NULL, mark_policy = NULL, mark_reason = NULL
 WHERE id = :id AND state = 'marked';
 
 -- name: purge

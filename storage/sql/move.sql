@@ -39,7 +39,7 @@ FROM tombstones WHERE (stream, start_us, id) > (:k0, :k1, :k2) ORDER BY stream, 
 SELECT id, stream, camera, epoch, run, sequence, span, state, start_us, end_us, media_ticks, duration_ticks, timescale,
     samples, sync_samples, lost_packets, codec, width, height, init_bytes, size_bytes, sha256, chain, fragments,
     marked_us, mark_policy, mark_reason, payload_bytes, duration_runs, offset_runs, least_offset_ticks,
-    last_sample_ticks, (SELECT samples FROM segment_samples WHERE segment = segments.id) AS sample_table
+    last_sample_ticks, was_missing, (SELECT samples FROM segment_samples WHERE segment = segments.id) AS sample_table
 FROM segments WHERE (stream, start_us, id) > (:k0, :k1, :k2) ORDER BY stream, start_us, id LIMIT :limit;
 
 -- name: journal_objects

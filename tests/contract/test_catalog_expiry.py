@@ -63,6 +63,21 @@ async def test_a_mark_can_be_taken_back(catalog: Catalog, rows: list[Segment]) -
     assert [states[each] for each in ids] == [SegmentState.STORED, SegmentState.STORED, SegmentState.SPOOLED]
 
 
+async def test_what_was_missing_is_missing_again(catalog: Catalog, rows: list[Segment]) -> None:
+    """A mark that is taken back makes no object appear, also a second time; one that is put then counts as ever."""
+    ids = [row.id for row in rows]
+    await catalog.footage.mark_missing([ids[0], ids[2]])
+    for _ in range(2):
+        await catalog.expiry.mark(ids, now_us=at(500), **MARK)
+        await catalog.expiry.unmark(ids)
+        states = await catalog.footage.states(ids)
+        assert [states[each] for each in ids] == [SegmentState.MISSING, SegmentState.STORED, SegmentState.MISSING]
+    await catalog.footage.stored({each: digest(row) for each, row in zip(ids, rows, strict=True)})
+    await catalog.expiry.mark(ids, now_us=at(500), **MARK)
+    await catalog.expiry.unmark(ids)
+    assert set((await catalog.footage.states(ids)).values()) == {SegmentState.STORED}
+
+
 async def test_only_what_is_marked_can_be_purged(catalog: Catalog, rows: list[Segment]) -> None:
     """The state is checked where it is changed: a mark taken back in between protects."""
     ids = [row.id for row in rows]

@@ -29,13 +29,15 @@ WITH chosen AS MATERIALIZED (
     WHERE segments.start_us BETWEEN $3 AND $4 AND segments.state IN ('spooled', 'uploading', 'stored', 'missing')
     ORDER BY segments.id FOR NO KEY UPDATE OF segments
 )
-UPDATE segments SET state = 'marked', marked_us = $5, mark_policy = $6, mark_reason = $7 FROM chosen
+UPDATE segments
+SET state = 'marked', was_missing = (segments.state = 'missing'), marked_us = $5, mark_policy = $6, mark_reason = $7
+FROM chosen
 WHERE segments.id = chosen.id AND segments.start_us = chosen.start_us AND segments.start_us BETWEEN $3 AND $4
     AND segments.state IN ('spooled', 'uploading', 'stored', 'missing')
 RETURNING segments.id;
 
 -- name: unmark
--- A hash is noted only when the object was verified. Without one the spool copy is shipped again.
+-- A hash is noted only when the object was verified. Without one the spool copy is shipped again. What was missing is.
 WITH chosen AS MATERIALIZED (
     SELECT segments.id, segments.start_us FROM unnest($1::uuid[], $2::bigint[]) AS asked (id, start_us)
     JOIN segments ON segments.id = asked.id AND segments.start_us = asked.start_us
@@ -43,8 +45,8 @@ WITH chosen AS MATERIALIZED (
     ORDER BY segments.id FOR NO KEY UPDATE OF segments
 )
 UPDATE segments
-SET state = CASE WHEN sha256 IS NULL THEN 'spooled' ELSE 'stored' END,
-    marked_us = NULL, mark_policy = NULL, mark_reason = NULL
+SET state = CASE WHEN was_missing THEN 'missing' WHEN sha256 IS NULL THEN 'spooled' ELSE 'stored' END,
+    was_missing = FALSE, marked_us = NULL, mark_policy = NULL, mark_reason = NULL
 FROM chosen
 WHERE segments.id = chosen.id AND segments.start_us = chosen.start_us AND segments.start_us BETWEEN $3 AND $4
     AND segments.state = 'marked'

@@ -58,7 +58,7 @@ FROM tombstones WHERE (stream, start_us, id) > ($1, $2, $3) ORDER BY stream, sta
 SELECT id, stream, camera, epoch, run, sequence, span, state, start_us, end_us, media_ticks, duration_ticks, timescale,
     samples, sync_samples, lost_packets, codec, width, height, init_bytes, size_bytes, sha256, chain, fragments,
     marked_us, mark_policy, mark_reason, payload_bytes, duration_runs, offset_runs, least_offset_ticks,
-    last_sample_ticks,
+    last_sample_ticks, was_missing,
     (
         SELECT segment_samples.samples FROM segment_samples
         WHERE segment_samples.segment = segments.id AND segment_samples.start_us = segments.start_us
