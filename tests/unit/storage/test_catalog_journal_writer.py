@@ -198,6 +198,7 @@ async def test_a_catalog_of_an_earlier_version_is_told_as_a_whole(house: House) 
             connection.execute(f"DROP TRIGGER {name}")
         for name in ("outbox", "journal_objects", "journal_head"):
             connection.execute(f"DROP TABLE {name}")
+        connection.execute("ALTER TABLE segments DROP COLUMN was_missing")
         connection.execute("PRAGMA user_version = 6")
 
     await house.catalog.database.write(forget)
