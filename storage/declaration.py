@@ -46,12 +46,13 @@ def take_in(
 ) -> int | None:
     """Let gaps give way to new footage of a stream, and declare what is missing before it; declared until where now.
 
-    A hole before a segment can only be a loss when all that its run recorded before it is known.
+    A hole before a segment can only be a loss when all that its run recorded before it is known. Of a stream of which
+    nothing is declared yet, that is a run's first segment: what precedes any other may have predecessors of its own.
     """
     for segment in sorted(arrived, key=lambda segment: (segment.start_us, segment.identity.sequence)):
         ledger.cover(Interval(segment.start_us, segment.end_us))
         before = predecessor(segment)
-        if before is None or is_known(before):
+        if before is None or (declared_us is not None and is_known(before)):
             if declared_us is not None and declared_us < segment.start_us:
                 hole = Interval(declared_us, segment.start_us)
                 _fill(ledger, hole, stepped=clock_stepped(segment.identity.run, hole))

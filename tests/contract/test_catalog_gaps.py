@@ -147,6 +147,25 @@ async def test_a_late_segment_of_a_settled_run_takes_its_time_back(catalog: Cata
     assert await shown(catalog) == [(110, None, "crash")]
 
 
+async def test_footage_in_another_order_than_it_was_recorded_leaves_no_hole(catalog: Catalog) -> None:
+    """What came first is not the stream's beginning: gaps before it were told before its predecessors were known."""
+    rows = [segment(60 * number + 1, 60 * number + 51, number) for number in range(5)]
+    journal = Journal()
+    journal.stream_start(0)
+    journal.gap_close(1)
+    for number in range(4):
+        journal.gap_open(60 * number + 51, GapReason.STALLED)
+        journal.gap_close(60 * number + 61)
+    await catalog.footage.register([(rows[2], b"")])
+    await catalog.footage.register([(rows[3], b""), (rows[4], b"")])
+    await bring(catalog, journal)
+    for number in (0, 1):
+        await catalog.footage.register([(rows[number], b"")])
+    await catalog.gaps.settle(RUN)
+    declared = [(start, end) for start, end, _ in await shown(catalog) if end is not None and start > 0]
+    assert declared == [(51, 61), (111, 121), (171, 181), (231, 241)]
+
+
 async def test_a_clean_stop_is_a_shutdown(catalog: Catalog) -> None:
     """The time without a recorder has another reason than after a crash."""
     journal = Journal()
