@@ -5,8 +5,9 @@
     recorder.py        one stream: sessions, backoff, memory bound
     kept_bytes.py      what a stream has in memory until then, and its bound
     disk_need.py       whether the spool's disk can keep up with all of them
+    disks.py           which disk a stream is recorded on, and what happens when one fails
     durable.py         how far one stream is durable
-    gap_account.py     one stream's gaps, each with its reason
+    gap_account.py     one stream's gaps, each with its reason; stream_notes.py: what else its journal says
     conditions.py      what is odd about a camera that sends: frozen pictures, a clock that is off
     watch.py           what ends a session that still plays: silence, floods, nothing to record
     source.py          what a recorder records from, however it is reached: the port

@@ -44,7 +44,7 @@ class Conditions:
 
     def __init__(self, stream: UUID, spool: SpoolRun, clock: Clock) -> None:
         self._stream = stream
-        self._spool = spool
+        self.spool = spool
         self._clock = clock
         self._camera_clock = CameraClock()
         self._pictures = PictureWatch()
@@ -121,7 +121,7 @@ class Conditions:
 
     def _note(self, kind: str, at_us: int, *, over: bool) -> None:
         offset = {"offset_us": self.clock_offset_us} if kind == CLOCK_OFF else {}
-        self._spool.note(
+        self.spool.note(
             journal.condition(kind=kind, stream=self._stream, at_us=self._wall_us(at_us), over=over, **offset)
         )
 

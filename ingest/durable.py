@@ -31,7 +31,9 @@ class Durable:
 
     async def reached(self, commit: Commit) -> None:
         """Wait until this fragment is durable, or a later one."""
-        while self._last is None or _order(self._last) < _order(commit):
+        while (
+            self._last is None or self._last.identity.run != commit.identity.run or _order(self._last) < _order(commit)
+        ):
             if self._news is None:
                 self._news = asyncio.Event()
             await self._news.wait()
@@ -42,6 +44,7 @@ class Durable:
             return None
         identity = self._last.identity
         return {
+            "run": f"{identity.run:016x}",
             "epoch": identity.epoch,
             "sequence": identity.sequence,
             "fragment": self._last.fragment,

@@ -28,6 +28,13 @@ class GapAccount:
         """How many gaps there were: a fragment that becomes durable late must not end a later one."""
         self.since_us, self._detail = at_us, ""
 
+    def moved(self, spool: SpoolRun, at_us: int) -> GapAccount:
+        """The same inside a gap, for another run that has just started the stream at this instant."""
+        assert self.reason is not None
+        account = GapAccount(self._stream, spool, GapReason.NO_SYNC, at_us)
+        account.missing(at_us, self.reason, self._detail)
+        return account
+
     def missing(self, at_us: int, reason: GapReason, detail: str = "") -> None:
         """Nothing is recorded from here on, for this reason."""
         if self.reason is reason and (self._detail or not detail):

@@ -24,12 +24,12 @@ from ingest.opening import open_source
 from ingest.segment_sink import StreamIdentity
 from ingest.segmenter import Segmenter
 from ingest.sound_taker import SoundTaker
+from ingest.stream_notes import note_span, note_start
 from ingest.tracks import TrackTaker
 from ingest.watch import COUNTED, SessionWatch
 from media.commit import ZERO_CHAIN
 from media.errors import CodecError, GapReason, SourceError
 from media.moof import TRACK_ID
-from storage import journal
 from storage.spool import gap_reason
 from storage.waiting import first_of
 
@@ -61,7 +61,7 @@ class Recorder:
         self._assignment = assignment
         self._wanted = True
         self._changed = asyncio.Event()
-        self._spool = spool
+        self.spool = spool
         self._clock = clock
         self._herd = herd
         self._backoff = Backoff(rng)
@@ -81,9 +81,7 @@ class Recorder:
         self._state, self._reason, self._detail, self._since_us = "connecting", "", "", now_us
         self._stream = assignment.stream
         self._conditions = Conditions(assignment.stream, spool, clock)
-        spool.note(
-            journal.stream_start(stream=self._stream, camera=assignment.camera, epoch=assignment.epoch, at_us=now_us)
-        )
+        note_start(spool, assignment, now_us)
 
     def assign(self, assignment: Assignment | None) -> None:
         """Follow a changed assignment at once; None: record this stream no longer.
@@ -150,6 +148,20 @@ class Recorder:
             watch.check(boot_us, self._segmenter, self._assignment.bitrate_bps or 0, blocked=self._kept.blocked)
             if self._gaps.reason is GapReason.NO_SYNC and boot_us - watch.recording_us > NO_SYNC_SHOWN_US:
                 self._enter("failed", GapReason.NO_SYNC, self._segmenter.awaited)
+
+    def move(self, spool: SpoolRun) -> None:
+        """The disk is given up: go on in a run of another one, with the next sync sample. The session goes on.
+
+        What was not durable yet may be lost: the new run declares whatever the catalog does not find before it.
+        """
+        if self._gaps.reason is None:
+            self._stop_recording(GapReason.DISK_ERROR, "the spool's disk was given up")
+        now_us = self._clock.wall_us()
+        self.spool = self._conditions.spool = spool
+        self._kept, self._disk_failed = KeptBytes(spool), True
+        self._segmenter.move(spool.run)
+        note_start(spool, self._assignment, now_us, self._gaps.reason)
+        self._gaps = self._gaps.moved(spool, now_us)
 
     def clock_stepped(self, step_us: int) -> None:
         """The host's wall clock stepped by this much."""
@@ -263,10 +275,9 @@ class Recorder:
             self._stop_recording(reason, detail)
 
     def _await_sync(self, now_us: int) -> None:
-        """Units come that nothing can begin with.
+        """Units come that nothing can begin with; amid footage: a segment grew too long without a sync sample.
 
-        In the midst of footage: a segment grew too long without a sync sample. To wait for one may be in vain, a new
-        session begins with it.
+        To wait for one may be in vain, a new session begins with it.
         """
         if self._disk_failed:
             return  # what keeps the footage away is the disk, until something is written
@@ -302,7 +313,7 @@ class Recorder:
 
     def open_segment(self, identity: SegmentIdentity, track: Track, init: bytes) -> None:
         """A new file in the spool."""
-        self._file = self._spool.open_segment(identity, init)
+        self._file = self.spool.open_segment(identity, init)
         self._track = track
 
     def append_fragment(self, buffers: Sequence[bytes | bytearray], commit: Commit) -> None:
@@ -317,10 +328,12 @@ class Recorder:
             self._begin_footage(commit)
         size_bytes, parts = sum(map(len, buffers)), len(buffers)
         self._kept.queue(size_bytes, parts, pictures=shown)
-        file, gap = self._file, self._gaps.opened
+        file, gap, spool, kept = self._file, self._gaps.opened, self.spool, self._kept
 
         def appended(error: Exception | None) -> None:
-            self._kept.settled(size_bytes, parts)
+            kept.settled(size_bytes, parts)
+            if spool is not self.spool:
+                return  # moved since: where its end is missing, `stream_start` of the new run has declared it
             if error is not None:
                 self._spool_failed(file, commit, error)
                 return
@@ -339,22 +352,9 @@ class Recorder:
     def _begin_footage(self, commit: Commit) -> None:
         if commit.span != self._span:
             self._span = commit.span
-            self._note_span(commit)
+            note_span(self.spool, commit, self._track)
         self._gaps.footage(commit.wall_us)
         self._enter("recording", since_us=commit.wall_us)
-
-    def _note_span(self, commit: Commit) -> None:
-        track = self._track
-        self._spool.note(
-            journal.span_start(
-                stream=self._stream,
-                span=commit.span,
-                at_us=commit.wall_us,
-                codec=track.codec,
-                width=track.width,
-                height=track.height,
-            )
-        )
 
     def seal_segment(self, buffers: Sequence[bytes | bytearray], end_us: int) -> None:
         """Queue the end of the file; one without a fragment is none."""
@@ -395,6 +395,6 @@ class Recorder:
             self._gaps.lost(self._durable.through_us, self._durable.through_us, reason, str(error), goes_on=True)
 
     def _new_segmenter(self, chain: bytes) -> Segmenter:
-        assignment, run = self._assignment, self._spool.run
+        assignment, run = self._assignment, self.spool.run
         identity = StreamIdentity(camera=assignment.camera, stream=assignment.stream, epoch=assignment.epoch, run=run)
         return Segmenter(identity, self, segment_us=assignment.segment_us, chain=chain)

@@ -5,12 +5,13 @@ is up; a span where time, parameter sets or the session break. Fragments are cut
 time is larger than every earlier one, so that decode times can be synthesized inside each fragment: the i-th unit in
 decode order gets the i-th smallest presentation time, and a signed offset leads back to its own (cameras send no
 decode times, and their SPS rarely says how far they reorder). A sync sample of H.265 may be followed by pictures that
-are shown before it: then what came before ends where they begin, and those of a span's first one are left out.
-Sound goes beside (`ingest.sound`): it makes no cut.
+are shown before it: then what came before ends where they begin, and those of a span's first one are left out. Sound
+goes beside (`ingest.sound`) and cuts nothing.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ingest.live_held import Held, Newest, hold
@@ -38,11 +39,9 @@ if TYPE_CHECKING:
     from media.commit import Commit
     from media.track import Track
 
-CLOCK_UNKNOWN = 0
-
 
 class Segmenter:
-    """One stream's segmenter for the length of a run. Sessions come and go: `start_session`, `add`..., `end_span`."""
+    """One stream's segmenter. Sessions come and go: `start_session`, `add`..., `end_span`."""
 
     def __init__(self, identity: StreamIdentity, sink: SegmentSink, *, segment_us: int, chain: bytes) -> None:
         self._identity = identity
@@ -62,10 +61,7 @@ class Segmenter:
         self.start_session(segment_us=segment_us)
 
     def start_session(self, *, segment_us: int, timescale: int = 90_000) -> None:
-        """A new RTSP session: its timestamps have nothing to do with the earlier ones.
-
-        H.264, H.265 and AV1 are timed in units of 1/90000 s (RFC 6184 8.2.1, RFC 7798 4.1).
-        """
+        """A new RTSP session, whose timestamps are its own, in 1/90000 s as a rule (RFC 6184 8.2.1, RFC 7798 4.1)."""
         self.rotate_every(segment_us)
         self._timescale = timescale
         self.track = None  # what another session sent describes this one only by chance
@@ -80,6 +76,10 @@ class Segmenter:
         self._typical_ticks = timescale // 25
         self._span_ticks = self._floor_ticks = self._last_ticks = -1 << 62
         self._clear_fragment()
+
+    def move(self, run: int) -> None:
+        """Go on in another run, its segments counted from 0; between spans."""
+        self._identity, self._sequence = replace(self._identity, run=run), 0
 
     def rotate_every(self, segment_us: int) -> None:
         """How long a segment should be, from now on."""
@@ -180,8 +180,7 @@ class Segmenter:
         """Close what is open, for whatever reason the stream stops here. Returns where the footage ends in UTC."""
         if self._writer is not None:
             try:
-                if self._units:
-                    # One that was to be shown before the last anchor did not come: it is missing within, not behind.
+                if self._units:  # one that was to be shown before the last anchor: it is missing within, not behind
                     lasts_ticks = max(self._pts) - self._floor_ticks
                     self._lost += self._reorders and lasts_ticks // self._typical_ticks >= len(self._pts)
                     self._close_fragment(max(self._pts) + self._typical_ticks)
@@ -324,7 +323,7 @@ class Segmenter:
         self._syncs: list[bool] = []
         self._bytes = self._lost = self._first_arrival_us = 0
         self._highest_ticks = -1
-        self._clock_quality = CLOCK_UNKNOWN
+        self._clock_quality = 0  # unknown
 
     def _keep(self, unit: AccessUnit, pts_ticks: int, arrival_us: int) -> None:
         if not self._units:

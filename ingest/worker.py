@@ -1,4 +1,4 @@
-"""The recording process: follows the assignments file, one recorder per stream, one run of the spool.
+"""The recording process: follows the assignments file, one recorder per stream, one run on each disk.
 
 It needs its disk and its cameras and nothing else. It never opens the catalog or the object store, and nothing that
 happens there slows it down.
@@ -9,28 +9,30 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
 from ingest.anchored_clock import AnchoredClock
 from ingest.assignments import Assignment, read_assignments
 from ingest.backoff import Herd
-from ingest.disk_need import DiskNeed
+from ingest.disks import DiskSet
 from ingest.live_door import LiveDoor
 from ingest.recorder import Recorder
 from media.errors import ConfigError, KeyUnfit
 from storage import journal
-from storage.layout import Layout
-from storage.spool import SpoolRun
+from storage.spool_ownership import retire_disk
 from storage.waiting import pause
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from uuid import UUID
 
     from media.errors import HultaError
     from storage.clock import Clock
+    from storage.layout import Layout
     from storage.secrets import SecretBox
 
 TICK_S = 0.25
@@ -46,12 +48,20 @@ wait in the sockets, so no camera has been silent because of it."""
 log = structlog.get_logger()
 
 
+class WorkerDisks(NamedTuple):
+    """The spools to record on, and those that may not be used, with why."""
+
+    spools: Sequence[Path]
+    refused: Mapping[Path, str] = {}
+
+
 class Worker:
     """All recorders of one process."""
 
-    def __init__(self, *, data: Path, host: str, clock: Clock, box: SecretBox) -> None:
-        self._layout = Layout(data)
-        self._host = host
+    def __init__(
+        self, *, data: Layout, host: str, clock: Clock, box: SecretBox, disks: WorkerDisks | None = None
+    ) -> None:
+        self._layout = data
         self._clock = AnchoredClock(clock)
         self._box = box
         self._herd = Herd(self._clock)
@@ -65,31 +75,26 @@ class Worker:
         self._complaint = ""
         self._ticks = 0
         self._looked_us = self._clock.boot_us()
-        self._disk = DiskNeed(self._layout.spool)
+        found = disks or WorkerDisks(data.spools)
+        self._disks = DiskSet(
+            found.spools, host=host, clock=self._clock, refused=found.refused, retire=partial(retire_disk, data)
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop` is set, then seal everything."""
-        spool = SpoolRun.create(
-            self._layout.spool,
-            run=self._run,
-            host=self._host,
-            at_us=self._clock.wall_us(),
-            loop=asyncio.get_running_loop(),
-        )
-        log.info("recording_started", run=f"{self._run:016x}")
-        self._disk.start()
+        self._disks.open(self._run)
         try:
             async with self._live.open(self._layout.live), asyncio.TaskGroup() as group:
                 while not stop.is_set():
-                    self._follow(spool, group)
-                    self._tick(spool)
+                    self._follow(group)
+                    self._tick()
                     await pause(self._clock, TICK_S, stop)
                 for task in self._tasks.values():
                     task.cancel()
         finally:
             for recorder in self._recorders.values():
                 recorder.stop()
-            await spool.close(at_us=self._clock.wall_us())
+            await self._disks.close(at_us=self._clock.wall_us())
             await self._herd.farewells.finish(self._clock, FAREWELL_S)
             await self._herd.processes.finish(self._clock)
             log.info("recording_stopped", run=f"{self._run:016x}")
@@ -102,11 +107,11 @@ class Worker:
             "started_us": self._started_us,
             "error": self._complaint or None,
             "live": self._live.state(),
-            "spool": self._disk.state(),
+            "spools": self._disks.state(),
             "streams": streams,
         }
 
-    def _follow(self, spool: SpoolRun, group: asyncio.TaskGroup) -> None:
+    def _follow(self, group: asyncio.TaskGroup) -> None:
         """Read the assignments when the file has changed."""
         try:
             status = self._layout.assignments.stat()
@@ -122,7 +127,7 @@ class Worker:
             self._complain(error)
             return
         self._complaint = ""
-        self._assign({assignment.stream: assignment for assignment in assignments}, spool, group)
+        self._assign({assignment.stream: assignment for assignment in assignments}, group)
 
     def _complain(self, error: HultaError) -> None:
         """Once; recording goes on as it was. What the disk refused to read, or the key, may be there the next time."""
@@ -132,28 +137,31 @@ class Worker:
             log.error("assignments_unreadable", error=str(error), hint=error.hint or None)
         self._complaint = str(error)
 
-    def _assign(self, wanted: dict[UUID, Assignment], spool: SpoolRun, group: asyncio.TaskGroup) -> None:
-        self._disk.assign(wanted.values())
+    def _assign(self, wanted: dict[UUID, Assignment], group: asyncio.TaskGroup) -> None:
+        self._disks.assign(wanted.values())
         for stream, recorder in self._recorders.items():
             recorder.assign(wanted.get(stream))
         for stream, assignment in wanted.items():
             if stream not in self._recorders:
+                spool = self._disks.run_for(stream)
                 recorder = Recorder(assignment, spool=spool, clock=self._clock, herd=self._herd, rng=self._rng)
                 self._recorders[stream] = recorder
                 self._tasks[stream] = group.create_task(recorder.run(), name=f"recorder {assignment.name}")
 
-    def _tick(self, spool: SpoolRun) -> None:
+    def _tick(self) -> None:
         self._ticks += 1
         if self._ticks % OBSERVE_CLOCK_TICKS == 0:
-            self._disk.look()
+            self._disks.look_at_needs()
             step_us = self._clock.observe()
             if step_us:
                 log.warning("clock_stepped", step_us=step_us)
-                spool.note(journal.clock_step(at_us=self._clock.wall_us(), step_us=step_us))
+                self._disks.note(journal.clock_step(at_us=self._clock.wall_us(), step_us=step_us))
                 for recorder in self._recorders.values():
                     recorder.clock_stepped(step_us)
-        if spool.failed is not None:
-            raise spool.failed  # what is observed could no longer be written down: end, and begin a new run
+        if lost := self._disks.look():
+            for stream, recorder in self._recorders.items():
+                if recorder.spool in lost:
+                    recorder.move(self._disks.run_for(stream))
         now_us, boot_us = self._clock.wall_us(), self._clock.boot_us()
         late_us = boot_us - self._looked_us - round(TICK_S * 1_000_000)
         self._looked_us = boot_us

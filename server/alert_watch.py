@@ -112,8 +112,9 @@ class AlertWatch:
             yield from self._begin(STORE_SILENT, "", said, wall_us - waited_us, wall_us, run="")
 
     def _spool(self, ship: Mapping[str, Any], wall_us: int) -> Iterator[Alert]:
-        within_us, spool = self._spool_full_within_us, ship["spool"]
-        words = next(filling_words(ship, within_us=within_us), spool["warning"])
+        within_us = self._spool_full_within_us
+        words = "; ".join(filling_words(ship, within_us=within_us))
+        words = words or "; ".join(filter(None, (spool["warning"] for spool in ship["spools"])))
         if words:
             yield from self._begin(SPOOL_FILLING, "", {"detail": words}, wall_us, wall_us, run="")
         elif not any(filling_words(ship, within_us=2 * within_us)):

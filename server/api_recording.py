@@ -25,11 +25,11 @@ async def get_recording(parts: GivenParts) -> JSONResponse:
     if said is None:
         raise StorageError("the recorder does not answer")
     streams = said["streams"].values()
-    cameras = sorted((_camera(stream, said["run"]) for stream in streams), key=lambda camera: str(camera["name"]))
+    cameras = sorted((_camera(stream) for stream in streams), key=lambda camera: str(camera["name"]))
     return JSONResponse({"run": said["run"], "cameras": cameras})
 
 
-def _camera(stream: dict[str, Any], run: str) -> dict[str, Any]:
+def _camera(stream: dict[str, Any]) -> dict[str, Any]:
     durable = stream["durable"]
     return {
         "id": stream["camera"],
@@ -39,7 +39,7 @@ def _camera(stream: dict[str, Any], run: str) -> dict[str, Any]:
         "durable": None
         if durable is None
         else {
-            "run": run,
+            "run": durable["run"],
             "epoch": durable["epoch"],
             "sequence": durable["sequence"],
             "fragment": durable["fragment"],

@@ -20,6 +20,7 @@ from server.cli_frame import (
     out,
 )
 from server.fleet import Fleet
+from server.spool_access import spools_to_read, with_disks
 from server.store_access import open_store
 from storage.audit import Finding, FindingKind
 from storage.check import Check
@@ -58,7 +59,7 @@ async def _check(layout: Layout, settings: Settings, *, deep: bool) -> CheckRepo
     clock = HostClock()
     fleet = Fleet(layout, clock)
     await fleet.refresh()
-    spool = SpoolReader(layout.spool, fleet.durable_mark)
+    spool = SpoolReader(spools_to_read(with_disks(layout, settings)), fleet.durable_mark)
     async with (
         open_catalog(settings.catalog, layout, clock) as catalog,
         open_store(settings.store, layout, clock) as store,

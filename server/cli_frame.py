@@ -131,8 +131,8 @@ def load_host(config: Path | None) -> Settings:
 
 
 def load_places(config: Path | None) -> Settings:
-    """The same for commands that open catalog or object store themselves."""
-    return _load_tables(config, {"host", "catalog", "store"})
+    """The same for commands that open catalog, object store or spool themselves."""
+    return _load_tables(config, {"host", "catalog", "store", "spool"})
 
 
 def _load_tables(config: Path | None, names: Collection[str]) -> Settings:

@@ -16,7 +16,7 @@ from server.assigner import Assigner
 from server.cli_frame import DEFAULT_DATA, ConfigOption, DataOption, command, err, load_settings, open_data, out
 from server.quantities import ListenAddress
 from server.role import Surroundings, run_role
-from server.spool_access import disk_warnings
+from server.spool_access import disk_warnings, with_disks
 from server.supervisor import Companion, role_plans, supervise
 from storage.clock import HostClock
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def run(config: ConfigOption = None, data: DataOption = DEFAULT_DATA) -> None:
     """Record, ship, keep and serve: everything, supervised."""
     settings = load_settings(config)
-    layout = open_data(data)
+    layout = with_disks(open_data(data), settings)
     clock = HostClock()
     _supervise(settings, layout, clock, Assigner(settings=settings, data=layout, clock=clock))
 
@@ -87,7 +87,7 @@ def _supervise(settings: Settings, layout: Layout, clock: Clock, assigner: Compa
 
 def _alone(name: str, config: Path | None, data: Path) -> None:
     settings = load_settings(config)
-    layout = open_data(data)
+    layout = with_disks(open_data(data), settings)
     logging.configure(name)
     if name == "record":
         _warn_about_disk(settings, layout)

@@ -63,8 +63,9 @@ def status(
 async def _warnings(data: Layout) -> list[str]:
     """What the processes that keep footage have to say of their disk and of the object store."""
     record, ship = [await read_status(data.socket(role)) for role in ("record", "ship")]
-    spools = [(document or {}).get("spool") or {} for document in (record, ship)]
-    return [*(spool["warning"] for spool in spools if spool.get("warning")), *shipping_words(ship)]
+    spools = [spool for document in (record, ship) for spool in (document or {}).get("spools", ())]
+    retired = [f"{spool['path']} is not recorded on: {spool['retired']}" for spool in spools if spool.get("retired")]
+    return [*retired, *(spool["warning"] for spool in spools if spool.get("warning")), *shipping_words(ship)]
 
 
 def _is_meant(camera: dict[str, Any], which: str) -> bool:

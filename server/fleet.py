@@ -91,10 +91,10 @@ class Fleet:
         """Up to where the stream's footage is durable, for the spool's reader."""
         document = self.stream(stream)
         durable = document.get("durable") if document else None
-        if durable is None or self.record.answer is None:
+        if durable is None:
             return None
         return DurableMark(
-            run=int(self.record.answer["run"], 16),
+            run=int(durable["run"], 16),
             epoch=durable["epoch"],
             sequence=durable["sequence"],
             fragment=durable["fragment"],

@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from media.errors import HultaError
 from server.metrics_live import live_metrics
-from server.metrics_storage import disk_need, gauge, shipping
+from server.metrics_storage import gauge, recorded_disks, shipping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ async def render(parts: Parts) -> tuple[bytes, str]:
     """The text and its media type. A part that is down is left out; `hulta_up` says so."""
     roles = await parts.fleet.states()
     metrics = [*_processes(roles), *shipping(roles["ship"]), *_alerting(roles["keep"])]
-    metrics += [*disk_need(roles["record"]), *live_metrics(parts.live, roles["record"])]
+    metrics += [*recorded_disks(roles["record"]), *live_metrics(parts.live, roles["record"])]
     metrics.append(await asyncio.to_thread(_disk, parts.data.root))
     try:
         cameras = await parts.catalog.inventory.cameras()

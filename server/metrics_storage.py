@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prometheus_client.core import Metric
 
 
@@ -33,7 +35,7 @@ def shipping(ship: dict[str, Any] | None) -> list[Metric]:
         ),
         gauge("hulta_failing_segments", "Segments that are tried again.", ship.get("failing_segments", 0)),
         *_journal(ship.get("journal") or {}),
-        *_spool(ship.get("spool") or {}),
+        *_spools(ship.get("spools", ())),
     ]
 
 
@@ -48,39 +50,52 @@ def _journal(journal: dict[str, Any]) -> list[Metric]:
     return [failing, gauge("hulta_journal_waiting_changes", text, journal["waiting_changes"])]
 
 
-def _spool(spool: dict[str, Any]) -> list[Metric]:
-    """How full its disk is, and what that has cost."""
-    if spool.get("size_bytes") is None:
-        return []
-    given_up = "Segments given up because the disk was full."
-    forecasts = {
-        "full_in": "Until the spool's disk is full, at the trend of 20 minutes; absent while it is not filling.",
-        "lasts": "How long there would be room if from now on nothing were stored.",
-    }
-    return [
-        *(
-            gauge(f"hulta_spool_{name}_seconds", text, spool[f"{name}_us"] / 1_000_000)
-            for name, text in forecasts.items()
-            if spool.get(f"{name}_us") is not None
-        ),
-        gauge("hulta_spool_size_bytes", "Size of the spool's disk, as far as it may be used.", spool["size_bytes"]),
-        gauge("hulta_spool_free_bytes", "Free space on the spool's disk.", spool["free_bytes"]),
-        gauge("hulta_spool_step", "0, or the percentage at which the spool's present step begins.", spool["step"]),
-        counter("hulta_spool_given_up_segments", given_up, spool["given_up_segments"]),
-        counter("hulta_spool_given_up_bytes", "Their size.", spool["given_up_bytes"]),
-    ]
+def _spools(spools: Sequence[dict[str, Any]]) -> list[Metric]:
+    """How full their disks are, and what that has cost."""
+    metrics: list[Metric] = []
+    for name, text, key, scale in _OF_SPOOLS:
+        kind = CounterMetricFamily if name in _COUNTED else GaugeMetricFamily
+        metric = kind(f"hulta_spool_{name}", text, labels=["spool"])
+        for spool in spools:
+            if spool.get("size_bytes") is not None and spool.get(key) is not None:
+                metric.add_metric([spool["path"]], spool[key] / scale)
+        metrics += [metric] if metric.samples else []
+    return metrics
 
 
-def disk_need(record: dict[str, Any] | None) -> list[Metric]:
-    """What the cameras need of the spool's disk, and what it could do when recording began."""
-    spool = (record or {}).get("spool") or {}
+_OF_SPOOLS = (
+    (
+        "full_in_seconds",
+        "Until the spool's disk is full, at the trend of 20 minutes; absent while it is not filling.",
+        "full_in_us",
+        1_000_000,
+    ),
+    ("lasts_seconds", "How long there would be room if from now on nothing were stored.", "lasts_us", 1_000_000),
+    ("size_bytes", "Size of the spool's disk, as far as it may be used.", "size_bytes", 1),
+    ("free_bytes", "Free space on the spool's disk.", "free_bytes", 1),
+    ("step", "0, or the percentage at which the spool's present step begins.", "step", 1),
+    ("given_up_segments", "Segments given up because the disk was full.", "given_up_segments", 1),
+    ("given_up_bytes", "Their size.", "given_up_bytes", 1),
+)
+_COUNTED = frozenset({"given_up_segments", "given_up_bytes"})
+
+
+def recorded_disks(record: dict[str, Any] | None) -> list[Metric]:
+    """What the cameras need of each disk, what it could do when recording began, and whether it is in use."""
+    spools = (record or {}).get("spools", ())
     words = {"measured": "What the spool's disk did when recording began", "needed": "What its cameras need of it"}
-    return [
-        gauge(f"hulta_spool_{kind}_{unit}_per_second", f"{words[kind]}, in {unit}.", spool[f"{kind}_{unit}_per_s"])
-        for kind in words
-        for unit in ("bytes", "syncs")
-        if spool.get(f"{kind}_{unit}_per_s") is not None
-    ]
+    metrics: list[Metric] = []
+    for kind, text in words.items():
+        for unit in ("bytes", "syncs"):
+            metric = GaugeMetricFamily(f"hulta_spool_{kind}_{unit}_per_second", f"{text}, in {unit}.", labels=["spool"])
+            for spool in spools:
+                if spool.get(f"{kind}_{unit}_per_s") is not None:
+                    metric.add_metric([spool["path"]], spool[f"{kind}_{unit}_per_s"])
+            metrics += [metric] if metric.samples else []
+    retired = GaugeMetricFamily("hulta_spool_retired", "1 for a spool that is not recorded on.", labels=["spool"])
+    for spool in spools:
+        retired.add_metric([spool["path"]], float(bool(spool["retired"])))
+    return [*metrics, *([retired] if spools else [])]
 
 
 def gauge(name: str, text: str, value: float) -> Metric:

@@ -26,6 +26,7 @@ from server import log as logging
 from server.key_access import take_over
 from server.role_lock import RoleLock
 from server.settings import Settings
+from server.spool_access import with_disks
 from server.status_socket import answering
 from storage.clock import Clock, HostClock
 from storage.layout import Layout
@@ -110,7 +111,9 @@ def run_supervised(arguments: Sequence[str]) -> int:
     settings = Settings.model_validate_json(about)
     take_over(secrets)
     listener = None if given.listener is None else socket.socket(fileno=given.listener)
-    around = Surroundings(settings=settings, data=Layout(given.data), clock=HostClock(), listener=listener)
+    around = Surroundings(
+        settings=settings, data=with_disks(Layout(given.data), settings), clock=HostClock(), listener=listener
+    )
     try:
         run_role(given.role, around)
     except HultaError as error:

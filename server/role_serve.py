@@ -21,6 +21,7 @@ from server.listener import ApiSocket
 from server.live_protocol import MOST_SENT_BYTES, LiveProtocol
 from server.parts import Parts
 from server.quantities import ListenAddress
+from server.spool_access import spools_to_read
 from server.store_access import links_of, open_store
 from storage.spool_reader import SpoolReader
 
@@ -131,7 +132,7 @@ async def opened_api(settings: Settings, data: Layout, clock: Clock) -> AsyncIte
         live_doors(data, clock) as (live, whep),
     ):
         link = links_of(settings.store, store)
-        library = Library(catalog, store, SpoolReader(data.spool, fleet.durable_mark), clock, link)
+        library = Library(catalog, store, SpoolReader(spools_to_read(data), fleet.durable_mark), clock, link)
         cameras = CameraView(catalog=catalog, library=library, fleet=fleet, clock=clock)
         parts = Parts(
             catalog=catalog, library=library, cameras=cameras, fleet=fleet, clock=clock, data=data, live=live, whep=whep

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from server.catalog_access import open_catalog
-from server.spool_access import claim_spool
+from server.spool_access import claim_spools, spools_to_read
 from server.store_access import open_store
-from storage.shipper import Shipper
+from storage.shipper import ShippedSpools, Shipper
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def part(around: Surroundings) -> AsyncIterator[Shipper]:
     """The shipper of this data directory's spool."""
-    claim_spool(around.settings, around.data)
+    spools = claim_spools(around.settings, around.data, spools_to_read(around.data))
     place, clock = around.settings.store, around.clock
     async with (
         open_catalog(around.settings.catalog, around.data, clock) as catalog,
         open_store(place, around.data, clock) as store,
     ):
-        yield Shipper(catalog, store, around.data, clock)
+        absent = {path: str(error) for path, error in spools.refused.items()}
+        yield Shipper(catalog, store, around.data, clock, ShippedSpools(list(spools.here), absent))

@@ -16,7 +16,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ingest.libav_order import source_problem
@@ -37,6 +37,7 @@ from server.settings_fields import (
     Pin,
     Rate,
     Secret,
+    SpoolPlace,
     Table,
     WholeNumber,
     from_text,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from media.url import CameraUrl
 
 DEFAULT_POLICY = "default"
+MOST_SPOOL_DISKS = 64
 MAX_SEGMENT_S = 600  # a bound of the format: it bounds every range query of the catalog
 
 
@@ -67,9 +69,22 @@ class Host(Table):
 
 
 class SpoolRules(Table):
-    """What the local queue may lie on. `accept_loss` allows file systems that forget: tmpfs, NFS."""
+    """What the local queue may lie on. `accept_loss` allows file systems that forget: tmpfs, NFS.
+
+    `disks` are directories on file systems of their own, which share the cameras; none: `spool` in the data directory.
+    """
 
     accept_loss: bool = False
+    disks: Annotated[tuple[SpoolPlace, ...], Field(max_length=MOST_SPOOL_DISKS)] = ()
+
+    @field_validator("disks")
+    @classmethod
+    def _each_once(cls, disks: tuple[str, ...]) -> tuple[str, ...]:
+        for number, disk in enumerate(disks):
+            others = [f"{other}/" for place, other in enumerate(disks) if place != number]
+            if any(other.startswith(f"{disk}/") for other in others):
+                raise PydanticCustomError("disks", "one is named twice, or lies in another one")
+        return disks
 
 
 class SegmentRules(Table):

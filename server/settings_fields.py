@@ -120,6 +120,16 @@ Rate = Annotated[int, BeforeValidator(_rate)]
 Name = Annotated[str, AfterValidator(checked_name)]
 Network = Annotated[str, AfterValidator(_network)]
 Address = Annotated[CameraUrl, from_text(_camera_url)]
+
+
+def spool_place(value: str) -> str:
+    """The directory of a spool. ValueError for one that depends on where one stands."""
+    if not value.startswith("/") or "\x00" in value or ".." in value.split("/") or not value.strip("/"):
+        raise ValueError("must be the whole path of a directory, such as /srv/spool-a")
+    return value.rstrip("/")
+
+
+SpoolPlace = Annotated[str, AfterValidator(spool_place)]
 AbsolutePath = Annotated[str, AfterValidator(tls_file)]
 Pin = Annotated[str, AfterValidator(tls_pin_of)]
 Listen = Annotated[ListenAddress, from_text(ListenAddress.parse), PlainSerializer(str)]

@@ -28,15 +28,18 @@ def shipping_words(ship: Mapping[str, Any] | None) -> Iterator[str]:
         segment, why = next(iter(ship["failing"].items()))
         yield f"{ship['failing_segments']} segments could not be stored and are tried again, such as {segment}: {why}"
     yield from filling_words(ship, within_us=NOTABLE_US)
+    for spool, why in ship["absent_spools"].items():
+        yield f"{spool} is not shipped: {why}"
     yield from ship["store"]["warnings"]
 
 
 def filling_words(ship: Mapping[str, Any], *, within_us: int) -> Iterator[str]:
-    """A line if the spool's disk will be full in less than `within_us`, at the trend of the last 20 minutes."""
-    full_in_us = (ship.get("spool") or {}).get("full_in_us")
-    if full_in_us is not None and full_in_us < within_us:
-        free = format_bytes(ship["spool"]["free_bytes"])
-        yield f"the spool's disk is full in {format_span(full_in_us)} if it goes on like this ({free} are free)"
+    """A line for each spool whose disk is full in less than `within_us`, at the trend of the last 20 minutes."""
+    for spool in ship["spools"]:
+        full_in_us = spool["full_in_us"]
+        if full_in_us is not None and full_in_us < within_us:
+            free, span = format_bytes(spool["free_bytes"]), format_span(full_in_us)
+            yield f"the disk of {spool['path']} is full in {span} if it goes on like this ({free} are free)"
 
 
 def _age(ship: Mapping[str, Any]) -> str:

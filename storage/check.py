@@ -19,7 +19,7 @@ from storage.catalog_journal_check import JournalCheck
 from storage.model import SECOND_US, SegmentState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -96,14 +96,14 @@ class Check:
         report.journal_objects = journal.objects
         report.findings += await journal.findings(self._store if deep else None)
         if self._spool is not None:
-            report.findings += await self._check_spool(self._spool.path, deep=deep)
+            report.findings += await self._check_spools(self._spool.spools, deep=deep)
         return report
 
-    async def _check_spool(self, spool: Path, *, deep: bool) -> list[Finding]:
-        findings = await asyncio.to_thread(spool_check.look, spool, deep=deep)
+    async def _check_spools(self, spools: Sequence[Path], *, deep: bool) -> list[Finding]:
+        findings = await asyncio.to_thread(spool_check.look, *spools, deep=deep)
         if findings:
             await self._clock.sleep(_LOOK_AGAIN_S)
-            again = {each.subject for each in await asyncio.to_thread(spool_check.look, spool, deep=deep)}
+            again = {each.subject for each in await asyncio.to_thread(spool_check.look, *spools, deep=deep)}
             findings = [each for each in findings if each.subject in again]
         return findings
 

@@ -53,6 +53,11 @@ class SpoolCopy(NamedTuple):
     size_bytes: int
     sealed_us: int
 
+    @property
+    def spool(self) -> Path:
+        """Which spool that is."""
+        return self.path.parents[2]
+
     @classmethod
     def at(cls, path: Path) -> SpoolCopy:
         """The copy at a path."""
@@ -77,12 +82,16 @@ class _Life:
 class Intake:
     """The spool's contents on their way into the catalog. `copies` are the sealed segments that are known there."""
 
-    def __init__(self, catalog: Catalog, data: layout.Layout, clock: Clock, threads: Executor) -> None:
+    def __init__(
+        self, catalog: Catalog, spools: Sequence[Path], quarantine: Path, clock: Clock, threads: Executor
+    ) -> None:
         self.copies: dict[UUID, SpoolCopy] = {}
         self.unsure: set[UUID] = set()  # copies that the catalog knew already: an earlier life may have shipped them
+        self.absent: dict[Path, str] = {}  # spools that may not be used now, and why
         self.faults: dict[Path, str] = {}  # what could not be taken in, and why; cleared when it could
         self._catalog = catalog
-        self._data = data
+        self.spools = spools
+        self._quarantine = quarantine
         self._clock = clock
         self._threads = threads
         self._lives: dict[Path, _Life] = {}
@@ -92,7 +101,7 @@ class Intake:
 
         CatalogError if it is the catalog that fails; any other trouble concerns one run, and the others go on.
         """
-        directories = await self._in_thread(lambda: spool_runs.runs(self._data.spool))
+        directories = await self._in_thread(lambda: spool_runs.runs(*self.spools))
         for gone in set(self._lives) - set(directories):
             self._end(gone)
         for directory in directories:
@@ -183,7 +192,7 @@ class Intake:
             await self._catalog.gaps.settle(directory.run)
             life.settled = True
         done = life.recovered and not any(copy.path.parent.parent == directory.path for copy in self.copies.values())
-        if done and await self._in_thread(lambda: directory.remove_if_empty(Quarantine(self._data.quarantine))):
+        if done and await self._in_thread(lambda: directory.remove_if_empty(Quarantine(self._quarantine))):
             log.info("run_finished", run=directory.path.name)
 
     async def _recover(self, life: _Life) -> bool:
@@ -195,7 +204,7 @@ class Intake:
             return False
         if self._clock.boot_us() < life.recover_at_us:
             return True
-        outcome = await self._in_thread(lambda: recover_run(path, self._data.quarantine, self._clock, _report))
+        outcome = await self._in_thread(lambda: recover_run(path, self._quarantine, self._clock, _report))
         life.recovered, life.settled = outcome.complete, False
         life.recover_at_us = self._clock.boot_us() + RECOVER_AGAIN_US
         life.directory.look_again()
@@ -208,7 +217,7 @@ class Intake:
         if self._clock.boot_us() < life.recover_at_us:
             return
         for path in life.directory.failed():
-            work = partial(salvage, path, self._data.quarantine, self._clock, _report)
+            work = partial(salvage, path, self._quarantine, self._clock, _report)
             if not await self._in_thread(work):
                 life.recover_at_us = self._clock.boot_us() + RECOVER_AGAIN_US
                 self._fault(path, SpoolError("given up after an error, and it could not be copied yet"))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # What each kind of record must hold. A later version may add fields and kinds; a reader ignores those it does not know.
 FIELDS: dict[str, tuple[str, ...]] = {
     "run_start": ("run", "host", "boot_id", "at_us"),  # and order_us, which earlier versions did not write
-    "stream_start": ("stream", "camera", "epoch", "at_us"),  # opens a gap `no_sync` at at_us
+    "stream_start": ("stream", "camera", "epoch", "at_us"),  # opens a gap `no_sync` at at_us; may have a reason
     "gap_open": ("stream", "at_us", "reason", "detail"),  # closes a gap that is still open at at_us
     "gap_close": ("stream", "at_us"),
     "span_start": ("stream", "span", "at_us", "codec", "width", "height"),
@@ -78,9 +78,13 @@ def run_start(*, run: int, host: str, boot_id: str, at_us: int, after_us: int = 
     return {"kind": "run_start", **who, "at_us": at_us, "order_us": order_us}
 
 
-def stream_start(*, stream: UUID, camera: UUID, epoch: int, at_us: int) -> Record:
-    """From here on the run is responsible for the stream; a gap `no_sync` is open until its first span."""
-    return {"kind": "stream_start", "stream": str(stream), "camera": str(camera), "epoch": epoch, "at_us": at_us}
+def stream_start(*, stream: UUID, camera: UUID, epoch: int, at_us: int, reason: GapReason | None = None) -> Record:
+    """From here on the run is responsible for the stream; a gap `no_sync` is open until its first span.
+
+    `reason` is why the run before it has it no longer, where that is known: it explains what is missing before.
+    """
+    why = {} if reason is None else {"reason": str(reason)}
+    return {"kind": "stream_start", "stream": str(stream), "camera": str(camera), "epoch": epoch, "at_us": at_us} | why
 
 
 def gap_open(*, stream: UUID, at_us: int, reason: GapReason, detail: str = "") -> Record:

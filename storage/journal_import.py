@@ -93,8 +93,7 @@ def _take(book: RunBook, record: JournalRecord) -> None:
             order_us = _instant(fields.get("order_us", at_us))  # an earlier version wrote none
             book.meet(host=fields["host"], boot_id=fields["boot_id"], started_us=at_us, order_us=order_us)
         case "stream_start":
-            who = UUID(str(fields["stream"])), UUID(str(fields["camera"])), _instant(fields["epoch"])
-            _start(book, *who, _instant(fields["at_us"]))
+            _start(book, fields)
         case "gap_open":
             _ledger(book, fields).open(_instant(fields["at_us"]), *_reason(fields))
         case "gap_close":
@@ -105,9 +104,13 @@ def _take(book: RunBook, record: JournalRecord) -> None:
             _note(book, record.kind, fields)
 
 
-def _start(book: RunBook, stream: UUID, camera: UUID, epoch: int, at_us: int) -> None:
+def _start(book: RunBook, fields: dict[str, Any]) -> None:
+    stream, camera = UUID(str(fields["stream"])), UUID(str(fields["camera"]))
+    epoch, at_us, told = _instant(fields["epoch"]), _instant(fields["at_us"]), str(fields.get("reason"))
     book.adopt(stream, camera, epoch)
     reason = GapReason.CRASH if book.was_left_open(stream) else GapReason.SHUTDOWN
+    if told in set(GapReason):
+        reason = GapReason(told)
     book.ledger(stream).start(at_us, since_us=book.expected_since_us(stream), reason=reason)
     book.join(stream, at_us)
 

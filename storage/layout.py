@@ -8,7 +8,7 @@
     <data>/objects/                             the directory object store
     <data>/quarantine/                          bytes that were taken out of the spool, never destroyed
     <data>/installation                         who this installation is, and which disks it has recorded on
-    <data>/spool/identity                       whose disk this is
+    <data>/spool/identity                       whose disk this is; each disk of `spool.disks` is such a spool
     <data>/spool/order                          the order of the newest run, also when its directory is gone
     <data>/spool/<run>/journal
     <data>/spool/<run>/<stream>/<camera>.<epoch>.<sequence>.mp4.open    being written
@@ -52,9 +52,11 @@ _SEGMENT = re.compile(rf"({_UUID})\.{_NUMBER}\.{_NUMBER}\.mp4(\.open|\.(failed|c
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The places under `--data`."""
+    """The places under `--data`, and the spools, where those are on disks of their own."""
 
     root: Path
+    disks: tuple[Path, ...] = ()
+    """The spools that are configured; none for the one below the data directory."""
 
     @property
     def assignments(self) -> Path:
@@ -93,8 +95,13 @@ class Layout:
 
     @property
     def spool(self) -> Path:
-        """The directories of the runs."""
+        """The directories of the runs, where no disks are configured."""
         return self.root / "spool"
+
+    @property
+    def spools(self) -> tuple[Path, ...]:
+        """Where `record` records; each holds directories of runs."""
+        return self.disks or (self.spool,)
 
     def socket(self, role: str) -> Path:
         """Where a role answers with its state."""
@@ -187,6 +194,11 @@ def is_copy(path: Path) -> bool:
     """Whether this is a copy of a failed file that was not finished."""
     whose = path.with_name(path.name.removesuffix(COPY_SUFFIX) + OPEN_SUFFIX)
     return path.name.endswith(COPY_SUFFIX) and parse_segment_path(whose) is not None
+
+
+def open_beside(directory: Path, identity: SegmentIdentity) -> Path:
+    """The name of an open segment in a directory of its stream."""
+    return directory / _segment_name(identity, OPEN_SUFFIX)
 
 
 def sealed_beside(path: Path, identity: SegmentIdentity) -> Path:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
@@ -25,6 +25,9 @@ from storage.uploads import Uploads
 from storage.waiting import pause
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from storage.catalog import Catalog
     from storage.clock import Clock
     from storage.layout import Layout
@@ -38,21 +41,32 @@ SHOWN = 20  # faults and failing segments in the status; their number is always 
 log = structlog.get_logger(__name__)
 
 
+class ShippedSpools(NamedTuple):
+    """The spools that are shipped, and those that may not be used, with why."""
+
+    here: Sequence[Path]
+    absent: Mapping[Path, str] = {}
+
+
 class Shipper:
     """The work of `ship`. `run` never fails, `run_once` may."""
 
-    def __init__(self, catalog: Catalog, store: ObjectStore, data: Layout, clock: Clock) -> None:
-        self._data = data
+    def __init__(
+        self, catalog: Catalog, store: ObjectStore, data: Layout, clock: Clock, spools: ShippedSpools | None = None
+    ) -> None:
+        spools = spools or ShippedSpools(data.spools)
         self._catalog = catalog
         self._store = store
         self._is_ours = False
         self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, "ship")
-        self._intake = Intake(catalog, data, clock, self._threads)
-        self._uploads = Uploads(catalog, store, self._intake, spool=data.spool, clock=clock, threads=self._threads)
-        self.relief = Relief(
-            catalog, store, self._intake, self._uploads, spool=data.spool, clock=clock, threads=self._threads
-        )
+        self._intake = Intake(catalog, spools.here, data.quarantine, clock, self._threads)
+        self._intake.absent = dict(spools.absent)
+        self._uploads = Uploads(catalog, store, self._intake, clock=clock, threads=self._threads)
+        self.reliefs = [
+            Relief(catalog, store, self._intake, self._uploads, spool=spool, clock=clock, threads=self._threads)
+            for spool in spools.here
+        ]
         self._journal = JournalWriter(catalog, store, clock)
         self._error: str | None = None
         self._cycled_us: int | None = None
@@ -70,9 +84,10 @@ class Shipper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ship until `stop`, and keep the spool's disk from running full meanwhile, also while the store is silent."""
-        spool_runs.remove_unborn(self._data.spool)
+        spool_runs.remove_unborn(*self._intake.spools)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.relief.run(stop), name="relief")
+            for relief in self.reliefs:
+                group.create_task(relief.run(stop), name="relief")
             await self._ship(stop)
 
     async def _ship(self, stop: asyncio.Event) -> None:
@@ -101,7 +116,7 @@ class Shipper:
             "oldest_waiting_us": oldest_us,
             "oldest_waiting_age_us": 0 if oldest_us is None else max(0, self._clock.wall_us() - oldest_us),
             "stored_segments": self._uploads.stored_segments,
-            "stored_bytes": self._uploads.stored_bytes,
+            "stored_bytes": self._uploads.stored_bytes.total(),
             "last_cycle_us": self._cycled_us,
             "error": self._error,
             "failing_segments": len(self._uploads.resting),
@@ -110,7 +125,8 @@ class Shipper:
             "faults": faults,
             "runs": self._intake.runs(),
             "journal": self._journal.state(),
-            "spool": self.relief.state(),
+            "spools": [relief.state() for relief in self.reliefs],
+            "absent_spools": {str(spool): why for spool, why in self._intake.absent.items()},
         }
 
     def _failed(self, error: Exception) -> None:

@@ -57,6 +57,13 @@ class SpoolRun:
     def __init__(self, directory: Path, run: int, lock_fd: int, journal_file: CommitFile, commit: GroupCommit) -> None:
         self.directory = directory
         self.run = run
+        self.order_us = 0
+        """Where it stands among all runs: greater than any before it."""
+        self.settled = self.errors = 0
+        """Tickets that were answered, and files that failed: a full disk is no failure."""
+        self.last_error: Exception | None = None
+        self.total_bytes = PENDING_TOTAL_BYTES
+        """What all streams together may keep in memory."""
         self.pending_bytes = 0
         self.kept_bytes = 0
         """What all streams together have in memory, and may have soon, by their own accounts."""
@@ -67,13 +74,17 @@ class SpoolRun:
         self._ended = False
 
     @classmethod
-    def create(cls, spool: Path, *, run: int, host: str, at_us: int, loop: asyncio.AbstractEventLoop) -> SpoolRun:
+    def create(
+        cls, spool: Path, *, run: int, host: str, at_us: int, loop: asyncio.AbstractEventLoop, after_us: int = 0
+    ) -> SpoolRun:
         """Make and lock the directory of a new run and write `run_start`; SpoolError if the disk refuses.
+
+        It is newer than all that the spool ever held, and than the order `after_us` of a run on another disk.
 
         The one call that blocks, some milliseconds at the start of a process. The directory gets its name after it is
         locked and its journal is durable, so nobody ever sees a run that looks dead before it lived.
         """
-        after_us = spool_runs.newest_order_us(spool)
+        after_us = max(after_us, spool_runs.newest_order_us(spool))
         record = journal.run_start(run=run, host=host, boot_id=_boot_id(), at_us=at_us, after_us=after_us)
         directory = layout.run_directory(spool, run)
         unborn = spool / f"{layout.UNBORN_PREFIX}{directory.name}"
@@ -92,7 +103,9 @@ class SpoolRun:
             files.close(lock_fd)
             raise _refused(unborn, error) from error
         file = CommitFile.adopt(directory / layout.JOURNAL, journal_fd, size_bytes, reserve_bytes=JOURNAL_RESERVE_BYTES)
-        return cls(directory, run, lock_fd, file, GroupCommit(loop))
+        made = cls(directory, run, lock_fd, file, GroupCommit(loop))
+        made.order_us = record["order_us"]
+        return made
 
     @property
     def failed(self) -> SpoolError | None:
@@ -109,7 +122,7 @@ class SpoolRun:
     @property
     def rest_bytes(self) -> int:
         """What is left of what all streams together may keep."""
-        return PENDING_TOTAL_BYTES - max(self.pending_bytes, self.kept_bytes)
+        return self.total_bytes - max(self.pending_bytes, self.kept_bytes)
 
     @property
     def allowance_bytes(self) -> int:
@@ -167,6 +180,9 @@ class SpoolRun:
 
     def _settled(self, size_bytes: int, done: Done | None, error: Exception | None) -> None:
         self.pending_bytes -= size_bytes
+        self.settled += 1
+        if error is not None and error is not self.last_error and gap_reason(error) is GapReason.DISK_ERROR:
+            self.errors, self.last_error = self.errors + 1, error
         if done is not None:
             done(error)
 
@@ -179,7 +195,7 @@ class SpoolSegment:
         self.pending_bytes = 0
         self._run = run
         self._ended = False
-        path = run.place(identity.stream) / layout.open_path(run.directory.parent, identity).name
+        path = layout.open_beside(run.place(identity.stream), identity)
         self._file = CommitFile(path)
         self._sealed_path = layout.sealed_beside(path, identity)
 

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from media.identity import SegmentIdentity
 
 
-def look(spool: Path, *, deep: bool = False) -> list[Finding]:
+def look(*spools: Path, deep: bool = False) -> list[Finding]:
     """Everything that is wrong with sealed files in all runs, dead or alive; `deep` compares every hash. Blocks."""
-    return [finding for run in sorted(run_directories(spool)) for path in _files(run) for finding in _look(path, deep)]
+    return [
+        finding for run in sorted(run_directories(*spools)) for path in _files(run) for finding in _look(path, deep)
+    ]
 
 
 def _files(run: Path) -> Iterator[Path]:

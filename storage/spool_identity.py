@@ -46,6 +46,8 @@ class KnownDisk:
 
     generation: int
     path: str
+    retired: str = ""
+    """Why it is not recorded on any more, if it failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +57,11 @@ class Installation:
     id: UUID
     disks: Mapping[UUID, KnownDisk] = field(default_factory=dict)
 
-    def with_disk(self, identity: SpoolIdentity, path: str) -> Installation:
-        """The same, with this disk at this path, and no other one there."""
-        known = KnownDisk(generation=identity.generation, path=path)
+    def with_disk(self, identity: SpoolIdentity, path: str, retired: str | None = None) -> Installation:
+        """The same, with this disk at this path, and no other one there; as retired as it was, unless that is told."""
+        before = self.disks.get(identity.disk)
+        why = (before.retired if before else "") if retired is None else retired
+        known = KnownDisk(generation=identity.generation, path=path, retired=why)
         others = {
             disk: replace(other, path="") if other.path == known.path else other for disk, other in self.disks.items()
         }
@@ -103,7 +107,9 @@ def read_installation(data: Layout) -> Installation | None:
         return None
     try:
         disks = {
-            UUID(disk): KnownDisk(generation=_number(kept["generation"]), path=_text(kept["path"]))
+            UUID(disk): KnownDisk(
+                generation=_number(kept["generation"]), path=_text(kept["path"]), retired=_text(kept.get("retired", ""))
+            )
             for disk, kept in fields["disks"].items()
         }
         return Installation(id=UUID(fields["installation"]), disks=disks)
@@ -118,7 +124,11 @@ def write_installation(data: Layout, installation: Installation) -> None:
 
 def installation_json(installation: Installation) -> dict[str, Any]:
     """As it stands in the file."""
-    disks = {str(disk): {"generation": kept.generation, "path": kept.path} for disk, kept in installation.disks.items()}
+    disks = {
+        str(disk): {"generation": kept.generation, "path": kept.path}
+        | ({"retired": kept.retired} if kept.retired else {})
+        for disk, kept in installation.disks.items()
+    }
     return {"version": VERSION, "installation": str(installation.id), "disks": disks}
 
 

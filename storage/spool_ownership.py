@@ -15,20 +15,81 @@ import contextlib
 import errno
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import uuid4
 
 from media.errors import SpoolError
 from storage import files, layout, spool_identity
-from storage.spool_identity import ACCEPT, Installation, KnownDisk, SpoolIdentity
+from storage.spool_identity import ACCEPT, Installation, SpoolIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from storage.layout import Layout
 
 T = TypeVar("T")
+
+
+class ClaimedDisks(NamedTuple):
+    """The spools that may be used, and those that may not, with what is in the way."""
+
+    here: Mapping[Path, SpoolIdentity]
+    refused: Mapping[Path, SpoolError]
+
+
+def claim_disks(data: Layout, spools: Sequence[Path], host: str) -> ClaimedDisks:
+    """`require_own_disk` of each. Blocks; SpoolError, that of the first, if none of them may be used."""
+    here: dict[Path, SpoolIdentity] = {}
+    refused: dict[Path, SpoolError] = {}
+    for spool in spools:
+        try:
+            here[spool] = require_own_disk(data, spool, host)
+        except SpoolError as error:
+            refused[spool] = error
+    if not here:
+        raise next(iter(refused.values()))
+    return ClaimedDisks(here, refused)
+
+
+def earlier_spools(data: Layout) -> list[Path]:
+    """Spools of this installation that are no longer recorded on and are still there: what is left is shipped."""
+    try:
+        known = spool_identity.read_installation(data)
+        if known is None:
+            return []
+        places = [data.root / kept.path for kept in known.disks.values() if kept.path]
+        return [place for place in places if place not in data.spools and _is_of(known, place)]
+    except SpoolError:
+        return []  # whoever records or ships says what is the matter with it
+
+
+def _is_of(known: Installation, spool: Path) -> bool:
+    try:
+        found = spool_identity.read_identity(spool)
+    except (OSError, SpoolError):
+        return False
+    return found is not None and found.installation == known.id and found.disk in known.disks
+
+
+def retire_disk(data: Layout, spool: Path, why: str) -> None:
+    """Remember that a disk failed: nothing more is recorded on it until it is accepted again. Blocks; SpoolError."""
+    try:
+        known = spool_identity.read_installation(data)
+        place = _place(data, spool)
+        for disk, kept in () if known is None else known.disks.items():
+            if known is not None and kept.path == place:
+                disks = {**known.disks, disk: replace(kept, retired=why)}
+                spool_identity.write_installation(data, replace(known, disks=disks))
+    except OSError as error:
+        raise unusable(data.installation, error) from error
+
+
+def retired_spools(data: Layout, spools: Sequence[Path]) -> dict[Path, str]:
+    """Those of them that failed, and why. SpoolError."""
+    known = spool_identity.read_installation(data)
+    why = {} if known is None else {kept.path: kept.retired for kept in known.disks.values() if kept.retired}
+    return {spool: why[place] for spool in spools if (place := _place(data, spool)) in why}
 
 
 def require_own_disk(data: Layout, spool: Path, host: str) -> SpoolIdentity:
@@ -42,7 +103,8 @@ def require_own_disk(data: Layout, spool: Path, host: str) -> SpoolIdentity:
         place = _place(data, spool)
         identity = _first_use(known, spool, place, host) if found is None else found
         _require_ours(known, identity, spool, host)
-        if known.disks.get(identity.disk) != KnownDisk(generation=identity.generation, path=place):
+        before = known.disks.get(identity.disk)
+        if before is None or (before.generation, before.path) != (identity.generation, place):
             spool_identity.write_installation(data, known.with_disk(identity, place))
     except OSError as error:
         raise unusable(spool, error) from error
@@ -108,7 +170,7 @@ def accept_disk(data: Layout, spool: Path, host: str) -> SpoolIdentity:
         identity = _accepted(known, found, host)
         _keep_beside(spool / layout.IDENTITY)
         spool_identity.write_identity(spool, identity)
-        spool_identity.write_installation(data, known.with_disk(identity, _place(data, spool)))
+        spool_identity.write_installation(data, known.with_disk(identity, _place(data, spool), retired=""))
     except OSError as error:
         raise unusable(spool, error) from error
     return identity

@@ -32,7 +32,7 @@ from storage.segment_row import segment_from_scan
 from storage.spool_runs import is_alive, run_directories
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -96,10 +96,10 @@ class SpoolFile:
 
 
 class SpoolReader:
-    """Reads the runs of a spool. `durable` tells how far a stream is durable, None if nobody knows."""
+    """Reads the runs of all spools. `durable` tells how far a stream is durable, None if nobody knows."""
 
-    def __init__(self, spool: Path, durable: Callable[[UUID], DurableMark | None]) -> None:
-        self.path = spool
+    def __init__(self, spools: Sequence[Path], durable: Callable[[UUID], DurableMark | None]) -> None:
+        self.spools = tuple(spools)
         self._durable = durable
         self._lock = threading.Lock()
         self._sealed: OrderedDict[SegmentIdentity, Segment | None] = OrderedDict()
@@ -111,7 +111,7 @@ class SpoolReader:
         with self._lock:
             found = [
                 segment
-                for run_directory in run_directories(self.path)
+                for run_directory in run_directories(*self.spools)
                 for segment in self._segments_of_run(run_directory, stream, mark)
             ]
         return sorted(found, key=lambda segment: (segment.start_us, segment.identity.sequence))
@@ -119,7 +119,7 @@ class SpoolReader:
     def open(self, identity: SegmentIdentity) -> SpoolFile:
         """Open a segment, sealed or not. FileNotFoundError when the spool has it no longer: ask the object store."""
         for directory in self._directories(identity):
-            growing = directory / layout.open_path(self.path, identity).name
+            growing = layout.open_beside(directory, identity)
             sealed = layout.sealed_beside(growing, identity)
             # Renames lead from `open` to `sealed`, or over a third name that tells more, never back.
             for path in chain((sealed, growing), _failed(directory, identity), (sealed,)):
@@ -140,7 +140,8 @@ class SpoolReader:
             return table if sound is None else join_tables(table, _samples_of(sound.fragments, file, SOUND_TRACK_ID))
 
     def _directories(self, identity: SegmentIdentity) -> list[Path]:
-        return layout.stream_directories(layout.run_directory(self.path, identity.run), identity.stream)
+        runs = (layout.run_directory(spool, identity.run) for spool in self.spools)
+        return [place for run in runs for place in layout.stream_directories(run, identity.stream)]
 
     def _segments_of_run(self, run_directory: Path, stream: UUID, mark: DurableMark | None) -> Iterator[Segment]:
         places = layout.stream_directories(run_directory, stream)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from storage.catalog import Catalog
     from storage.clock import Clock
-    from storage.intake import Intake
+    from storage.intake import Intake, SpoolCopy
     from storage.objects import ObjectStore
     from storage.uploads import Uploads
 
@@ -87,7 +87,12 @@ class Relief:
     def _failed(self, error: Exception) -> None:
         text = str(error) if isinstance(error, HultaError) else f"{type(error).__name__}: {error}"
         if text != self._error:
-            log.warning("spool_not_relieved", error=text, exc_info=not isinstance(error, HultaError | OSError))
+            log.warning(
+                "spool_not_relieved",
+                spool=str(self._spool),
+                error=text,
+                exc_info=not isinstance(error, HultaError | OSError),
+            )
         self._error = text
 
     async def run_once(self) -> bool:
@@ -103,10 +108,11 @@ class Relief:
         """JSON-ready: how full the disk is, and what was given up since this process began."""
         room = self._room
         return {
+            "path": str(self._spool),
             "size_bytes": None if room is None else room.size_bytes,
             "free_bytes": None if room is None else room.free_bytes,
             "step": 0 if room is None else int(room.step),
-            "warning": "" if room is None else _warning(room),
+            "warning": "" if room is None else _warning(self._spool, room),
             "full_in_us": self._forecast.full_in_us,
             "lasts_us": self._forecast.lasts_us,
             "given_up_segments": self._given_up_segments,
@@ -119,15 +125,22 @@ class Relief:
 
         What a new process finds looks as if it came just then, so it says for 20 minutes that the disk lasts shorter.
         """
-        waiting_bytes = sum(copy.size_bytes for copy in self._intake.copies.values())
-        return waiting_bytes + self._uploads.stored_bytes + self._given_up_bytes
+        waiting_bytes = sum(copy.size_bytes for copy in self._copies().values())
+        return waiting_bytes + self._uploads.stored_bytes[self._spool] + self._given_up_bytes
+
+    def _copies(self) -> dict[UUID, SpoolCopy]:
+        return {each: copy for each, copy in self._intake.copies.items() if copy.spool == self._spool}
 
     def _say(self, room: Room) -> None:
         """Each step once, on the way up and on the way down."""
         if room.step != self._said:
             tell = log.warning if room.step > Step.ENOUGH else log.info
             tell(
-                "spool_room", used_percent=round(room.used_percent, 1), free_bytes=room.free_bytes, step=int(room.step)
+                "spool_room",
+                spool=str(self._spool),
+                used_percent=round(room.used_percent, 1),
+                free_bytes=room.free_bytes,
+                step=int(room.step),
             )
             self._said = room.step
 
@@ -150,10 +163,11 @@ class Relief:
     async def _droppable(self) -> list[Droppable]:
         """The copies that may go, as far as files can tell; none while the store keeps up."""
         waited_us = self._clock.wall_us() - WAITED_US
-        if not any(copy.sealed_us <= waited_us for copy in self._intake.copies.values()):
+        copies = self._copies()
+        if not any(copy.sealed_us <= waited_us for copy in copies.values()):
             return []
         classes = await self._classes_of_cameras()
-        names = {each: (layout.parse_segment_path(copy.path), copy) for each, copy in self._intake.copies.items()}
+        names = {each: (layout.parse_segment_path(copy.path), copy) for each, copy in copies.items()}
         return [
             Droppable(classes.get(name.identity.camera, ""), copy.sealed_us, segment_id, copy.size_bytes)
             for segment_id, (name, copy) in names.items()
@@ -214,7 +228,7 @@ def _linked(path: Path) -> bool:
         return True
 
 
-def _warning(room: Room) -> str:
+def _warning(spool: Path, room: Room) -> str:
     """For people; "" while there is room enough."""
     if room.step is Step.ENOUGH:
         return ""
@@ -223,4 +237,4 @@ def _warning(room: Room) -> str:
         Step.RELEASE: "only what is not stored yet is left in it",
         Step.GIVE_UP: "the oldest footage of the lowest camera class is given up",
     }[room.step]
-    return f"the spool's disk is {room.used_percent:.0f} % full, {room.free_bytes / 1e9:.1f} GB are free: {what}"
+    return f"the disk of {spool} is {room.used_percent:.0f} % full, {room.free_bytes / 1e9:.1f} GB are free: {what}"

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 _MOST_DIGITS = 20
 
 
-def runs(spool: Path) -> list[Path]:
+def runs(*spools: Path) -> list[Path]:
     """The directories of all runs, the one that started first first; none if there is no spool yet."""
-    return sorted(run_directories(spool), key=lambda run: (_order_us(run), run.name))
+    return sorted(run_directories(*spools), key=lambda run: (_order_us(run), run.name))
 
 
-def newest_order_us(spool: Path) -> int:
+def newest_order_us(*spools: Path) -> int:
     """The order of the newest run that there ever was; 0 if there was none.
 
     A run's directory goes with its last segment. What it leaves is a number in a file of the spool.
     """
-    return max(_noted_order_us(spool), *map(_order_us, run_directories(spool)), 0)
+    return max(0, *map(_noted_order_us, spools), *map(_order_us, run_directories(*spools)))
 
 
 def note_order(spool: Path, order_us: int) -> None:
@@ -53,12 +53,13 @@ def _noted_order_us(spool: Path) -> int:
     return 0
 
 
-def run_directories(spool: Path) -> Iterator[Path]:
+def run_directories(*spools: Path) -> Iterator[Path]:
     """The directories of all runs, in no order that means anything."""
-    with contextlib.suppress(FileNotFoundError):
-        for name in files.names(spool):
-            if layout.parse_run_name(name) is not None:
-                yield spool / name
+    for spool in spools:
+        with contextlib.suppress(FileNotFoundError):
+            for name in files.names(spool):
+                if layout.parse_run_name(name) is not None:
+                    yield spool / name
 
 
 def _order_us(run_directory: Path) -> int:
@@ -90,12 +91,13 @@ def is_alive(run_directory: Path) -> bool:
         files.close(fd)
 
 
-def remove_unborn(spool: Path) -> None:
+def remove_unborn(*spools: Path) -> None:
     """Clear directories of runs that died before they had a name: they hold a journal of one line, and no footage."""
-    with contextlib.suppress(FileNotFoundError):
-        for name in files.names(spool):
-            if name.startswith(layout.UNBORN_PREFIX):
-                _remove_unborn(spool / name)
+    for spool in spools:
+        with contextlib.suppress(FileNotFoundError):
+            for name in files.names(spool):
+                if name.startswith(layout.UNBORN_PREFIX):
+                    _remove_unborn(spool / name)
 
 
 def _remove_unborn(directory: Path) -> None:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections import Counter
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,7 +26,6 @@ from storage.model import SegmentState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
-    from pathlib import Path
     from uuid import UUID
 
     from storage.catalog import Catalog
@@ -48,14 +49,14 @@ class Uploads:
     """The way from the spool to the object store."""
 
     def __init__(
-        self, catalog: Catalog, store: ObjectStore, intake: Intake, *, spool: Path, clock: Clock, threads: Executor
+        self, catalog: Catalog, store: ObjectStore, intake: Intake, *, clock: Clock, threads: Executor
     ) -> None:
         self.stored_segments = 0
-        self.stored_bytes = 0
+        self.stored_bytes: Counter[Path] = Counter()
+        """Of each spool."""
         self.resting: dict[UUID, tuple[int, str]] = {}  # until when on the boot clock, and why
         self._catalog = catalog
         self._store = store
-        self._spool = spool
         self._intake = intake
         self._clock = clock
         self._threads = threads
@@ -89,11 +90,12 @@ class Uploads:
     @contextmanager
     def bar(self, segment_ids: Sequence[UUID]) -> Iterator[list[UUID]]:
         """Keep segments from being put for the length of a block; those of them that are not being put already."""
-        self._barred = set(segment_ids) - self._putting
+        barred = set(segment_ids) - self._putting
+        self._barred |= barred
         try:
-            yield [each for each in segment_ids if each in self._barred]
+            yield [each for each in segment_ids if each in barred]
         finally:
-            self._barred = set()
+            self._barred -= barred
 
     def look_over_soon(self) -> None:
         """Let go of every copy that is stored in the next cycle: its room is needed. No more often than every 5 s."""
@@ -128,22 +130,31 @@ class Uploads:
     async def _put(self, segment: Segment) -> bytes:
         """Put one segment and make sure that it is there; its hash."""
         copy = self._intake.copies.get(segment.id)
-        path = layout.sealed_path(self._spool, segment.identity) if copy is None else copy.path
         try:
+            path = self._elsewhere(segment) if copy is None else copy.path
             digest = await asyncio.get_running_loop().run_in_executor(self._threads, _sha256, path, segment.size_bytes)
         except FileNotFoundError:
             return await self._lost(segment)
         await self._store.put_file(segment.key, path, sha256=digest, size_bytes=segment.size_bytes)
         await self._require_stored(segment)
         self.stored_segments += 1
-        self.stored_bytes += segment.size_bytes
+        self.stored_bytes[path.parents[2]] += segment.size_bytes
         return digest
+
+    def _elsewhere(self, segment: Segment) -> Path:
+        """Where a segment is that nobody has listed yet; FileNotFoundError."""
+        places = [layout.sealed_path(spool, segment.identity) for spool in self._intake.spools]
+        for place in filter(Path.exists, places):
+            return place
+        raise FileNotFoundError(places[0])
 
     async def _lost(self, segment: Segment) -> bytes:
         """Neither `stored` nor in the spool: somebody removed it. What the store has counts if it is whole."""
         try:
             await self._require_stored(segment)
         except ObjectMissing:
+            for spool, why in self._intake.absent.items():  # it may be there
+                raise SpoolError(f"segment {segment.id} is in no spool that is here; {spool} is not: {why}") from None
             await self._catalog.footage.mark_missing([segment.id])
             raise SpoolError(f"segment {segment.id} is neither in the spool nor in the object store") from None
         digest = hashlib.sha256()

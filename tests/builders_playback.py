@@ -265,7 +265,7 @@ class Archive:
         clock.step(now_us - clock.wall_us())
         store = store or DirectoryStore(root / "objects")
         marks: dict[UUID, DurableMark] = {}
-        spool = SpoolReader(root / "spool", marks.get)
+        spool = SpoolReader([root / "spool"], marks.get)
         library = Library(catalog, store, spool, clock)
         return cls(
             root=root,

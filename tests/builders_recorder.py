@@ -25,7 +25,7 @@ from media.url import CameraUrl
 from storage.clock import FakeClock
 from storage.coverage import Interval
 from storage.gap_ledger import GapLedger
-from storage.spool import SpoolRun
+from storage.spool import PENDING_TOTAL_BYTES, SpoolRun
 from tests.builders_h264 import PPS, SPS
 from tests.builders_recorded import FRAME_TICKS, FRAME_US, Footage, Recorded
 
@@ -78,6 +78,7 @@ class Spool:
     files: list[File] = field(default_factory=list)
     pending_bytes: int = 0
     kept_bytes: int = 0
+    total_bytes: int = PENDING_TOTAL_BYTES
 
     @property
     def rest_bytes(self) -> int:

@@ -88,4 +88,6 @@ def recorder(camera: Camera, **stream: Any) -> dict[str, Any]:
         "camera_clock_offset_us": -120_000,
         **stream,
     }
+    if said["durable"] is not None:
+        said["durable"] = {"run": "00000000000000aa", **said["durable"]}
     return {"role": "record", "pid": 1, "run": "00000000000000aa", "streams": {str(camera.stream): said}}

@@ -26,15 +26,18 @@ SHIP: dict[str, Any] = {
     "pid": 2,
     "backlog_segments": 7,
     "backlog_bytes": 7000,
-    "spool": {
-        "size_bytes": 10,
-        "free_bytes": 9,
-        "step": 0,
-        "given_up_segments": 0,
-        "given_up_bytes": 0,
-        "full_in_us": 1,
-        "lasts_us": 1,
-    },
+    "spools": [
+        {
+            "path": "/srv/a",
+            "size_bytes": 10,
+            "free_bytes": 9,
+            "step": 0,
+            "given_up_segments": 0,
+            "given_up_bytes": 0,
+            "full_in_us": 1,
+            "lasts_us": 1,
+        }
+    ],
 }
 NEEDS = {f"{kind}_{unit}_per_s": 1 for kind in ("measured", "needed") for unit in ("bytes", "syncs")}
 CHANNEL = {"waiting": 1, "sent": 1, "dropped": 0, "failures": 0}
@@ -53,7 +56,7 @@ async def metrics(archive: Archive, *, silent: str = "") -> str:
     durable = {"epoch": 1, "sequence": 0, "fragment": 0, "through_us": through_us}
     said = recorder(archive.camera, durable=durable, conditions={"frozen_picture": NOON_US})
     said["live"] = {"subscribers": 3, "streams": 2, "cut": 5, "bytes": 4000}
-    said["spool"] = NEEDS
+    said["spools"] = [{"path": "/srv/a", "retired": "", **NEEDS}]
     documents = {
         "record": said,
         "ship": SHIP,

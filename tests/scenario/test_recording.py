@@ -43,7 +43,7 @@ class Recording:
 
     def __post_init__(self) -> None:
         self.box = SecretBox.at(Layout(self.data).key)
-        self.worker = Worker(data=self.data, host="test", clock=HostClock(), box=self.box)
+        self.worker = Worker(data=Layout(self.data), host="test", clock=HostClock(), box=self.box)
 
     def assign(self, *urls: str, **settings: Any) -> None:
         """Record these and nothing else."""

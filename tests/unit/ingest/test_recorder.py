@@ -171,13 +171,12 @@ def test_a_disk_that_refuses_what_it_kept_waiting_leaves_no_hole(rig: Rig, monke
     ]
 
 
-def test_all_streams_together_wait_with_a_bounded_amount(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_streams_together_wait_with_a_bounded_amount() -> None:
     """220 streams and a disk that hangs: the busiest stops first, each says so, and all go on when the disk does.
 
     Without a bound for all they would hold 300 MB here: the bound of each stream is 16 MiB.
     """
-    monkeypatch.setattr(spool_module, "PENDING_TOTAL_BYTES", 64 << 20)
-    spool = Spool()
+    spool = Spool(total_bytes=64 << 20)
     rigs = [Rig(spool=spool, stream=UUID(int=100 + number), name=f"cam {number}") for number in range(220)]
     blocked_at: dict[int, int] = {}
     most_bytes = 0

@@ -157,7 +157,8 @@ class Shipping:
         self.says: dict[str, Any] | None = {
             "error": None,
             "oldest_waiting_age_us": 0,
-            "spool": {"full_in_us": None, "warning": "", "free_bytes": 10**12},
+            "spools": [{"path": "/spool", "full_in_us": None, "warning": "", "free_bytes": 10**12}],
+            "absent_spools": {},
         }
 
     def look(self) -> list[tuple[str, bool, str]]:
@@ -169,7 +170,8 @@ class Shipping:
         """What is told when this is its forecast."""
         assert self.says is not None
         full_in_us = None if full_in_h is None else int(full_in_h * HOUR_US)
-        self.says["spool"] = {"full_in_us": full_in_us, "warning": warning, "free_bytes": 10**12}
+        spool = {"path": "/spool", "full_in_us": full_in_us, "warning": warning, "free_bytes": 10**12}
+        self.says["spools"] = [spool]
         return self.look()
 
 
@@ -193,7 +195,7 @@ def test_a_spool_that_fills_is_told_a_day_before() -> None:
     """Once, also if the forecast wavers; it is over when there are two days, and no step of the ladder."""
     ship = Shipping()
     assert ship.spool(25) == []
-    words = "the spool's disk is full in 23 h if it goes on like this (1.0 TB are free)"
+    words = "the disk of /spool is full in 23 h if it goes on like this (1.0 TB are free)"
     assert ship.spool(23) == [("spool_filling", False, words)]
     assert ship.spool(30) + ship.spool(23) + ship.spool(47) == []
     assert ship.spool(None, warning="the spool's disk is 71 % full") == []

@@ -13,6 +13,8 @@ WELL: dict[str, Any] = {
     "oldest_waiting_age_us": 600_000_000,
     "failing_segments": 0,
     "failing": {},
+    "spools": [],
+    "absent_spools": {},
     "store": {"place": "s3://footage at s3.example", "can": "conditional PUT", "warnings": ()},
 }
 
@@ -50,9 +52,9 @@ def test_a_shipper_that_is_down_is_told() -> None:
 
 def test_a_disk_that_fills_is_told_while_there_is_time() -> None:
     """Two days before; not what is years away, and not of a disk that does not fill."""
-    spool = {"free_bytes": 120_000_000_000, "full_in_us": 5 * 3_600_000_000}
-    assert list(shipping_words({**WELL, "spool": spool})) == [
-        "the spool's disk is full in 5 h if it goes on like this (120.0 GB are free)"
+    spool = {"path": "/spool", "free_bytes": 120_000_000_000, "full_in_us": 5 * 3_600_000_000}
+    assert list(shipping_words({**WELL, "spools": [spool]})) == [
+        "the disk of /spool is full in 5 h if it goes on like this (120.0 GB are free)"
     ]
     for full_in_us in (49 * 3_600_000_000, None):
-        assert list(shipping_words({**WELL, "spool": {**spool, "full_in_us": full_in_us}})) == []
+        assert list(shipping_words({**WELL, "spools": [{**spool, "full_in_us": full_in_us}]})) == []

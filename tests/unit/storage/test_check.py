@@ -59,7 +59,7 @@ class House:
 
     async def check(self, *, deep: bool = False) -> CheckReport:
         """Check, as the command does: without the recorder's word on what is durable."""
-        return await Check(self.catalog, self.store, SpoolReader(self.data.spool, lambda _: None), self.clock).run(
+        return await Check(self.catalog, self.store, SpoolReader(self.data.spools, lambda _: None), self.clock).run(
             deep=deep
         )
 

@@ -63,7 +63,7 @@ def spool(tmp_path: Path) -> Path:
 @pytest.fixture
 def spool_reader(spool: Path, marks: Marks) -> SpoolReader:
     """The reader of that spool."""
-    return SpoolReader(spool, marks.durable)
+    return SpoolReader([spool], marks.durable)
 
 
 @pytest.fixture
@@ -360,7 +360,7 @@ def test_looking_again_reads_only_what_is_new(spool: Path, spool_reader: SpoolRe
 async def test_the_reader_beside_a_living_spool(spool: Path, marks: Marks) -> None:
     """Beside a real run each announced fragment is there at once, none is before, and none is missing at the seal."""
     run = SpoolRun.create(spool, run=RUN, host="rec-1", at_us=1, loop=asyncio.get_running_loop())
-    spool_reader = SpoolReader(spool, marks.durable)
+    spool_reader = SpoolReader([spool], marks.durable)
     for sequence in range(2):
         writer = SegmentWriter(identity(sequence), builders_segment.plain_track(), 0, bytes(32))
         segment = run.open_segment(identity(sequence), writer.init)

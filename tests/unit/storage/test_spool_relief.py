@@ -45,7 +45,7 @@ class Full:
     @property
     def relief(self) -> Relief:
         """That of the present process."""
-        return self.house.shipper.relief
+        return self.house.shipper.reliefs[0]
 
     @property
     def step(self) -> Step:
@@ -97,7 +97,7 @@ class Full:
 
     async def findings(self) -> list[str]:
         """What `check` has to say of everything."""
-        reader = SpoolReader(self.house.data.spool, lambda _: None)
+        reader = SpoolReader(self.house.data.spools, lambda _: None)
         report = await Check(self.house.catalog, self.house.store, reader, self.house.clock).run(deep=True)
         return [str(finding) for finding in report.findings]
 
