@@ -150,17 +150,17 @@ class Recorder:
                 self._enter("failed", GapReason.NO_SYNC, self._segmenter.awaited)
 
     def move(self, spool: SpoolRun) -> None:
-        """The disk is given up: go on in a run of another one, with the next sync sample. The session goes on.
+        """The disk is given up: go on in a run of another one, in the same session, with the next sync sample.
 
         What was not durable yet may be lost: the new run declares whatever the catalog does not find before it.
         """
+        self._end_span()  # also one whose gap is not over yet
         if self._gaps.reason is None:
-            self._stop_recording(GapReason.DISK_ERROR, "the spool's disk was given up")
-        now_us = self._clock.wall_us()
+            self._gaps.missing(self._segmenter.end_us, GapReason.DISK_ERROR, "the spool's disk was given up")
         self.spool = self._conditions.spool = spool
         self._kept, self._disk_failed = KeptBytes(spool), True
         self._segmenter.move(spool.run)
-        note_start(spool, self._assignment, now_us, self._gaps.reason)
+        note_start(spool, self._assignment, now_us := self._clock.wall_us(), self._gaps.reason)
         self._gaps = self._gaps.moved(spool, now_us)
 
     def clock_stepped(self, step_us: int) -> None:

@@ -52,12 +52,16 @@ class GapLedger:
         ends += [interval.end_us for interval in self._footage[-1:]]
         return max(ends, default=None)
 
-    def start(self, at_us: int, *, since_us: int | None, reason: GapReason) -> None:
+    def start(self, at_us: int, *, since_us: int | None, reason: GapReason, told: bool = False) -> None:
         """A run takes the stream over: whatever came before ends here, and nothing is recorded yet.
 
-        `since_us` is since when the stream is declared at all, `reason` what kept it from being recorded until now.
+        `since_us` is since when the stream is declared at all, `reason` what kept it from being recorded until now:
+        supposed, or `told` by the run, and then it takes the place of a crash that was supposed before.
         """
-        if self.open_gap is not None:
+        current = self.open_gap
+        if current is not None:
+            if told and current.reason is GapReason.CRASH:
+                self.gaps[-1] = replace(current, reason=reason)
             self.close(at_us)
         else:
             known_us = at_us if since_us is None else since_us

@@ -106,12 +106,13 @@ def _take(book: RunBook, record: JournalRecord) -> None:
 
 def _start(book: RunBook, fields: dict[str, Any]) -> None:
     stream, camera = UUID(str(fields["stream"])), UUID(str(fields["camera"]))
-    epoch, at_us, told = _instant(fields["epoch"]), _instant(fields["at_us"]), str(fields.get("reason"))
-    book.adopt(stream, camera, epoch)
+    at_us, told = _instant(fields["at_us"]), str(fields.get("reason"))
+    book.adopt(stream, camera, _instant(fields["epoch"]))
     reason = GapReason.CRASH if book.was_left_open(stream) else GapReason.SHUTDOWN
-    if told in set(GapReason):
+    is_told = told in set(GapReason)
+    if is_told:
         reason = GapReason(told)
-    book.ledger(stream).start(at_us, since_us=book.expected_since_us(stream), reason=reason)
+    book.ledger(stream).start(at_us, since_us=book.expected_since_us(stream), reason=reason, told=is_told)
     book.join(stream, at_us)
 
 

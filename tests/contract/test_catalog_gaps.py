@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from media.errors import GapReason
-from storage.journal import JournalRecord
+from storage.journal import JournalRecord, stream_start
 from tests.builders_catalog import CAMERA, POLICY, RUN, SECOND, STREAM, T0, Journal, at, desired, segment, site
 
 if TYPE_CHECKING:
@@ -164,6 +164,24 @@ async def test_footage_in_another_order_than_it_was_recorded_leaves_no_hole(cata
     await catalog.gaps.settle(RUN)
     declared = [(start, end) for start, end, _ in await shown(catalog) if end is not None and start > 0]
     assert declared == [(51, 61), (111, 121), (171, 181), (231, 241)]
+
+
+async def test_a_run_that_knows_why_the_one_before_it_ended_says_so(catalog: Catalog) -> None:
+    """Its disk failed, and its journal with it: a crash was supposed, and is one gap with what follows."""
+    first = Journal()
+    first.stream_start(0)
+    first.gap_close(0)
+    await bring(catalog, first)
+    await catalog.footage.register([(segment(0, 60), b"")])
+    await catalog.gaps.settle(RUN)
+    assert await shown(catalog) == [(60, None, "crash")]
+    second = Journal(run=LATER_RUN, start=65, after=0)
+    start = stream_start(stream=STREAM, camera=CAMERA, epoch=1, at_us=at(65), reason=GapReason.DISK_ERROR)
+    second.add(start)
+    second.gap_open(65, GapReason.DISK_ERROR)
+    second.gap_close(67)
+    await bring(catalog, second)
+    assert await shown(catalog) == [(60, 67, "disk_error")]
 
 
 async def test_a_clean_stop_is_a_shutdown(catalog: Catalog) -> None:
