@@ -215,6 +215,7 @@ class DiskSet:
 
     def _give_up(self, disk: Disk, why: str, *, for_good: bool) -> set[SpoolRun]:
         disk.retired = why
+        disk.need.assign(())
         log.error("spool_disk_given_up", spool=str(disk.path), why=why, for_good=for_good)
         for other in self._in_use:
             try:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from storage.clock import Clock
     from storage.layout import Layout
     from storage.secrets import SecretBox
+    from storage.spool import SpoolRun
 
 TICK_S = 0.25
 OBSERVE_CLOCK_TICKS = 4
@@ -71,6 +72,7 @@ class Worker:
         self._recorders: dict[UUID, Recorder] = {}
         self._live = LiveDoor(self._recorders.get, self._clock)
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._wanted: list[Assignment] = []
         self._seen: tuple[int, int] | None = None
         self._complaint = ""
         self._ticks = 0
@@ -138,7 +140,8 @@ class Worker:
         self._complaint = str(error)
 
     def _assign(self, wanted: dict[UUID, Assignment], group: asyncio.TaskGroup) -> None:
-        self._disks.assign(wanted.values())
+        self._wanted = list(wanted.values())
+        self._disks.assign(self._wanted)
         for stream, recorder in self._recorders.items():
             recorder.assign(wanted.get(stream))
         for stream, assignment in wanted.items():
@@ -147,6 +150,13 @@ class Worker:
                 recorder = Recorder(assignment, spool=spool, clock=self._clock, herd=self._herd, rng=self._rng)
                 self._recorders[stream] = recorder
                 self._tasks[stream] = group.create_task(recorder.run(), name=f"recorder {assignment.name}")
+
+    def _move(self, lost: set[SpoolRun]) -> None:
+        """Whoever records on a disk that is given up goes on on another one."""
+        for stream, recorder in self._recorders.items():
+            if recorder.spool in lost:
+                recorder.move(self._disks.run_for(stream))
+        self._disks.assign(self._wanted)
 
     def _tick(self) -> None:
         self._ticks += 1
@@ -159,9 +169,7 @@ class Worker:
                 for recorder in self._recorders.values():
                     recorder.clock_stepped(step_us)
         if lost := self._disks.look():
-            for stream, recorder in self._recorders.items():
-                if recorder.spool in lost:
-                    recorder.move(self._disks.run_for(stream))
+            self._move(lost)
         now_us, boot_us = self._clock.wall_us(), self._clock.boot_us()
         late_us = boot_us - self._looked_us - round(TICK_S * 1_000_000)
         self._looked_us = boot_us

@@ -47,7 +47,7 @@ def claim_spools(settings: Settings, data: Layout, spools: Sequence[Path]) -> Cl
     for error in claimed.refused.values():
         log.error("spool_disk_refused", error=str(error), hint=error.hint or None)
     if not settings.spool.accept_loss:
-        _require_disks_of_their_own(list(claimed.here))
+        _require_disks_of_their_own([spool for spool in claimed.here if spool in data.spools])
     return claimed
 
 
