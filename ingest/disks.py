@@ -23,7 +23,7 @@ import structlog
 
 from ingest.disk_need import DiskNeed
 from media.errors import GapReason, HultaError, SpoolError
-from storage import spool
+from storage import spool, spool_runs
 from storage.spool import SpoolRun, gap_reason
 from storage.spool_room import room_of
 
@@ -115,10 +115,12 @@ class DiskSet:
         self._order_us = 0
         self._closing: set[asyncio.Task[None]] = set()
         self._looked_us = clock.boot_us()
+        self._try_again_us = 0
 
     def open(self, first_run: int) -> None:
         """Begin a run on each disk. Blocks for some milliseconds each. SpoolError if none can be used."""
         error: SpoolError | None = None
+        self._order_us = max(map(_newest_order_us, [*(disk.path for disk in self._disks), *self._refused]), default=0)
         for disk in list(self._disks):
             try:
                 self._begin(disk, first_run if self.first_path == disk.path else secrets.randbits(63))
@@ -169,7 +171,7 @@ class DiskSet:
         lost: set[SpoolRun] = set()
         for disk in self._in_use:
             why, for_good = self._trouble(disk, now_us)
-            if why:
+            if why and now_us >= self._try_again_us:
                 lost |= self._give_up(disk, why, for_good=for_good)
         return lost
 
@@ -214,14 +216,20 @@ class DiskSet:
         return "", False
 
     def _give_up(self, disk: Disk, why: str, *, for_good: bool) -> set[SpoolRun]:
+        """Nobody moves into a run that is older than what he leaves: without new ones the disk is kept for now."""
+        try:
+            for other in self._in_use:
+                if other is not disk:
+                    self._begin(other, secrets.randbits(63))
+        except SpoolError as error:
+            log.warning("spool_disk_kept", spool=str(disk.path), why=why, error=str(error))
+            self._try_again_us = self._clock.boot_us() + HANGS_US
+            if disk.failed is not None:
+                raise disk.failed from error  # end, and begin new runs on the disks that take them
+            return set()
         disk.retired = why
         disk.need.assign(())
         log.error("spool_disk_given_up", spool=str(disk.path), why=why, for_good=for_good)
-        for other in self._in_use:
-            try:
-                self._begin(other, secrets.randbits(63))
-            except SpoolError as error:
-                log.warning("spool_run_not_begun", spool=str(other.path), error=str(error))  # its old run goes on
         for run in disk.runs:
             self._later(run.close(at_us=self._clock.wall_us()))
         if for_good:
@@ -261,6 +269,14 @@ class DiskSet:
 
     def _disk_of(self, stream: UUID) -> Disk:
         return max(self._in_use, key=lambda disk: _preference(stream, disk))
+
+
+def _newest_order_us(spool: Path) -> int:
+    """Of a disk that may not be readable any more: then its runs stand where the clock put them."""
+    try:
+        return spool_runs.newest_order_us(spool)
+    except OSError:
+        return 0
 
 
 def _preference(stream: UUID, disk: Disk) -> float:

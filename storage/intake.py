@@ -101,9 +101,11 @@ class Intake:
 
         CatalogError if it is the catalog that fails; any other trouble concerns one run, and the others go on.
         """
-        directories = await self._in_thread(lambda: spool_runs.runs(*self.spools))
+        readable = [spool for spool in self.spools if await self._is_readable(spool)]
+        directories = await self._in_thread(lambda: spool_runs.runs(*readable))
         for gone in set(self._lives) - set(directories):
-            self._end(gone)
+            if gone.parent in readable:
+                self._end(gone)
         for directory in directories:
             life = self._life(directory)
             if self._clock.boot_us() < life.rests_until_us:
@@ -118,6 +120,16 @@ class Intake:
                 if not isinstance(error, Exception):
                     raise
                 await self._failed(life, error)
+
+    async def _is_readable(self, spool: Path) -> bool:
+        """Whether a spool can be listed: a disk that is dead does not keep the others waiting, but is told."""
+        try:
+            await self._in_thread(lambda: list(spool_runs.run_directories(spool)))
+        except OSError as error:
+            self._fault(spool, error)
+            return False
+        self.faults.pop(spool, None)
+        return True
 
     def drop(self, segment_id: UUID) -> None:
         """A copy is gone from the spool."""

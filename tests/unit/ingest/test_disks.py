@@ -185,6 +185,38 @@ async def test_a_disk_that_hangs_is_left_while_another_answers(rack: Rack, monke
     go_on.set()
 
 
+async def test_runs_after_a_clock_that_went_back_are_newer_than_those_of_every_disk(tmp_path: Path) -> None:
+    """A stream may have been on the other one before, which may not be in use any more."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    before = Rack(tmp_path)
+    newest_us = max(before.run(path).order_us for path in before.paths)
+    await before.disks.close(at_us=1)
+    clock = FakeClock(wall_us=1000)
+    for used, refused in ((["a", "b"], {}), (["a"], {tmp_path / "b": "it failed"})):
+        disks = DiskSet([tmp_path / name for name in used], host="", clock=clock, refused=refused)
+        disks.open(secrets.randbits(62))
+        orders = {disks.run_for(stream).order_us for stream in STREAMS}
+        assert min(orders) > newest_us
+        newest_us = max(orders)
+        await disks.close(at_us=2)
+
+
+async def test_nobody_moves_where_no_new_run_can_begin(rack: Rack) -> None:
+    """An older run would stand before what is left; it is tried again."""
+    bad, good = rack.paths
+    left = rack.run(bad)
+    with FileSeam().installed() as seam:
+        for _ in range(2):
+            await rack.fail(seam, bad)
+            assert rack.disks.look() == set()
+            rack.clock.advance(2 * SECOND)
+            seam.fail("make_directory", f"{good}/.unborn-", errno.ENOSPC)
+    assert not any(disk["retired"] for disk in rack.disks.state())
+    rack.clock.advance(11 * SECOND)
+    assert rack.disks.look() == {left}
+
+
 async def test_a_disk_that_cannot_begin_is_left_out(tmp_path: Path) -> None:
     """It is told; without any other one, recording does not begin."""
     (tmp_path / "a").write_text("no directory")

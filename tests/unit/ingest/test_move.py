@@ -132,3 +132,26 @@ async def test_a_segment_on_a_disk_that_is_not_here_is_not_missing(tmp_path: Pat
             pass
         states = [row.state.value for row in await catalog.footage.segments(rig.assignment.stream, 0, 1 << 60)]
         assert set(states) == {"stored"}
+
+
+async def test_a_disk_that_cannot_be_listed_keeps_no_other_one_from_being_shipped(tmp_path: Path) -> None:
+    """It is told as a fault, until it can be."""
+    spools = [tmp_path / "a", tmp_path / "b"]
+    begun = [begin(spool, number, number) for number, spool in enumerate(spools, start=1)]
+    rig = Rig(spool=begun[1])  # type: ignore[arg-type]
+    rig.feed(101)
+    rig.recorder.stop()
+    for run in begun:
+        await run.close(at_us=rig.clock.wall_us())
+    data, clock = Layout(tmp_path), FakeClock(wall_us=rig.clock.wall_us())
+    async with await SqliteCatalog.open(data.catalog, clock, SecretBox.at(data.key)) as catalog:
+        shipper = Shipper(catalog, DirectoryStore(data.objects), data, clock, ShippedSpools(spools))
+        with FileSeam(sync=False).installed() as seam:
+            seam.fail("names", spools[0], errno.EIO, times=1000)
+            while await shipper.run_once():
+                pass
+            assert shipper.state()["faults"] == {str(spools[0]): "Input/output error"}
+        states = [row.state.value for row in await catalog.footage.segments(rig.assignment.stream, 0, 1 << 60)]
+        assert set(states) == {"stored"}
+        await shipper.run_once()
+        assert shipper.state()["faults"] == {}
