@@ -1,7 +1,7 @@
 """Pull: from a camera's RTSP stream to durable fragments in the spool.
 
     assignments.py     what this host is to record: a file the supervisor writes and this package follows
-    worker.py          the recording process: one recorder per stream, one run of the spool
+    worker.py          the recording process: one recorder per stream, one run on each disk
     recorder.py        one stream: sessions, backoff, memory bound
     kept_bytes.py      what a stream has in memory until then, and its bound
     disk_need.py       whether the spool's disk can keep up with all of them

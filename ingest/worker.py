@@ -10,7 +10,7 @@ import asyncio
 import random
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -22,12 +22,10 @@ from ingest.live_door import LiveDoor
 from ingest.recorder import Recorder
 from media.errors import ConfigError, KeyUnfit
 from storage import journal
-from storage.spool_ownership import retire_disk
+from storage.spool_ownership import Spools, retire_disk
 from storage.waiting import pause
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
     from uuid import UUID
 
     from media.errors import HultaError
@@ -49,19 +47,10 @@ wait in the sockets, so no camera has been silent because of it."""
 log = structlog.get_logger()
 
 
-class WorkerDisks(NamedTuple):
-    """The spools to record on, and those that may not be used, with why."""
-
-    spools: Sequence[Path]
-    refused: Mapping[Path, str] = {}
-
-
 class Worker:
     """All recorders of one process."""
 
-    def __init__(
-        self, *, data: Layout, host: str, clock: Clock, box: SecretBox, disks: WorkerDisks | None = None
-    ) -> None:
+    def __init__(self, *, data: Layout, host: str, clock: Clock, box: SecretBox, spools: Spools | None = None) -> None:
         self._layout = data
         self._clock = AnchoredClock(clock)
         self._box = box
@@ -77,9 +66,9 @@ class Worker:
         self._complaint = ""
         self._ticks = 0
         self._looked_us = self._clock.boot_us()
-        found = disks or WorkerDisks(data.spools)
+        found = spools or Spools(data.spools)
         self._disks = DiskSet(
-            found.spools, host=host, clock=self._clock, refused=found.refused, retire=partial(retire_disk, data)
+            found.here, host=host, clock=self._clock, refused=found.absent, retire=partial(retire_disk, data)
         )
 
     async def run(self, stop: asyncio.Event) -> None:

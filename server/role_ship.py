@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from server.catalog_access import open_catalog
 from server.spool_access import claim_spools, spools_to_read
 from server.store_access import open_store
-from storage.shipper import ShippedSpools, Shipper
+from storage.shipper import Shipper
+from storage.spool_ownership import Spools
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,4 +27,4 @@ async def part(around: Surroundings) -> AsyncIterator[Shipper]:
         open_store(place, around.data, clock) as store,
     ):
         absent = {path: str(error) for path, error in spools.refused.items()}
-        yield Shipper(catalog, store, around.data, clock, ShippedSpools(list(spools.here), absent))
+        yield Shipper(catalog, store, around.data, clock, Spools(list(spools.here), absent))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -19,15 +19,13 @@ from media.errors import HultaError
 from storage import spool_runs
 from storage.catalog_journal_writer import JournalWriter
 from storage.intake import Intake
+from storage.spool_ownership import Spools
 from storage.spool_relief import Relief
 from storage.store_ownership import claim_store
 from storage.uploads import Uploads
 from storage.waiting import pause
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     from storage.catalog import Catalog
     from storage.clock import Clock
     from storage.layout import Layout
@@ -41,20 +39,13 @@ SHOWN = 20  # faults and failing segments in the status; their number is always 
 log = structlog.get_logger(__name__)
 
 
-class ShippedSpools(NamedTuple):
-    """The spools that are shipped, and those that may not be used, with why."""
-
-    here: Sequence[Path]
-    absent: Mapping[Path, str] = {}
-
-
 class Shipper:
     """The work of `ship`. `run` never fails, `run_once` may."""
 
     def __init__(
-        self, catalog: Catalog, store: ObjectStore, data: Layout, clock: Clock, spools: ShippedSpools | None = None
+        self, catalog: Catalog, store: ObjectStore, data: Layout, clock: Clock, spools: Spools | None = None
     ) -> None:
-        spools = spools or ShippedSpools(data.spools)
+        spools = spools or Spools(data.spools)
         self._catalog = catalog
         self._store = store
         self._is_ours = False

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Spools(NamedTuple):
+    """The spools of a role: those it uses, and those that may not be used now, with why."""
+
+    here: Sequence[Path]
+    absent: Mapping[Path, str] = {}
+
+
 class ClaimedDisks(NamedTuple):
     """The spools that may be used, and those that may not, with what is in the way."""
 

@@ -15,8 +15,9 @@ from storage.coverage import Interval
 from storage.directory_store import DirectoryStore
 from storage.layout import Layout
 from storage.secrets import SecretBox
-from storage.shipper import ShippedSpools, Shipper
+from storage.shipper import Shipper
 from storage.spool import SpoolRun
+from storage.spool_ownership import Spools
 from storage.sqlite_catalog import SqliteCatalog
 from tests.builders_recorder import Rig
 from tests.builders_spool import FileSeam
@@ -43,7 +44,7 @@ async def declared(root: Path, spools: list[Path], rig: Rig) -> tuple[list[Inter
     """What the catalog has of the stream once all is shipped: footage, and gaps that are over."""
     data, clock = Layout(root), FakeClock(wall_us=rig.clock.wall_us())
     async with await SqliteCatalog.open(data.catalog, clock, SecretBox.at(data.key)) as catalog:
-        shipper = Shipper(catalog, DirectoryStore(data.objects), data, clock, ShippedSpools(spools))
+        shipper = Shipper(catalog, DirectoryStore(data.objects), data, clock, Spools(spools))
         while await shipper.run_once():
             pass
         stream, end = rig.assignment.stream, clock.wall_us() + SECOND
@@ -120,9 +121,9 @@ async def test_a_segment_on_a_disk_that_is_not_here_is_not_missing(tmp_path: Pat
     data, clock = Layout(tmp_path), FakeClock(wall_us=rig.clock.wall_us())
     async with await SqliteCatalog.open(data.catalog, clock, SecretBox.at(data.key)) as catalog:
         store = DirectoryStore(data.objects)
-        whole = Shipper(catalog, store, data, clock, ShippedSpools(spools))
+        whole = Shipper(catalog, store, data, clock, Spools(spools))
         await whole._intake.run_once()
-        without = Shipper(catalog, store, data, clock, ShippedSpools(spools[:1], {spools[1]: "not mounted"}))
+        without = Shipper(catalog, store, data, clock, Spools(spools[:1], {spools[1]: "not mounted"}))
         with pytest.raises(Exception, match="not mounted"):
             await without.run_once()
         states = [row.state.value for row in await catalog.footage.segments(rig.assignment.stream, 0, 1 << 60)]
@@ -145,7 +146,7 @@ async def test_a_disk_that_cannot_be_listed_keeps_no_other_one_from_being_shippe
         await run.close(at_us=rig.clock.wall_us())
     data, clock = Layout(tmp_path), FakeClock(wall_us=rig.clock.wall_us())
     async with await SqliteCatalog.open(data.catalog, clock, SecretBox.at(data.key)) as catalog:
-        shipper = Shipper(catalog, DirectoryStore(data.objects), data, clock, ShippedSpools(spools))
+        shipper = Shipper(catalog, DirectoryStore(data.objects), data, clock, Spools(spools))
         with FileSeam(sync=False).installed() as seam:
             seam.fail("names", spools[0], errno.EIO, times=1000)
             while await shipper.run_once():
