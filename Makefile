@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CODE   := media ingest storage retention playback server simulator storm tests benchmarks
 
-.PHONY: run test lint format bench bench-quick bench-data storm storm-large storm-links city seeded states fuzz lock clean
+.PHONY: run test lint format bench bench-quick bench-data storm storm-large storm-links storm-full-disk city seeded states fuzz lock clean
 
 run: $(VENV)/.runtime  ## simulated cameras, recording, page on http://127.0.0.1:8080
 	$(BIN)/hulta demo
@@ -46,6 +46,11 @@ storm-large: $(VENV)/.dev  ## 100 cameras, 15 minutes, the same and more of it a
 storm-links: $(VENV)/.dev  ## half an hour with a Ceph and a PostgreSQL that come and go, beside kills; 10 GB of memory
 	sh tests/prepare.sh
 	$(BIN)/python -m tests.scenario.links_storm
+
+storm-full-disk: $(VENV)/.dev  ## 5 minutes in which the spool's disk is full, with a Ceph and a PostgreSQL; needs root
+	sh tests/prepare.sh
+	$(BIN)/python -m tests.scenario.links_storm --fleet examples/storm-full-disk.yaml \
+		--script examples/storm-full-disk-script.yaml --minutes 5 --cameras 12 --spool-disk 512
 
 city: $(VENV)/.dev  ## ffmpeg and PyAV read 5 cameras of each kind of the simulated city, over TCP and UDP; about 5 minutes
 	sh tests/prepare.sh

@@ -41,6 +41,9 @@ def storm(
         Path | None,
         typer.Option(help="An empty object store and database to record into: `store` and `catalog`.", metavar="FILE"),
     ] = None,
+    spool_disk: Annotated[
+        int | None, typer.Option(min=32, help="A small disk for the spool, for `disk-full`. Needs root.", metavar="MB")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed draws the same faults. Drawn if not given.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="A new directory to work in, kept; otherwise a temporary one.", metavar="DIR")
@@ -68,6 +71,7 @@ def storm(
                 data=where or Path(scratch),
                 cameras=cameras,
                 servers=servers,
+                spool_disk_mb=spool_disk or 0,
             )
             result = run_storm(plan, say=lambda line: out.print(line, markup=False))
     try:

@@ -12,6 +12,7 @@ from server.fault_script import read_script
 from server.quantities import format_duration
 from server.settings import read_settings
 from simulator.fault_parameters import show_duration
+from simulator.faults import Place
 from storm.links import link_names
 from storm.plan import StormPlan, blows
 
@@ -35,6 +36,7 @@ def make_plan(
     data: Path,
     cameras: int | None = None,
     servers: Path | None = None,
+    spool_disk_mb: int = 0,
 ) -> StormPlan:
     """The plan of a storm over the first `cameras` of a fleet. ConfigError names file and line.
 
@@ -54,6 +56,7 @@ def make_plan(
     product_config = {**_product_config(settings, lineup, entries), **_servers(servers)}
     for step in steps.steps:
         _require_link(step, product_config)
+        _require_disk(step, spool_disk_mb)
     found = blows(steps, {camera.name: camera.site for camera in lineup}, seed)
     of_cameras = [(number, step) for number, step in enumerate(steps.steps, 1) if not _is_ours(step)]
     return StormPlan(
@@ -66,6 +69,7 @@ def make_plan(
         blows=found,
         seconds=seconds,
         seed=seed,
+        spool_disk_bytes=spool_disk_mb * 1_000_000,
     )
 
 
@@ -94,6 +98,16 @@ def _require_link(step: Step, product_config: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"{step.place}: {step.fault.name} is about the link to the {link}, and there is none",
             hint="--servers FILE with `store: {url: s3://..., endpoint: http://...}` or `catalog: {url: postgresql://...}`",
+        )
+
+
+def _require_disk(step: Step, spool_disk_mb: int) -> None:
+    if step.fault.kind.place is Place.DISK and step.fault.number("left") >= spool_disk_mb:
+        left = step.fault.number("left")
+        has = f"one of {spool_disk_mb} MB" if spool_disk_mb else "none that a storm may fill"
+        raise ConfigError(
+            f"{step.place}: {step.fault.name} leaves {left} MB of the spool's disk: there is {has}",
+            hint="--spool-disk MB mounts one for the spool alone",
         )
 
 

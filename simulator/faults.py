@@ -32,11 +32,12 @@ class Place(StrEnum):
     FOOTAGE = "footage"  # what the encoder makes
     PROCESS = "process"  # the recorder's own processes: for storms
     LINK = "link"  # what lies between them and the object store or the database: for storms
+    DISK = "disk"  # the disk of the spool: for storms
 
     @property
     def of_cameras(self) -> bool:
         """Whether a simulated camera has it; the others are carried out by storms."""
-        return self not in {Place.PROCESS, Place.LINK}
+        return self not in {Place.PROCESS, Place.LINK, Place.DISK}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +220,12 @@ _KINDS = (
         "the next writes are carried out, and their answers lost (store: PUT, catalog: COMMIT)",
         _LINK,
         count("count", 1, 1, 1000, "how many"),
+    ),
+    _lasting(
+        Place.DISK,
+        "disk-full",
+        "something else takes what is free on the disk of the spool",
+        count("left", 16, 1, 1_000_000, "how many MB it leaves"),
     ),
 )
 

@@ -8,6 +8,7 @@ Carrying it out
     processes       started, found, signalled              strikes        kills, pauses, faults of links when due
     links           to the object store and the database, through proxies
     announcements   what is called durable meanwhile       waiting        bounded, ended by Ctrl-C at once
+    spool_disk      of the spool alone, to be filled
 
 Collecting the evidence, from outside
     api             the public HTTP API                    logs           the simulator's two logs
@@ -21,6 +22,7 @@ The verdict: pure functions
     case            the evidence as the rules ask it       verdict        the rules, all of them
     rules_loss      what did not come back                 rules_frames   what did
     rules_spans     what is called recorded                rules_sound    what was heard
+    rules_whole     about all cameras together
     figures         the numbers, with their units          result         for people and for programs
     page            the same with plots, as HTML           page_plots     as SVG
     page_style      by day and by night

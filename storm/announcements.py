@@ -39,10 +39,10 @@ class Announcements:
         self._stop.set()
         self._thread.join()
 
-    def seen(self, camera: str, until_us: int) -> frozenset[FragmentId]:
-        """The fragments announced for a camera that end by then."""
+    def seen(self, camera: str, until_us: int) -> dict[FragmentId, int]:
+        """The fragments announced for a camera that end by then, and where they do."""
         with self._lock:
-            return frozenset(mark for mark, through_us in self._seen[camera].items() if through_us <= until_us)
+            return {mark: through_us for mark, through_us in self._seen[camera].items() if through_us <= until_us}
 
     def through_us(self, camera: str) -> int:
         """Up to which wall time the camera is durable, as last announced; 0 before."""

@@ -6,25 +6,30 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from media.errors import GapReason
 from simulator.options import parse_duration_us
 from storm.camera_time import CameraTime
 from storm.costs import AFTERMATH_US, COSTS
-from storm.facts import TOLERANCE_US, UNKNOWN
+from storm.facts import EDGE_US, TOLERANCE_US, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from storm.facts import CameraEvidence, FaultWindow, Fragment, Seen, Sent
+    from storm.facts import CameraEvidence, FaultWindow, Fragment, FragmentId, Interval, Seen, Sent
     from storm.outages import Outage
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A camera, its outages, and the lists that the rules share; each is made once. The script began at `began_us`."""
+    """A camera, its outages, and the lists that the rules share; each is made once.
+
+    The script began at `began_us`; the spool's disk was full in `full`.
+    """
 
     camera: CameraEvidence
     outages: Sequence[Outage]
     began_us: int = 0
+    full: Sequence[Interval] = ()
 
     @cached_property
     def whole(self) -> Mapping[int, Sent]:
@@ -74,6 +79,31 @@ class Case:
             each for each in self.whole.values() if self.camera.asked(each.sent_us) and each.frame not in self.retrieved
         ]
 
+    @cached_property
+    def not_retrieved(self) -> Mapping[FragmentId, int]:
+        """What was announced and did not come back, and where it ended."""
+        there = self.camera.fragments.keys() | self.camera.sound_ids
+        return {key: through_us for key, through_us in self.camera.announced.items() if key not in there}
+
+    @cached_property
+    def full_disk_gaps(self) -> Sequence[Interval]:
+        """The gaps that a full disk explains: it was full once they had begun, for what is given up is older."""
+        of_disk = [gap for gap in self.camera.gaps if gap.reason == GapReason.SPOOL_FULL]
+        return [gap for gap in of_disk if any(gap.start_us <= full.end_us + TOLERANCE_US for full in self.full)]
+
+    @cached_property
+    def given_up(self) -> Mapping[FragmentId, int]:
+        """What was announced and given up, as gaps say that a full disk explains."""
+        return {
+            key: through_us
+            for key, through_us in self.not_retrieved.items()
+            if any(gap.start_us < through_us <= gap.end_us + EDGE_US for gap in self.full_disk_gaps)
+        }
+
+    def is_of_full_disk(self, each: Sent) -> bool:
+        """Whether a frame lies in a gap that a full disk explains."""
+        return self._lies_in(self.full_disk_gaps, each)
+
     def loses(self, instant_us: int) -> bool:
         """Whether packets were being lost at an instant, and nothing worse that ends a session."""
         return {window.kind for window in self._near(instant_us)} & {"loss", "garbage", "cut"} == {"loss"}
@@ -105,9 +135,12 @@ class Case:
 
     def is_declared(self, each: Sent) -> bool:
         """Whether a frame is declared as not recorded: when the camera took it, however late it was sent."""
+        return self._lies_in(self.camera.gaps, each)
+
+    def _lies_in(self, gaps: Sequence[Interval], each: Sent) -> bool:
         instant_us = self.time.taken_us(each.frame)
         margin_us = self.tolerance_us(instant_us)
-        return any(gap.start_us - margin_us <= instant_us <= gap.end_us + margin_us for gap in self.camera.gaps)
+        return any(gap.start_us - margin_us <= instant_us <= gap.end_us + margin_us for gap in gaps)
 
     def _near(self, instant_us: int) -> Iterator[FaultWindow]:
         return (

@@ -24,7 +24,7 @@ def needed_bytes(plan: StormPlan, workers: int) -> int:
     seconds = plan.seconds + CALM_S
     footage = [camera.bitrate_bps * seconds // 8 for camera in plan.cameras]
     logs = sum(camera.fps for camera in plan.cameras) * seconds * LOG_BYTES * 2
-    return sum(footage) + logs + workers * max(footage, default=0) + SPARE_BYTES
+    return sum(footage) + logs + workers * max(footage, default=0) + plan.spool_disk_bytes + SPARE_BYTES
 
 
 def require_room(plan: StormPlan, workers: int) -> None:

@@ -12,13 +12,14 @@ import re
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from media.errors import GapReason
 from storm.api import instant_us, within
 from storm.facts import CameraEvidence, Interval
 from storm.footage import Footage, read_video
 from storm.logs import read_sent, read_sound_sent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from simulator.options import CameraOptions
@@ -41,13 +42,16 @@ def collect(
     from_us: int,
     to_us: int,
     sent_log: Path | None,
-    announced: frozenset[FragmentId],
+    announced: Mapping[FragmentId, int],
     faults: Sequence[FaultWindow],
     scratch: Path,
 ) -> tuple[CameraEvidence, set[UUID]]:
     """All that is known about one camera, and its segments. ApiFailed, MediaError."""
     timeline = read_timeline(api, camera.name, from_us, to_us)
-    footage = read_segments(api, camera.name, from_us - LONG_BEFORE_US, to_us)
+    before_us = from_us - LONG_BEFORE_US
+    gaps = read_timeline(api, camera.name, before_us, to_us)["gaps"]
+    given_up = [gap for gap in gaps if gap.reason == GapReason.SPOOL_FULL]
+    footage = read_segments(api, camera.name, before_us, to_us, given_up)
     found = CameraEvidence(
         name=camera.name,
         from_us=from_us,
@@ -89,12 +93,12 @@ def segment_ids(api: Api, camera: str, from_us: int, to_us: int) -> list[UUID]:
     return [UUID(found) for found in dict.fromkeys(_SEGMENT.findall(playlist))]
 
 
-def read_segments(api: Api, camera: str, from_us: int, to_us: int) -> Footage:
-    """Every segment of the range, one after the other."""
+def read_segments(api: Api, camera: str, from_us: int, to_us: int, given_up: Sequence[Interval]) -> Footage:
+    """Every segment of the range, one after the other. Chains have holes where footage was given up."""
     footage = Footage()
     for segment in segment_ids(api, camera, from_us, to_us):
         footage.add(api.read("segments", f"{segment}.mp4"), camera)
-    footage.finish()
+    footage.finish(given_up)
     return footage
 
 

@@ -22,7 +22,7 @@ from storm.rules_loss import allowance_us, declared_us
 from storm.verdict import case_of, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -49,10 +49,11 @@ class Question:
     to_us: int
     began_us: int
     sent_log: Path | None  # none if it sent nothing
-    announced: frozenset[FragmentId]
+    announced: Mapping[FragmentId, int]
     faults: Sequence[FaultWindow]
     strikes: Sequence[Strike]
     kill_us: int
+    full: Sequence[Interval]
     scratch: Path
 
 
@@ -75,6 +76,7 @@ class Counts:
     duplicated: int = 0
     fragments_announced: int = 0
     fragments_retrieved: int = 0
+    fragments_given_up: int = 0
     fragments_damaged: int = 0
     sounds_sent: int = 0
     sounds_retrieved: int = 0
@@ -98,6 +100,8 @@ class CameraReport:
     declared_us: int = 0
     allowance_us: int = 0
     segments: frozenset[UUID] = frozenset()
+    given_up_us: Sequence[int] = ()
+    """Where fragments ended that were called durable and had to go, in the order of time."""
 
 
 def examine_all(questions: Sequence[Question]) -> Iterator[CameraReport]:
@@ -136,6 +140,7 @@ def examine(question: Question) -> CameraReport:
         cameras=question.cameras,
         kill_us=question.kill_us,
         began_us=question.began_us,
+        full=question.full,
     )
     return CameraReport(
         camera=question.camera,
@@ -149,6 +154,7 @@ def examine(question: Question) -> CameraReport:
         declared_us=declared_us(evidence),
         allowance_us=allowance_us(case),
         segments=frozenset(segments),
+        given_up_us=sorted(case.given_up.values()),
     )
 
 
@@ -173,6 +179,7 @@ def count(case: Case) -> Counts:
         duplicated=sum(one == two for one, two in pairwise(known)),
         fragments_announced=len(camera.announced),
         fragments_retrieved=len(camera.fragments),
+        fragments_given_up=len(case.given_up),
         fragments_damaged=len(case.damaged),
         sounds_sent=len({each.frame for each in camera.sound_sent}),
         sounds_retrieved=sum(len(each.frames) for each in camera.sounds),

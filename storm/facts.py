@@ -21,6 +21,9 @@ SECOND_US = 1_000_000
 TOLERANCE_US = 100_000
 """How far the timeline may lie from the camera's own clock."""
 
+EDGE_US = 2_000
+"""Rounding where the product speaks about its own times: a frame, a span and a gap are computed from ticks."""
+
 REORDERED_FRAMES = 3
 """So many frames at most are sent between a B-frame and where it would be without reordering."""
 
@@ -114,7 +117,7 @@ class FaultWindow(NamedTuple):
 class CameraEvidence:
     """Everything known about one camera after a storm; the range asked for is `[from_us, to_us)`.
 
-    `frames` are those of `video.mp4`, in the order in which they lie there.
+    `frames` are those of `video.mp4`, in the order in which they lie there; `announced` has where each fragment ends.
     """
 
     name: str
@@ -123,7 +126,7 @@ class CameraEvidence:
     fps: int
     gop_us: int
     sent: Sequence[Sent]
-    announced: frozenset[FragmentId]
+    announced: Mapping[FragmentId, int]
     fragments: Mapping[FragmentId, Fragment]
     frames: Sequence[Seen]
     spans: Sequence[Interval]

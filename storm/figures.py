@@ -38,6 +38,7 @@ def figures(
         "frames_retrieved_without_number": total.unmarked,
         "fragments_announced_durable": total.fragments_announced,
         "fragments_retrieved": total.fragments_retrieved,
+        "fragments_given_up_on_a_full_disk": total.fragments_given_up,
         "fragments_flagged_as_damaged": total.fragments_damaged,
         "frames_of_sound_sent": total.sounds_sent,
         "frames_of_sound_retrieved": total.sounds_retrieved,

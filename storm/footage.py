@@ -18,11 +18,11 @@ from media.fmp4_read import fragment_samples, scan
 from media.moof import TRACK_ID
 from simulator.codecs import codec_of_entry, codec_of_libav
 from simulator.oracle import camera_uuid
-from storm.facts import UNKNOWN, Fragment, FragmentId, Seen
+from storm.facts import EDGE_US, UNKNOWN, Fragment, FragmentId, Seen
 from storm.sound import read_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from media.fmp4_read import StoredFragment
     from media.track import Track
     from simulator.codec import Codec
+    from storm.facts import Interval
     from storm.sound import SoundFragment
 
 MDAT_HEADER_BYTES = 8
@@ -78,9 +79,9 @@ class Footage:
         if not _is_verified(content, stored.commit) or len(self.sounds[key].frames) != stored.commit.samples:
             self.complaints.append(f"fragment {key} of sound does not fit its SHA-256")
 
-    def finish(self) -> None:
-        """When all segments are there: what can only be said of them together."""
-        self.complaints += chain_complaints(self.commits)
+    def finish(self, given_up: Sequence[Interval] = ()) -> None:
+        """When all segments are there: what can only be said of them together. `given_up` is declared to be gone."""
+        self.complaints += chain_complaints(self.commits, given_up)
         self.complaints += repetitions(self.fragments)
         self.commits.clear()
 
@@ -143,18 +144,31 @@ def repetitions(fragments: dict[FragmentId, Fragment]) -> Iterator[str]:
                 yield f"frame {seen.frame} is in fragment {where[seen.frame]} and in {key}"
 
 
-def chain_complaints(commits: Iterable[Commit]) -> Iterator[str]:
-    """What is wrong with the chains: a run's fragments are numbered without a hole and linked one to the next."""
+def chain_complaints(commits: Iterable[Commit], given_up: Sequence[Interval] = ()) -> Iterator[str]:
+    """What is wrong with the chains: a run's fragments are numbered without a hole and linked one to the next.
+
+    Where whole segments were given up, or could not be written to their end, their links are gone with them.
+    """
     for run, group in groupby(sorted(commits, key=_place), key=lambda commit: commit.identity.run):
         members = [*group]
         if _place(members[0])[1:] != (0, 0) or members[0].previous != ZERO_CHAIN:
             yield f"run {run:016x} does not begin at its beginning but at {_place(members[0])[1:]}"
         for before, after in pairwise(members):
-            if after.previous != before.chain or not _follows(after, before):
+            if after.previous == before.chain and _follows(after, before):
+                continue
+            if before.identity == after.identity or not covers(given_up, before.end_wall_us, after.wall_us):
                 yield f"run {run:016x}: {_place(after)[1:]} is not linked to {_place(before)[1:]}"
         for commit in members:
             if link(commit) != commit.chain:
                 yield f"run {run:016x}: the link of {_place(commit)[1:]} does not verify"
+
+
+def covers(intervals: Sequence[Interval], from_us: int, to_us: int) -> bool:
+    """Whether nothing between two instants lies outside of all of the intervals."""
+    for each in sorted(intervals):
+        if each.start_us <= from_us + EDGE_US:
+            from_us = max(from_us, each.end_us)
+    return from_us >= to_us - EDGE_US
 
 
 def _place(commit: Commit) -> tuple[int, int, int]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 ROLES = ("record", "ship", "keep", "serve")
 SUPERVISOR = "supervisor"
+SPOOL = "spool"
+"""What a fault of the disk is about."""
+
 ANY = "any"
 
 
@@ -29,9 +32,10 @@ class StormFailed(HultaError):  # noqa: N818 - the storm, not the program
 
 
 class Blow(NamedTuple):
-    """A kill or a pause of a process that is due, or a fault of a link; counted from the start of the script.
+    """A kill or a pause of a process that is due, or a fault of a link or of the spool's disk.
 
-    `role` is that of the process, or the name of the link; `fault` has what else a fault of a link needs.
+    Times count from the start of the script. `role` is that of the process, or the name of the link, or `spool`;
+    `fault` is there for these two, with its parameters.
     """
 
     at_us: int
@@ -48,7 +52,8 @@ class StormPlan:
 
     `fleet` is what the simulator gets; `product_config` is what the product gets, but for its address and the cameras'
     URLs; both as plain values. `step_numbers` are those that the steps of `camera_script` have in
-    the script of the user. `product` is a directory whose packages are tested instead of the installed ones.
+    the script of the user. `product` is a directory whose packages are tested instead of the installed ones;
+    `spool_disk_bytes` is the size of the disk that the spool gets for itself (0: none).
     """
 
     data: Path
@@ -62,6 +67,7 @@ class StormPlan:
     seed: int = 0
     segment_s: int = 10
     kill_us: int = KILL_US
+    spool_disk_bytes: int = 0
     product: Path | None = None
 
 
@@ -81,11 +87,11 @@ def blows(script: Script, fleet: Mapping[str, str], seed: int) -> list[Blow]:
             begun = lasting.pop(event.step)
             found[begun] = found[begun]._replace(for_us=event.at_us - found[begun].at_us)
             continue
-        link = event.fault if place is Place.LINK else None
-        role = str(event.fault.parameters["link" if link else "role"])
+        parameters = event.fault.parameters
+        role = str(parameters["role"] if place is Place.PROCESS else parameters.get("link", SPOOL))
         if role == ANY:
             role = chance.choice((*ROLES, SUPERVISOR))
         if event.phase is Phase.BEGIN:
             lasting[event.step] = len(found)
-        found.append(Blow(event.at_us, kind, role, 0, event.step, link))
+        found.append(Blow(event.at_us, kind, role, 0, event.step, None if place is Place.PROCESS else event.fault))
     return found

@@ -27,6 +27,7 @@ from storm.outages import causes
 from storm.plan import StormFailed
 from storm.processes import end
 from storm.result import Result
+from storm.rules_whole import lowest_class_goes_first
 from storm.strikes import Strikes
 from storm.system import System, storm_system
 from storm.waiting import pause_until, wait, wall_us
@@ -177,6 +178,7 @@ class Rig:
                 faults=[fault for fault in faults.get(camera.name, ()) if fault.start_us < self._result.to_us],
                 strikes=strikes,
                 kill_us=self._plan.kill_us,
+                full=self._system.full,
                 scratch=self._plan.data / f"video-{index}.mp4",
             )
             for index, camera in enumerate(self._plan.cameras)
@@ -187,6 +189,12 @@ class Rig:
         known = frozenset().union(*(report.segments for report in self._result.reports))
         for detail in unlisted(self._stored(), known, self._result.to_us):
             yield Violation(rule="listing_is_rows", camera="", detail=detail)
+        classes = {
+            camera["name"]: camera["class"] for site in self._plan.product_config["sites"] for camera in site["cameras"]
+        }
+        result, full = self._result, self._system.full
+        for detail in lowest_class_goes_first(result.reports, classes, result.strikes, full, self._plan.segment_s):
+            yield Violation(rule="lowest_class_goes_first", camera="", detail=detail)
         code, words = self._system.check()
         if code != 0:
             yield Violation(rule="check_is_content", camera="", detail=f"hulta check exits {code}: {words}")

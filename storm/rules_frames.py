@@ -9,8 +9,8 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from storm.costs import COSTS
-from storm.facts import SECOND_US, TOLERANCE_US, UNKNOWN, Seen
-from storm.rules_loss import EDGE_US, describe
+from storm.facts import EDGE_US, SECOND_US, TOLERANCE_US, UNKNOWN, Seen
+from storm.rules_loss import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from media.errors import GapReason
 from storm.costs import UNSAVED_US
-from storm.facts import TOLERANCE_US
+from storm.facts import EDGE_US, TOLERANCE_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,17 +14,13 @@ if TYPE_CHECKING:
     from storm.case import Case
     from storm.facts import CameraEvidence, Interval, Sent
 
-EDGE_US = 2_000
-"""Rounding where the product speaks about its own times: a frame, a span and a gap are computed from ticks."""
-
 REASONS = frozenset(GapReason)
 
 
 def announced_is_retrieved(case: Case) -> Iterator[str]:
-    """A ⊆ R: what was announced durable comes back, verified."""
+    """A ⊆ R: what was announced durable comes back, verified, but for what a full disk made the product give up."""
     camera = case.camera
-    lost = sorted(camera.announced - camera.fragments.keys() - camera.sound_ids)
-    if lost:
+    if lost := sorted(case.not_retrieved.keys() - case.given_up.keys()):
         yield f"{len(lost)} fragments announced durable are not retrievable, the first {lost[0]}"
     broken = sorted(key for key, fragment in camera.fragments.items() if not fragment.verified)
     if broken:
@@ -39,8 +35,11 @@ def loss_is_declared(case: Case) -> Iterator[str]:
 
 
 def loss_has_a_cause(case: Case) -> Iterator[str]:
-    """Frames are lost only while something kept the camera from being recorded, and at most 2 s before a kill."""
-    unexplained = [each for each in case.lost if not case.in_outage(each.sent_us)]
+    """Frames are lost only while something kept the camera from being recorded, and at most 2 s before a kill.
+
+    A full disk costs what its gaps say.
+    """
+    unexplained = [each for each in case.lost if not case.in_outage(each.sent_us) and not case.is_of_full_disk(each)]
     if unexplained:
         yield f"{len(unexplained)} frames were lost though nothing explains it, the first {describe(unexplained[0])}"
 
@@ -71,12 +70,15 @@ def gaps_have_a_cause(case: Case) -> Iterator[str]:
             for outage in case.outages
             if outage.lost_from_us - TOLERANCE_US <= gap.end_us and gap.start_us <= outage.end_us + TOLERANCE_US
         ]
-        if not reasons:
+        if not reasons and gap not in case.full_disk_gaps:
             yield f"the gap {gap} of {(gap.end_us - gap.start_us) / 1e6:.2f} s has no cause"
 
 
 def gaps_are_short(case: Case) -> Iterator[str]:
-    """In all, no more is declared lost than the faults explain: outage + 2 s + one GOP for each."""
+    """In all, no more is declared lost than the faults explain: outage + 2 s + one GOP for each.
+
+    What a full disk costs is not bounded here: no more than was lost, say `gaps_are_tight` and `loss_is_declared`.
+    """
     total_us, allowed_us = declared_us(case.camera), allowance_us(case)
     if total_us > allowed_us:
         count = len(case.outages)
@@ -106,7 +108,8 @@ def declared_us(camera: CameraEvidence) -> int:
 
 def allowance_us(case: Case) -> int:
     """How much may be."""
-    return sum(outage.end_us - outage.start_us + UNSAVED_US + case.camera.gop_us for outage in case.outages)
+    of_outages = sum(outage.end_us - outage.start_us + UNSAVED_US + case.camera.gop_us for outage in case.outages)
+    return of_outages + sum(_clipped_us(gap, case.camera) for gap in case.full_disk_gaps)
 
 
 def describe(each: Sent) -> str:

@@ -6,8 +6,7 @@ from bisect import bisect_left
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from storm.facts import SECOND_US, TOLERANCE_US, UNKNOWN
-from storm.rules_loss import EDGE_US
+from storm.facts import EDGE_US, SECOND_US, TOLERANCE_US, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

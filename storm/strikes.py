@@ -1,4 +1,4 @@
-"""Kills, pauses and faults of links, carried out when they are due."""
+"""Kills, pauses, and faults of links and of the spool's disk, carried out when they are due."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from simulator.faults import Fault
-    from storm.links import Links
     from storm.plan import Blow
     from storm.processes import Handle
 
@@ -26,14 +25,16 @@ BACK_S = 30.0
 class Struck(Protocol):
     """What is hit: storm.system.System is one."""
 
-    links: Links
-
     def role(self, name: str) -> Handle | None:
         """A handle of the process that has a role now."""
         ...
 
     def kill(self, role: str, process: Handle) -> None:
         """SIGKILL, and what follows from it."""
+        ...
+
+    def strain(self, what: str, fault: Fault) -> Callable[[], None]:
+        """Begin a fault of a link or of the spool's disk; what ends it, which may be called more than once."""
         ...
 
     def require_simulator(self) -> None:
@@ -96,7 +97,7 @@ class Strikes:
         self._plan(due, self.done[index].at_us + blow.for_us, over)
 
     def _strain(self, blow: Blow, fault: Fault, due: list[tuple[int, int, Callable[[], None]]], began_us: int) -> None:
-        end = self._system.links.begin(blow.role, fault)
+        end = self._system.strain(blow.role, fault)
         index = self._note(blow, f"to the {blow.role}", began_us)
         if blow.for_us:
             self._stopped.callback(end)

@@ -16,21 +16,26 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from simulator.faults import Place
 from storm.api import Api
 from storm.links import proxied
 from storm.plan import SUPERVISOR, StormFailed
 from storm.processes import Handle, end, handle_of, program, start
+from storm.spool_disk import spool_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from simulator.faults import Fault
+    from storm.facts import Interval
     from storm.links import Links
     from storm.plan import StormPlan
+    from storm.spool_disk import SpoolDisk
 
 CHECK_S = 300
 SIMULATOR_S = 120
@@ -42,9 +47,10 @@ LOOPBACK = "127.0.0.0/8"
 class System:
     """Simulator and product while they run."""
 
-    def __init__(self, plan: StormPlan, links: Links) -> None:
+    def __init__(self, plan: StormPlan, links: Links, disk: SpoolDisk | None = None) -> None:
         self.plan = plan
-        self.links = links
+        self._links = links
+        self._disk = disk
         self.api = Api(free_port())
         self.urls: dict[str, str] = {}
         self.simulator: subprocess.Popen[bytes] | None = None
@@ -125,6 +131,18 @@ class System:
             self.supervisor.wait()
             self.start_product()
 
+    def strain(self, what: str, fault: Fault) -> Callable[[], None]:
+        """Begin a fault of a link, or of the spool's disk; what ends it."""
+        if fault.kind.place is not Place.DISK:
+            return self._links.begin(what, fault)
+        assert self._disk is not None, "plans see to that"
+        return self._disk.fill(fault.number("left") * 1_000_000)
+
+    @property
+    def full(self) -> list[Interval]:
+        """When the spool's own disk was full; never, if it has none."""
+        return [] if self._disk is None else self._disk.full
+
     def check(self) -> tuple[int, str]:
         """`hulta check`: its exit code and its last words; -1 if it did not end."""
         try:
@@ -151,7 +169,7 @@ class System:
             for site in self.plan.product_config["sites"]
         ]
         return {
-            **self.links.config,
+            **self._links.config,
             "host": {"name": "storm", "listen": f"127.0.0.1:{self.api.port}"},
             "segments": {"seconds": self.plan.segment_s},
             "spool": {"accept_loss": True},
@@ -163,8 +181,12 @@ class System:
 def storm_system(plan: StormPlan) -> Iterator[System]:
     """Simulator and product for the length of a block; both are ended, however the block ends."""
     plan.data.mkdir(parents=True, exist_ok=True)
-    with proxied(plan.product_config) as links:
-        yield from _running(System(plan, links))
+    with ExitStack() as around:
+        links, disk = around.enter_context(proxied(plan.product_config)), None
+        if plan.spool_disk_bytes:
+            point = plan.data / "hulta" / "spool"
+            disk = around.enter_context(spool_disk(plan.data / "spool.img", point, plan.spool_disk_bytes))
+        yield from _running(System(plan, links, disk))
 
 
 def _running(system: System) -> Iterator[System]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from storm.case import Case
 from storm.costs import KILL_US
-from storm.facts import Violation
+from storm.facts import EDGE_US, Violation
 from storm.outages import causes, outages
 from storm.rules_frames import (
     bytes_are_identical,
@@ -24,7 +24,6 @@ from storm.rules_frames import (
     video_keeps_time,
 )
 from storm.rules_loss import (
-    EDGE_US,
     announced_is_retrieved,
     gaps_are_short,
     gaps_are_tight,
@@ -39,7 +38,7 @@ from storm.rules_spans import spans_are_complete, spans_are_footage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from storm.facts import CameraEvidence, Strike
+    from storm.facts import CameraEvidence, Interval, Strike
 
 
 def not_empty(case: Case) -> Iterator[str]:
@@ -103,13 +102,19 @@ RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
 
 
 def case_of(
-    camera: CameraEvidence, strikes: Sequence[Strike], *, cameras: int = 1, kill_us: int = KILL_US, began_us: int = 0
+    camera: CameraEvidence,
+    strikes: Sequence[Strike],
+    *,
+    cameras: int = 1,
+    kill_us: int = KILL_US,
+    began_us: int = 0,
+    full: Sequence[Interval] = (),
 ) -> Case:
-    """The evidence with the outages that follow from the faults and the kills."""
+    """The evidence with the outages that follow from the faults and the kills, and when the disk was full."""
     found = causes(
         (strike for strike in strikes if strike.at_us < camera.to_us), camera.faults, cameras=cameras, kill_us=kill_us
     )
-    return Case(camera=camera, outages=outages(camera.sent, found, camera.to_us), began_us=began_us)
+    return Case(camera=camera, outages=outages(camera.sent, found, camera.to_us), began_us=began_us, full=full)
 
 
 def judge(case: Case) -> list[Violation]:

@@ -6,6 +6,7 @@ the camera sends to a new session from 23 s on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from storm.costs import KILL_US
@@ -58,6 +59,11 @@ def fragments_of(kept: list[Sent], *, later_run_from: float = 20) -> dict[Fragme
     return fragments
 
 
+def ends_of(fragments: Mapping[FragmentId, Fragment], *, but_last: int = 0) -> dict[FragmentId, int]:
+    """As they are announced, all or all but the last ones."""
+    return {key: fragments[key].end_us for key in list(fragments)[: len(fragments) - but_last]}
+
+
 def evidence(*, durable: float = 19, died: float = 20, again: float = 23, reason: str = "crash") -> CameraEvidence:
     """A clean storm: everything but [durable, again) came back, and that is one declared gap."""
     sent = sent_frames(died=died, again=again)
@@ -70,7 +76,7 @@ def evidence(*, durable: float = 19, died: float = 20, again: float = 23, reason
         fps=FPS,
         gop_us=SECOND,
         sent=sent,
-        announced=frozenset(list(fragments)[:-2]),
+        announced=ends_of(fragments, but_last=2),
         fragments=fragments,
         frames=[seen(each) for each in kept if at(1) <= each.sent_us < at(39)],
         spans=[Interval(at(0), at(durable)), Interval(at(again), at(39))],
@@ -86,7 +92,7 @@ def undisturbed() -> CameraEvidence:
         evidence(),
         sent=sent,
         fragments=fragments,
-        announced=frozenset(fragments),
+        announced=ends_of(fragments),
         frames=[seen(each) for each in sent if at(1) <= each.sent_us < at(39)],
         spans=[Interval(at(0), at(39))],
         gaps=[],
@@ -98,14 +104,22 @@ def fault(kind: str, start: float, end: float | None = None, **parameters: objec
     return FaultWindow(kind, at(start), at(start if end is None else end), 1, tuple(sorted(parameters.items())))
 
 
-def verdict(camera: CameraEvidence, strikes: tuple[Strike, ...] = KILLS, *, kill_us: int = KILL_US) -> list[Violation]:
-    """Every broken promise."""
-    return judge(case_of(camera, strikes, kill_us=kill_us))
+def verdict(
+    camera: CameraEvidence,
+    strikes: tuple[Strike, ...] = KILLS,
+    *,
+    kill_us: int = KILL_US,
+    full: tuple[Interval, ...] = (),
+) -> list[Violation]:
+    """Every broken promise; the spool's disk was `full`."""
+    return judge(case_of(camera, strikes, kill_us=kill_us, full=full))
 
 
-def rules_broken(camera: CameraEvidence, strikes: tuple[Strike, ...] = KILLS) -> set[str]:
+def rules_broken(
+    camera: CameraEvidence, strikes: tuple[Strike, ...] = KILLS, *, full: tuple[Interval, ...] = ()
+) -> set[str]:
     """The names of the rules that the evidence contradicts."""
-    return {violation.rule for violation in verdict(camera, strikes)}
+    return {violation.rule for violation in verdict(camera, strikes, full=full)}
 
 
 def spoil(camera: CameraEvidence, frame: int) -> CameraEvidence:

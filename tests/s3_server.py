@@ -7,6 +7,7 @@ ranges with 200: what Hulta does about that is tested with it.
 from __future__ import annotations
 
 import atexit
+import json
 import socket
 import subprocess
 import sys
@@ -43,6 +44,15 @@ def s3_server(directory: Path, *, tls: Path | None = None) -> Iterator[int]:
             yield port
         finally:
             server.terminate()
+
+
+def servers_file(path: Path, port: int) -> Path:
+    """For `hulta storm --servers`: this server, and nothing about a catalog."""
+    keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
+    store = {"url": f"s3://{BUCKET}/storm", "endpoint": f"http://127.0.0.1:{port}", **keys}
+    path.write_text(json.dumps({"store": store}))  # JSON is YAML
+    path.chmod(0o600)
+    return path
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,19 @@ from pathlib import Path
 from server.storm_plan import make_plan
 from storm.result import Result
 from storm.rig import run_storm
+from tests.s3_server import s3_server, servers_file
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDED = Path(__file__).parent / "seeded"
 PATCHES = sorted(SEEDED.glob("*.patch"))
 PACKAGES = ("media", "ingest", "storage", "retention", "playback", "server", "simulator", "storm")
 
-USUAL, MANY_FRAGMENTS = "usual", "many-fragments"
-SECONDS = {USUAL: 40, MANY_FRAGMENTS: 60}
+USUAL, MANY_FRAGMENTS, FULL_DISK, NEARLY_FULL_DISK = "usual", "many-fragments", "full-disk", "nearly-full-disk"
+SECONDS = {USUAL: 40, MANY_FRAGMENTS: 60, FULL_DISK: 60, NEARLY_FULL_DISK: 45}
 """Each kind of storm is a fleet and a script in seeded/, and has a control run."""
+
+SPOOL_DISK_MB = {FULL_DISK: 64, NEARLY_FULL_DISK: 64}
+"""These have a disk for the spool, which needs root, and an S3 server that goes away."""
 
 SEED = 5
 AT_ONCE = 2
@@ -60,15 +64,18 @@ def copy_product(target: Path, patch: Path | None = None) -> Path:
 
 def storm_over(product: Path, kind: str, data: Path) -> Result:
     """A short storm."""
-    plan = make_plan(
-        fleet=SEEDED / f"{kind}.fleet.yaml",
-        script=SEEDED / f"{kind}.script.yaml",
-        seconds=SECONDS[kind],
-        seed=SEED,
-        data=data,
-    )
-    # These bugs are not about speed.
-    return run_storm(replace(plan, product=product, kill_us=30_000_000, segment_s=5))
+    with s3_server(data.with_name("s3")) as port:
+        plan = make_plan(
+            fleet=SEEDED / f"{kind}.fleet.yaml",
+            script=SEEDED / f"{kind}.script.yaml",
+            seconds=SECONDS[kind],
+            seed=SEED,
+            data=data,
+            servers=servers_file(data.with_name("servers.yaml"), port) if kind in SPOOL_DISK_MB else None,
+            spool_disk_mb=SPOOL_DISK_MB.get(kind, 0),
+        )
+        # These bugs are not about speed.
+        return run_storm(replace(plan, product=product, kill_us=30_000_000, segment_s=5))
 
 
 def try_one(name: str, patch: Path | None) -> bool:

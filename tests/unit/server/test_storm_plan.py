@@ -19,7 +19,7 @@ from server.storm_plan import make_plan
 from simulator.faults import CATALOGUE, Place
 from storm.disk import needed_bytes, require_room
 from storm.facts import Violation
-from storm.plan import StormFailed, StormPlan
+from storm.plan import ROLES, SUPERVISOR, StormFailed, StormPlan
 from storm.result import Result
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def storm(options: dict[str, str]) -> CommandResult:
     return CliRunner().invoke(build(["storm"]), ["storm", *(word for option in options.items() for word in option)])
 
 
-def plan_of(folder: Path, script: str = SCRIPT, *, seconds: int = 20, cameras: int | None = None) -> StormPlan:
+def plan_of(
+    folder: Path, script: str = SCRIPT, *, seconds: int = 20, cameras: int | None = None, spool_disk_mb: int = 0
+) -> StormPlan:
     """The plan that the command line makes of these files."""
     (folder / "fleet.yaml").write_text(FLEET)
     (folder / "script.yaml").write_text(script)
@@ -75,6 +77,7 @@ def plan_of(folder: Path, script: str = SCRIPT, *, seconds: int = 20, cameras: i
         seed=1,
         data=folder / "data",
         cameras=cameras,
+        spool_disk_mb=spool_disk_mb,
     )
 
 
@@ -152,8 +155,8 @@ def test_the_example_has_every_fault_at_least_once(city: str, cameras: int, minu
     fleet, script = EXAMPLES / f"{city}.yaml", EXAMPLES / f"{city}-script.yaml"
     plan = make_plan(fleet=fleet, script=script, seconds=minutes * 60, seed=1, data=Path())
     steps = read_script(script).steps
-    of_links = {name for name, kind in CATALOGUE.items() if kind.place is Place.LINK}
-    assert {step.fault.name for step in steps} == {*CATALOGUE} - of_links
+    others = {name for name, kind in CATALOGUE.items() if kind.place in {Place.LINK, Place.DISK}}
+    assert {step.fault.name for step in steps} == {*CATALOGUE} - others
     assert len(plan.cameras) == cameras
     assert {blow.role for blow in plan.blows} == {"record", "ship", "keep", "serve", "supervisor"}
     assert max(step.end_us or step.at_us for step in steps) <= (minutes - 1) * 60_000_000
@@ -170,6 +173,35 @@ def test_the_example_of_links_has_every_fault_of_them(tmp_path: Path) -> None:
     assert {kind for kind, _ in of_links} == {name for name, kind in CATALOGUE.items() if kind.place is Place.LINK}
     assert {link for _, link in of_links} == {"store", "catalog"}
     assert plan.product_config["store"]["secret_key"] == "not-a-secret"
+
+
+def test_a_full_disk_needs_a_disk_that_may_be_filled(tmp_path: Path) -> None:
+    """One for the spool alone, and larger than what is to be left of it."""
+    script = "steps:\n  - {at: 1s, for: 2s, fault: disk-full, left: 40}\n"
+    with pytest.raises(ConfigError, match=r"script\.yaml:2: disk-full leaves 40 MB of the spool's disk: there is none"):
+        plan_of(tmp_path, script)
+    with pytest.raises(ConfigError, match="there is one of 40 MB"):
+        plan_of(tmp_path, script, spool_disk_mb=40)
+    plan = plan_of(tmp_path, script, spool_disk_mb=64)
+    assert plan.spool_disk_bytes == 64_000_000
+    assert [(blow.kind, blow.role, blow.for_us) for blow in plan.blows] == [("disk-full", "spool", 2_000_000)]
+
+
+def test_the_example_of_a_full_disk(tmp_path: Path) -> None:
+    """It fits its minutes and the disk that `make storm-full-disk` gives it, and kills every process meanwhile."""
+    servers = tmp_path / "servers.yaml"
+    servers.write_text(SERVERS)
+    plan = make_plan(
+        fleet=EXAMPLES / "storm-full-disk.yaml",
+        script=EXAMPLES / "storm-full-disk-script.yaml",
+        seconds=300,
+        seed=1,
+        data=tmp_path,
+        servers=servers,
+        spool_disk_mb=512,
+    )
+    assert "disk-full" in {blow.kind for blow in plan.blows}
+    assert {blow.role for blow in plan.blows if blow.kind == "kill"} == {*ROLES, SUPERVISOR}
 
 
 def test_the_short_example_fits_a_minute() -> None:

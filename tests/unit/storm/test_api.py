@@ -99,8 +99,8 @@ def test_what_is_announced_is_noted() -> None:
     failing = answer(b"", status="503 Service Unavailable")
     with answering(failing, answer(body), failing) as port, Announcements(Api(port)) as announced:
         assert wait(10, lambda: not announced.behind(["gate"], 0), look_s=0.01)
-        assert announced.seen("gate", INSTANT_US) == {FragmentId(10, 1, 2, 3)}
-        assert announced.seen("gate", INSTANT_US - 1) == frozenset()
+        assert announced.seen("gate", INSTANT_US) == {FragmentId(10, 1, 2, 3): INSTANT_US}
+        assert announced.seen("gate", INSTANT_US - 1) == {}
         assert announced.behind(["gate", "yard"], INSTANT_US - 1) == ["yard"]
         assert wait(10, lambda: announced.through_us("gate") == INSTANT_US, look_s=0.01)
 
@@ -131,10 +131,11 @@ def test_an_answer_that_is_not_what_the_api_promises_is_a_violation(body: bytes,
                 to_us=INSTANT_US + 1,
                 began_us=INSTANT_US,
                 sent_log=None,
-                announced=frozenset(),
+                announced={},
                 faults=[],
                 strikes=[],
                 kill_us=0,
+                full=[],
                 scratch=tmp_path / "video.mp4",
             )
         )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
 from media.errors import ConfigError
-from simulator.faults import make_fault
+from simulator.faults import Fault, make_fault
 from simulator.script import Script, Step
-from storm.links import link_names, proxied
+from storm.links import Links, link_names, proxied
 from storm.plan import blows
 from storm.strikes import Strikes
 from storm.waiting import wall_us
@@ -92,8 +92,12 @@ def test_a_link_inside_tls_is_refused() -> None:
 class Product:
     """Its links, and no processes."""
 
-    def __init__(self, links: Any) -> None:
-        self.links = links
+    def __init__(self, links: Links) -> None:
+        self._links = links
+
+    def strain(self, what: str, fault: Fault) -> Callable[[], None]:
+        """As the real one, without a disk."""
+        return self._links.begin(what, fault)
 
     def role(self, name: str) -> None:
         """There is none."""

@@ -71,7 +71,7 @@ def test_sound_that_is_missing_beside_its_pictures(seconds: float) -> None:
 def test_an_announced_fragment_of_sound_that_comes_back() -> None:
     """And one that does not."""
     camera = talking()
-    announced = replace(camera, announced=camera.announced | {FragmentId(1, 1, 0, 77)})
+    announced = replace(camera, announced={**camera.announced, FragmentId(1, 1, 0, 77): at(20)})
     assert rules_broken(announced) == {"announced_is_retrieved"}
     assert rules_broken(replace(announced, sound_ids=frozenset({FragmentId(1, 1, 0, 77)}))) == set()
 

@@ -17,6 +17,7 @@ from tests.builders_storm import (
     SECOND,
     alter,
     at,
+    ends_of,
     evidence,
     fault,
     rules_broken,
@@ -57,7 +58,7 @@ def test_a_camera_that_is_silent_for_a_moment_is_recorded_on() -> None:
         camera = without(camera, *({each.frame for each in camera.sent} - {each.frame for each in sent}))
         camera = replace(camera, sent=sent, faults=[fault("stall", 10, 10 + silent_s)])
         camera = replace(camera, fragments={key: each for key, each in camera.fragments.items() if each.frames})
-        camera = replace(camera, announced=frozenset(camera.fragments))
+        camera = replace(camera, announced=ends_of(camera.fragments))
         assert rules_broken(camera, NO_KILLS) == broken
 
 
@@ -80,7 +81,7 @@ def test_a_gop_lost_after_recording_could_begin() -> None:
     late = replace(
         late,
         fragments={key: each for key, each in late.fragments.items() if each.frames},
-        announced=frozenset(key for key in camera.announced if late.fragments[key].frames),
+        announced={key: end_us for key, end_us in camera.announced.items() if late.fragments[key].frames},
         gaps=[Interval(at(19), at(26), "no_sync")],
         spans=[Interval(at(0), at(19)), Interval(at(26), at(39))],
     )

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.faults import make_fault
+from simulator.faults import Fault, make_fault
 from simulator.script import Script, Step
-from storm.links import Links
 from storm.plan import Blow, blows
 from storm.processes import Handle, children, end, handle_of
 from storm.strikes import Strikes
@@ -54,7 +53,6 @@ class System:
     """Processes that can be hit, and no links."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.links = Links({}, {})
         self.process = process
         self.gone = False
 
@@ -67,6 +65,10 @@ class System:
         assert role == "record"
         process.signal(signal.SIGKILL)
         self.process.wait()
+
+    def strain(self, what: str, fault: Fault) -> Callable[[], None]:
+        """No links."""
+        raise AssertionError(f"{fault.name} of {what}")
 
     def require_simulator(self) -> None:
         """It is there."""

@@ -40,7 +40,7 @@ def test_an_empty_proof_is_no_proof(nothing: str) -> None:
 def test_an_announced_fragment_that_does_not_come_back() -> None:
     """A ⊆ R is checked by fragment identity."""
     camera = evidence()
-    camera = replace(camera, announced=camera.announced | {FragmentId(1, 1, 0, 19)})
+    camera = replace(camera, announced={**camera.announced, FragmentId(1, 1, 0, 19): at(20)})
     (violation,) = verdict(camera)
     assert violation.rule == "announced_is_retrieved"
     assert "0000000000000001.1.0.19" in str(violation)
