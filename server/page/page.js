@@ -260,7 +260,8 @@ function step(ms) {
   }
   const wanted = recorded(playing, player.wallMs + ms);
   if (ms > 0 && wanted <= player.wallMs) return; // nothing newer is there
-  const spans = closeup.timeline?.spans ?? [];
+  const read = closeup.timeline ?? rows.get(playing.id)?.bar.timeline; // until the nearer look has come
+  const spans = read?.spans ?? [];
   const inside = spans.some((span) => span.fromMs <= wanted && wanted < span.toMs);
   const before = spans.findLast((span) => span.toMs <= wanted);
   player.seek(ms < 0 && !inside && before ? Math.max(before.fromMs, before.toMs - 3 * SECOND) : wanted);

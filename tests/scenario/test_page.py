@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, Route
 
 pytestmark = [pytest.mark.scenario, pytest.mark.browser, ONE_LOOP]
 
@@ -274,6 +275,29 @@ async def test_the_page_can_be_used_with_the_keyboard(browser: Browser, archive:
         await seen.page.wait_for_function("m => document.getElementById('wall').textContent < m", arg=stopped)
         await seen.page.keyboard.press("Escape")
         await expect(seen.page.locator("#player")).to_be_hidden()
+
+
+async def test_back_over_a_gap_before_the_closeup_has_come(browser: Browser, archive: Archive) -> None:
+    """On a slow network the bar of the day says where the footage before the gap is."""
+    async with serving(archive) as http, visit(browser, http) as seen:
+        bar, released = seen.bar("gate"), asyncio.Event()
+        await seen.page.get_by_role("button", name="10 min").click()
+        await expect(bar).to_have_attribute("aria-valuetext", re.compile("gap: shutdown"))
+
+        async def hold(route: Route) -> None:
+            await released.wait()
+            await route.continue_()
+
+        await seen.page.route(re.compile(r"/timeline\?from=[^&]*T11"), hold)  # the player's own begin in the footage
+        await bar.focus()
+        await seen.page.keyboard.press("End")
+        await seen.page.keyboard.press("Enter")
+        await seen.reaches(f"{DAY} 12:00:14")
+        await seen.page.locator("#screen").focus()
+        await seen.page.keyboard.press("Space")
+        await seen.page.keyboard.press("ArrowLeft")
+        await seen.page.wait_for_function("m => document.getElementById('wall').textContent < m", arg=f"{DAY} 12:00:05")
+        released.set()
 
 
 async def test_another_day_is_shown(browser: Browser, archive: Archive) -> None:
