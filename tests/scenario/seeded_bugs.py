@@ -32,7 +32,7 @@ USUAL, MANY_FRAGMENTS, FULL_DISK, NEARLY_FULL_DISK = "usual", "many-fragments", 
 SECONDS = {USUAL: 40, MANY_FRAGMENTS: 60, FULL_DISK: 60, NEARLY_FULL_DISK: 45}
 """Each kind of storm is a fleet and a script in seeded/, and has a control run."""
 
-SPOOL_DISK_MB = {FULL_DISK: 64, NEARLY_FULL_DISK: 64}
+SPOOL_DISK_MB = {FULL_DISK: 64, NEARLY_FULL_DISK: 160}
 """These have a disk for the spool, which needs root, and an S3 server that goes away."""
 
 SEED = 5
