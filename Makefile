@@ -26,7 +26,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev  ## the figures and plots of benchmarks/README.md, about 10 minutes on an idle machine
+bench: $(VENV)/.dev  ## the figures and plots of benchmarks/README.md, about 15 minutes on an idle machine
 	sh tests/prepare.sh linux-perf
 	$(BIN)/python -m benchmarks
 

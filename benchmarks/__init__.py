@@ -5,6 +5,7 @@ The questions
     kernel      the receive path alone: nanoseconds per packet
     durability  ways to sync a round of fragments, and the spool's commit path
     ship        spool to object store to catalog
+    whole_path  cameras to an S3 server and a PostgreSQL, by process
     catalog     what the catalog answers and takes in, by how much is in it
     retrieval   what an operator waits for, alone and in a crowd, and what recording feels of it
     simulator   what the simulated cameras cost themselves

@@ -87,6 +87,11 @@ class Ceph:
         """As `store.endpoint` has it."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pids(self) -> list[int]:
+        """Of its processes."""
+        return [process.pid for process in self._processes.values()]
+
     def start(self) -> None:
         """All of it; returns when the gateway answers."""
         self._keys()

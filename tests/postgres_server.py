@@ -67,6 +67,12 @@ class PostgresServer:
         """Without a database."""
         return f"postgresql://{USER}@127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Of the process whose children do the work."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, or start it again; returns when it answers."""
         settings = (f"--{name}={value}" for name, value in self._settings.items())

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
+from media.commit import ZERO_CHAIN, Commit, link
+from media.identity import SegmentIdentity
+from media.moof import TRACK_ID
 from simulator.options import CameraOptions
 from storm.examination import CameraReport
 from storm.facts import CameraEvidence, Interval, Strike
-from storm.footage import covers
+from storm.footage import chain_complaints, covers
 from storm.rules_whole import lowest_class_goes_first
 from tests.builders_storm import FPS, at, rules_broken, undisturbed
 
+ZERO = UUID(int=0)
 NO_KILLS: tuple[Strike, ...] = ()
 FULL = (Interval(at(15), at(18)),)
 OF_A_LOSS_WITHOUT_CAUSE = {"announced_is_retrieved", "loss_has_a_cause", "gaps_have_a_cause", "gaps_are_short"}
@@ -69,6 +74,68 @@ def test_intervals_together_cover_what_lies_between() -> None:
     assert not covers(gaps, at(9), at(14))
     assert not covers(gaps, at(10), at(15))
     assert not covers([Interval(at(10), at(11)), *gaps[:1]], at(10), at(14))
+
+
+def chain_of(segments: int) -> list[Commit]:
+    """A run of segments of two fragments, a second each."""
+    commits: list[Commit] = []
+    for number in range(2 * segments):
+        commit = Commit(
+            identity=SegmentIdentity(camera=ZERO, stream=ZERO, epoch=1, run=7, sequence=number // 2),
+            span=0,
+            fragment=number % 2,
+            track=TRACK_ID,
+            offset=700,
+            length=1000,
+            header_bytes=100,
+            init_sha256=bytes(32),
+            sha256=bytes(32),
+            previous=commits[-1].chain if commits else ZERO_CHAIN,
+            chain=bytes(32),
+            wall_us=at(number),
+            end_wall_us=at(number + 1),
+            media_ticks=number * 90_000,
+            duration_ticks=90_000,
+            samples=25,
+            sync_samples=1,
+            starts_with_sync=True,
+            lost_packets=0,
+            clock_quality=1,
+        )
+        commits.append(replace(commit, chain=link(commit)))
+    return commits
+
+
+@pytest.mark.parametrize(
+    ("kept", "gaps", "complaints"),
+    [
+        ([0, 1, 2, 3, 4, 5], [], 0),
+        ([0, 1, 4, 5], [], 1),
+        ([0, 1, 4, 5], [(2, 4)], 0),
+        ([0, 1, 4, 5], [(2, 3)], 1),
+        ([0, 2, 3], [(1, 2)], 0),  # cut off where the disk was full
+        ([0, 2, 3], [], 1),
+        ([2, 3, 4, 5], [], 1),
+        ([2, 3, 4, 5], [(0, 2)], 0),
+        ([2, 3, 4, 5], [(0, 1)], 1),
+    ],
+)
+def test_a_chain_has_holes_where_footage_was_given_up(
+    kept: list[int], gaps: list[tuple[float, float]], complaints: int
+) -> None:
+    """And nowhere else."""
+    chain = chain_of(3)
+    given_up = [Interval(at(start), at(end), "spool_full") for start, end in gaps]
+    assert len([*chain_complaints([chain[number] for number in kept], given_up)]) == complaints
+
+
+def test_a_fragment_in_the_middle_of_a_segment_cannot_be_given_up() -> None:
+    """Whole segments go, or the end of one that could not be written."""
+    chain = chain_of(2)
+    longer = [replace(each, fragment=number, identity=chain[0].identity) for number, each in enumerate(chain)]
+    linked = [replace(each, chain=link(each)) for each in longer]
+    hole = [Interval(at(1), at(3), "spool_full")]
+    assert any("is not linked" in each for each in chain_complaints([linked[0], linked[3]], hole))
 
 
 def report(name: str, *, given_up_s: list[float], spans: list[tuple[float, float]]) -> CameraReport:
