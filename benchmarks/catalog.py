@@ -27,6 +27,7 @@ from benchmarks.report import Column, Report
 from benchmarks.spread import Spread
 from playback.library import Library
 from retention.sweeper import Sweeper
+from storage.catalog import Catalog
 from storage.clock import FakeClock
 from storage.directory_store import DirectoryStore
 from storage.model import Camera, Segment
@@ -57,7 +58,7 @@ class Place(NamedTuple):
 class Asked(NamedTuple):
     """An open catalog, what is built on it, and what to ask it about."""
 
-    catalog: SqliteCatalog
+    catalog: Catalog
     library: Library
     sweeper: Sweeper
     place: Place
@@ -103,7 +104,7 @@ def measure(run: Run) -> Report:
             for question, (cold, warm) in asyncio.run(ask(archive, QUICK_ROUNDS if run.quick else ROUNDS)).items():
                 found[question].append((cold, warm))
                 answers.add(question, archive.rows, cold, warm)
-            for what, latency, rate in asyncio.run(bring(archive, QUICK_NEXT_MINUTES if run.quick else NEXT_MINUTES)):
+            for what, latency, rate in asyncio.run(_bring(archive, QUICK_NEXT_MINUTES if run.quick else NEXT_MINUTES)):
                 arrivals.add(what, archive.rows, latency, rate)
     _judge(report, archives, found)
     return report
@@ -118,45 +119,49 @@ async def ask(archive: Archive, rounds: int) -> dict[str, tuple[Spread, Spread]]
         for place in places[: RETENTION_ROUNDS if name == RETENTION else rounds]:
             forget_pages(archive)
             async with _asked(archive, place) as asked:
-                cold.append(await _timed(question(asked)))
-                warm.append(await _timed(question(asked)))
+                cold.append(await timed(question(asked)))
+                warm.append(await timed(question(asked)))
         found[name] = Spread.of(cold), Spread.of(warm)
     return found
 
 
-async def bring(archive: Archive, minutes: int) -> list[tuple[str, Spread, float]]:
+async def bring(catalog: Catalog, minutes: int, *, seed: int) -> list[tuple[str, Spread, float]]:
     """What arrives next, as the shipper brings it: what, latency of a batch in milliseconds, segments a second."""
-    city = City(minutes, seed=archive.rows, end_us=END_US + (minutes + 1) * MINUTE_US)
+    city = City(minutes, seed=seed, end_us=END_US + (minutes + 1) * MINUTE_US)
     arrivals = [(row.segment, table) for row, table in city.arrivals()]
     first, rest = arrivals[:CAMERAS], arrivals[CAMERAS:]
+    register = catalog.footage.register
+
+    async def upload(batch: list[Arrival]) -> None:
+        await catalog.footage.begin_upload([segment.id for segment, _ in batch])
+        await catalog.footage.stored({segment.id: segment.chain for segment, _ in batch})
+
+    async def whole_way(batch: list[Arrival]) -> None:
+        await register(batch)
+        await upload(batch)
+
+    return [
+        (f"all steps, {SECOND_OF_CAMERAS} at a time", *await _rate(first, SECOND_OF_CAMERAS, whole_way)),
+        (f"backlog: register, {BACKLOG} at a time", *await _rate(rest, BACKLOG, register)),
+        (f"backlog: begin and store, {UPLOADS} at a time", *await _rate(rest, UPLOADS, upload)),
+    ]
+
+
+async def _bring(archive: Archive, minutes: int) -> list[tuple[str, Spread, float]]:
     async with await SqliteCatalog.open(archive.root / "catalog.sqlite", FakeClock(wall_us=NOW_US)) as catalog:
-        register = catalog.footage.register
-
-        async def upload(batch: list[Arrival]) -> None:
-            await catalog.footage.begin_upload([segment.id for segment, _ in batch])
-            await catalog.footage.stored({segment.id: segment.chain for segment, _ in batch})
-
-        async def whole_way(batch: list[Arrival]) -> None:
-            await register(batch)
-            await upload(batch)
-
-        return [
-            (f"all steps, {SECOND_OF_CAMERAS} at a time", *await _rate(first, SECOND_OF_CAMERAS, whole_way)),
-            (f"backlog: register, {BACKLOG} at a time", *await _rate(rest, BACKLOG, register)),
-            (f"backlog: begin and store, {UPLOADS} at a time", *await _rate(rest, UPLOADS, upload)),
-        ]
+        return await bring(catalog, minutes, seed=archive.rows)
 
 
 async def _rate(
     arrivals: list[Arrival], size: int, bring_batch: Callable[[list[Arrival]], Awaitable[None]]
 ) -> tuple[Spread, float]:
     batches = [arrivals[first : first + size] for first in range(0, len(arrivals), size)]
-    spent = [await _timed(bring_batch(batch)) for batch in batches]
+    spent = [await timed(bring_batch(batch)) for batch in batches]
     return Spread.of(spent), 1000 * len(arrivals) / sum(spent)
 
 
-async def _timed(act: Awaitable[object]) -> float:
-    """Milliseconds."""
+async def timed(act: Awaitable[object]) -> float:
+    """How long it takes, in milliseconds."""
     began = time.perf_counter()
     await act
     return 1000 * (time.perf_counter() - began)
