@@ -7,6 +7,7 @@ The questions
     ship        spool to object store to catalog
     whole_path  cameras to an S3 server and a PostgreSQL, by process
     catalog     what the catalog answers and takes in, by how much is in it
+    catalog_postgres  the same of a PostgreSQL with 20 million segments
     retrieval   what an operator waits for, alone and in a crowd, and what recording feels of it
     simulator   what the simulated cameras cost themselves
     simulated_city  the same for the cameras of examples/boras.yaml, over TCP and UDP

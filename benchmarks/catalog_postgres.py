@@ -64,6 +64,7 @@ WHERE start_us >= {END_US - DAY_US} AND end_us < {END_US}
 """
 
 
+_FIRST = "SELECT id FROM segments WHERE stream = $1 AND start_us BETWEEN $2 AND $3 ORDER BY start_us LIMIT 1"
 _DECLARE = "UPDATE streams SET declared_until_us = $1 WHERE id = $2"
 
 
@@ -124,12 +125,9 @@ class Archive:
 
     async def segment_of(self, stream: UUID, from_us: int) -> UUID:
         """The id of the first segment from an instant on: those that were laid do not follow from what they are of."""
-        wanted = (
-            "SELECT id FROM segments WHERE stream = $1 AND start_us BETWEEN $2 AND $2 + $3 ORDER BY start_us LIMIT 1"
-        )
         connection = await asyncpg.connect(self._server.url, database="postgres")
         try:
-            found: UUID = await connection.fetchval(wanted, stream, from_us, DAY_US)
+            found: UUID = await connection.fetchval(_FIRST, stream, from_us, from_us + DAY_US)
             return found
         finally:
             await connection.close()
