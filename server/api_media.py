@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from playback.library import SegmentFile
 from playback.timerange import format_instant, parse_instant, parse_range
 from playback.video import SoundWanted
 from server import byte_ranges
@@ -59,9 +60,13 @@ async def get_segment(
     segment_id: UUID,
     audio: Annotated[Literal["original", "none"], Query(description="With `none`, its pictures alone.")] = "original",
 ) -> Response:
-    """The bytes that playlists refer to."""
+    """The bytes that playlists refer to.
+
+    `Hulta-Chain` is the head of its hash chain as the catalog has it, for `hulta verify --head`.
+    """
     content = await parts.library.segment_bytes(segment_id, sound=audio == "original")
-    return await byte_ranges.answer(request, content, media_type=MP4, headers={})
+    headers = {"Hulta-Chain": content.segment.chain.hex()} if isinstance(content, SegmentFile) else {}
+    return await byte_ranges.answer(request, content, media_type=MP4, headers=headers)
 
 
 @router.get("/cameras/{camera_id}/video.mp4", responses=_RANGES, response_class=Response)

@@ -26,6 +26,7 @@ MODULES = {
     "cli_footage": ("footage",),
     "cli_export": ("export",),
     "cli_check": ("check",),
+    "cli_verify": ("verify",),
     "cli_catalog": ("catalog",),
     "cli_spool": ("spool",),
     "cli_store": ("store",),
