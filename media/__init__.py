@@ -55,6 +55,7 @@ Into and out of files (docs/formats/segment.md)
     closing            the two boxes at a segment's end
     boxes              boxes, and the checked ones that can be believed wherever they are found
     fmp4_read          a segment back
+    verification       what a segment proves by itself
     segment_scanner    the scan of one that is open, torn or damaged
     read_window        bounded looks into a file
     fragment_index     the fragments of a segment, in a few bytes each

@@ -8,6 +8,7 @@ The command line (`hulta`, `python -P -m server`)
     cue             a line on standard input that says when
     cli_storm       storm: faults, kills and a verdict; storm_plan: from files to what is to be done
     cli_config      config check, apply; cli_cameras: list, add, remove, test; cli_check: check
+    cli_verify      verify: what segment files prove by themselves
     cli_spool       spool show, accept: whose disk it is
     cli_store       store show, accept: whose object store it is
     cli_status      status; shipping_words: how the object store is; cli_footage: footage

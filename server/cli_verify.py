@@ -107,9 +107,7 @@ def _lines(
     if not found[-1].sealed:
         lines.append("Not proven: that nothing followed; the last file has no seal.")
     if head is None:
-        lines.append(
-            "Not proven: that nobody wrote the files anew, chain and all. Give the --head that the catalog has."
-        )
+        lines.append("Not proven: that nobody wrote them anew, chain and all. Give the --head that the catalog has.")
     return lines
 
 

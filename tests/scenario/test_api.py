@@ -295,6 +295,18 @@ async def test_an_object_that_vanished_is_404_and_others_are_served(
     assert (await http.get(second)).content == recorded[1].sealed
 
 
+async def test_a_segment_proves_itself_by_the_head_that_the_catalog_has(
+    http: httpx.AsyncClient, recorded: list[Recorded]
+) -> None:
+    """For `hulta verify --head`. Its pictures alone are another file, which has none."""
+    path = f"/api/v1/segments/{recorded[0].identity.segment_id}.mp4"
+    answer = await http.get(path)
+    found = verify(lambda offset, length: answer.content[offset : offset + length], len(answer.content))
+    assert found.intact
+    assert answer.headers["hulta-chain"] == found.head.hex()
+    assert "hulta-chain" not in (await http.get(path, params={"audio": "none"})).headers
+
+
 async def test_every_answer_tells_browsers_to_be_careful(http: httpx.AsyncClient) -> None:
     """Pages, answers and errors alike."""
     for path in ("/", "/page.js", "/api/v1/cameras", "/nowhere", "/healthz", f"{API}/video.mp4"):

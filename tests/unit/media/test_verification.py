@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from media.boxes import with_checksum
 from media.commit import SEAL_BOX_BYTES, Seal
 from media.errors import Mp4Error
 from media.identity import SegmentIdentity
@@ -79,7 +78,6 @@ def test_a_seal_that_says_something_else_is_found() -> None:
     seal = Seal.from_box(FILE.sealed[-SEAL_BOX_BYTES:])
     for change in ({"start_us": seal.start_us - 1}, {"samples": 1}, {"width": 1}, {"codec": "hvc1"}):
         forged = replace(seal, **change).to_box()
-        assert with_checksum(forged[:-4] + bytes(4)) == forged
         found = verified(FILE.sealed[:-SEAL_BOX_BYTES] + forged)
         assert not found.intact, change
 
