@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from media.verification import verify
 from playback.timerange import format_instant
 from server.status_socket import answering
 from storage.layout import Layout
